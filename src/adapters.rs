@@ -1,0 +1,8 @@
+//! The outside world behind the ports: identity providers, directories, stores, keys, clock.
+
+pub mod dialect;
+pub mod directory;
+pub mod http_client;
+pub mod oidc;
+pub mod store;
+pub mod system;

@@ -1,0 +1,1 @@
+//! Identity providers, one folder each.

@@ -1,0 +1,1 @@
+//! User directories, one folder each, and the decorators around them.

@@ -1,0 +1,1 @@
+//! Access tokens of users, by OpenID Connect discovery and JWKS.

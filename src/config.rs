@@ -1,0 +1,1 @@
+//! The configuration: typed sections, read from file and environment in this room only.

@@ -1,0 +1,1 @@
+//! The story, played over real HTTP, and the development authorization server it is played with.

@@ -1,0 +1,11 @@
+//! The rules of delegation, pure: no async, no I/O, no clock, no randomness. Time and ids come in as parameters.
+
+pub mod audit;
+pub mod claims;
+pub mod delegation;
+pub mod hook;
+pub mod ids;
+pub mod lock;
+pub mod reason;
+pub mod rule;
+pub mod user;

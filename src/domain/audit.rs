@@ -1,0 +1,311 @@
+//! What happened, as one event for each state transition and each refusal.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    delegation::Party,
+    hook::TraceLine,
+    ids::{EventId, TenantName},
+    reason::Reason,
+};
+
+macro_rules! codes {
+    ($( $(#[$doc:meta])* $name:ident = $code:literal, $kind:literal, $severity:literal );+ $(;)?) => {
+        /// Which event. Codes and types are stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $( $(#[$doc])* $name, )+ }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Code] = &[ $( Code::$name, )+ ];
+
+            /// The stable code, for detection rules.
+            pub fn code(self) -> &'static str { match self { $( Self::$name => $code, )+ } }
+
+            /// The stable dotted type, for people.
+            pub fn kind(self) -> &'static str { match self { $( Self::$name => $kind, )+ } }
+
+            /// `info`, `warning` or `critical`.
+            pub fn severity(self) -> &'static str { match self { $( Self::$name => $severity, )+ } }
+        }
+    };
+}
+
+codes! {
+    /// A hook was answered with a delegated token.
+    HookGranted = "DA1000", "hook.decision.granted", "info";
+    /// A hook with a delegation id was refused.
+    HookDenied = "DA1001", "hook.decision.denied", "warning";
+    /// The same hook came again and got the stored answer.
+    HookReplayed = "DA1002", "hook.replayed", "info";
+    /// The same event id came with another body.
+    HookReplayConflict = "DA1003", "hook.replay_conflict", "critical";
+    /// An undelegated token pretended a delegation; our claims were removed.
+    ClaimsSpoofed = "DA1005", "claims.spoofed", "critical";
+    /// A commit stands, but its answer could not be given.
+    AnswerWithheld = "DA1006", "hook.answer_withheld", "warning";
+    /// A delegation was initiated.
+    DelegationInitiated = "DA1100", "delegation.initiated", "info";
+    /// An initiation was refused.
+    DelegationRefused = "DA1101", "delegation.refused", "warning";
+    /// The agent cancelled a delegation.
+    DelegationCancelled = "DA1102", "delegation.cancelled", "info";
+    /// A delegation was not used in time.
+    DelegationExpired = "DA1103", "delegation.expired", "info";
+    /// A change of grants is about to be asked of the directory.
+    GrantRequested = "DA6100", "grant.requested", "info";
+    /// The directory took a grant in.
+    GrantAdded = "DA6101", "grant.added", "info";
+    /// The directory took a grant out.
+    GrantRemoved = "DA6102", "grant.removed", "info";
+    /// The directory did not do it.
+    GrantFailed = "DA6103", "grant.failed", "warning";
+    /// An account was locked against delegation.
+    LockPlaced = "DA6200", "lock.placed", "info";
+    /// A lock was lifted.
+    LockLifted = "DA6201", "lock.lifted", "info";
+    /// Somebody tried what he has no right to.
+    AccessDenied = "DA6300", "access.denied", "warning";
+    /// The store may have rolled back: what was pending is void.
+    EpochRaised = "DA9010", "store.epoch_raised", "critical";
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Result {
+    /// `success` or `failure`.
+    pub result: String,
+    /// The exact reason's code.
+    pub reason: Option<String>,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// `user`, `administrator`, `idp` or `service`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Immutable id.
+    pub id: String,
+    /// Login, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+}
+
+impl Actor {
+    /// A user.
+    pub fn user(party: &Party) -> Self {
+        Self { kind: "user".to_owned(), id: party.id.to_string(), login: Some(party.login.to_string()) }
+    }
+
+    /// A user of whom only the id is known.
+    pub fn user_id(id: &str) -> Self {
+        Self { kind: "user".to_owned(), id: id.to_owned(), login: None }
+    }
+
+    /// This service, by the name of its part.
+    pub fn service(part: &str) -> Self {
+        Self { kind: "service".to_owned(), id: part.to_owned(), login: None }
+    }
+}
+
+/// What it was done to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// `delegation`, `user`, `lock`, `epoch`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its public id; never a bearer secret.
+    pub id: String,
+}
+
+/// Through what it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Client {
+    /// The OAuth client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+}
+
+/// The request that carried it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Request {
+    /// Our request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The IdP's id of the hook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook_event_id: Option<String>,
+}
+
+/// What policy said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Policy {
+    /// The rule that matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What each stage said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<TraceLine>,
+}
+
+/// A state transition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Before; `null` for what was made new.
+    pub from: Option<String>,
+    /// After.
+    pub to: String,
+}
+
+/// One event, as it is stored, before the store numbers it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Format version.
+    pub v: u8,
+    /// Its id.
+    pub id: EventId,
+    /// When, UTC, by the store's clock.
+    pub time: Timestamp,
+    /// Stable code.
+    pub code: String,
+    /// Stable dotted type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `info`, `warning` or `critical`.
+    pub severity: String,
+    /// The tenant.
+    pub tenant: TenantName,
+    /// How it ended.
+    pub outcome: Result,
+    /// Who.
+    pub actor: Actor,
+    /// For whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<Actor>,
+    /// To what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target: Vec<Target>,
+    /// Through what.
+    #[serde(default)]
+    pub client: Client,
+    /// Carried by.
+    #[serde(default)]
+    pub request: Request,
+    /// What policy said.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Transition>,
+    /// What has no field of its own.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
+}
+
+impl Event {
+    /// A successful event; the `with_` and `on_` functions add to it.
+    pub fn new(code: Code, tenant: &TenantName, actor: Actor, id: EventId, time: Timestamp) -> Self {
+        Self {
+            v: 1,
+            id,
+            time,
+            code: code.code().to_owned(),
+            kind: code.kind().to_owned(),
+            severity: code.severity().to_owned(),
+            tenant: tenant.clone(),
+            outcome: Result { result: "success".to_owned(), reason: None },
+            actor,
+            on_behalf_of: None,
+            target: Vec::new(),
+            client: Client::default(),
+            request: Request::default(),
+            policy: Policy::default(),
+            change: None,
+            details: Map::new(),
+        }
+    }
+
+    /// It failed, for this reason.
+    #[must_use]
+    pub fn failed(self, reason: Reason) -> Self {
+        self.failed_with(reason.code())
+    }
+
+    /// It failed, for a reason outside the table.
+    #[must_use]
+    pub fn failed_with(mut self, reason: &str) -> Self {
+        self.outcome = Result { result: "failure".to_owned(), reason: Some(reason.to_owned()) };
+        self
+    }
+
+    /// For this delegator.
+    #[must_use]
+    pub fn on_behalf_of(mut self, party: &Party) -> Self {
+        self.on_behalf_of = Some(Actor::user(party));
+        self
+    }
+
+    /// To this.
+    #[must_use]
+    pub fn on(mut self, kind: &str, id: &dyn std::fmt::Display) -> Self {
+        self.target.push(Target { kind: kind.to_owned(), id: id.to_string() });
+        self
+    }
+
+    /// Through this OAuth client.
+    #[must_use]
+    pub fn through(mut self, app: &str) -> Self {
+        self.client.app = Some(app.to_owned());
+        self
+    }
+
+    /// From one state to another.
+    #[must_use]
+    pub fn changed(mut self, from: Option<&str>, to: &str) -> Self {
+        self.change = Some(Transition { from: from.map(str::to_owned), to: to.to_owned() });
+        self
+    }
+
+    /// With one more detail.
+    #[must_use]
+    pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_types_are_unique() {
+        let unique = |f: fn(Code) -> &'static str| {
+            Code::ALL.iter().map(|c| f(*c)).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert_eq!(unique(Code::code), Code::ALL.len());
+        assert_eq!(unique(Code::kind), Code::ALL.len());
+    }
+
+    #[test]
+    fn an_event_reads_back_as_written() {
+        let event = Event::new(
+            Code::HookDenied,
+            &TenantName::default_tenant(),
+            Actor::user_id("00uAnn"),
+            EventId::mint(Timestamp::UNIX_EPOCH, [1; 10]),
+            Timestamp::UNIX_EPOCH,
+        )
+        .failed(Reason::GrantGone)
+        .on("delegation", &"dlr_x")
+        .through("app")
+        .changed(Some("PENDING"), "EXPIRED")
+        .detail("note", "a\nb");
+        let json = serde_json::to_string(&event).unwrap();
+        assert!(json.contains(r#""reason":"grant-gone""#), "{json}");
+        assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+    }
+}

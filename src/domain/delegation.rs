@@ -1,0 +1,209 @@
+//! One exercise of a grant, from its initiation to its end.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    hook::Fingerprint,
+    ids::{ClientId, Issuer, Login, UserId},
+    reason::Reason,
+};
+
+/// How long the answer to a consumed delegation is kept for a second delivery of the same hook.
+pub const ANSWER_KEPT: SignedDuration = SignedDuration::from_secs(60);
+
+/// A user as a delegation remembers him: the id decides, the login is for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// Immutable id.
+    pub id: UserId,
+    /// Login at the time.
+    pub login: Login,
+}
+
+/// What the delegation is bound to. A hook must show the same before it is told anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The authorization server.
+    pub issuer: Issuer,
+    /// The user who acts.
+    pub agent: Party,
+    /// The client that initiated.
+    pub client: ClientId,
+}
+
+/// A delegation as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// What it is bound to.
+    pub binding: Binding,
+    /// On whose behalf.
+    pub delegator: Party,
+    /// Upper bound of the token's scopes.
+    pub scopes: BTreeSet<String>,
+    /// Why, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A ticket number, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// The rule that matched at initiation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The store's epoch at initiation.
+    pub epoch: u64,
+    /// When it was initiated.
+    pub created: Timestamp,
+    /// The first instant at which it can't be used any more.
+    pub expires: Timestamp,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// Where a delegation stands. PENDING -> CONSUMED | EXPIRED | CANCELLED, and never back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "UPPERCASE")]
+pub enum State {
+    /// Waits for its hook.
+    Pending,
+    /// Used by one hook.
+    Consumed(Consumption),
+    /// Its time ran out.
+    Expired {
+        /// When that was written down.
+        at: Timestamp,
+    },
+    /// The agent took it back.
+    Cancelled {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl State {
+    /// The state's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Consumed(_) => "CONSUMED",
+            Self::Expired { .. } => "EXPIRED",
+            Self::Cancelled { .. } => "CANCELLED",
+        }
+    }
+}
+
+/// Which hook used it, and what that hook was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consumption {
+    /// When.
+    pub at: Timestamp,
+    /// Which delivery.
+    pub by: Fingerprint,
+    /// The answer, byte for byte (JSON in all dialects).
+    pub answer: String,
+}
+
+/// What a hook shows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown<'a> {
+    /// The authorization server.
+    pub issuer: &'a str,
+    /// The user whose token is minted.
+    pub agent: &'a str,
+    /// The client.
+    pub client: &'a str,
+    /// The delivery.
+    pub delivery: &'a Fingerprint,
+}
+
+/// What a delegation is to a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Match<'a> {
+    /// Fresh: policy may run.
+    Fresh,
+    /// This very delivery used it: the answer it was given.
+    Replay(&'a str),
+}
+
+impl Delegation {
+    /// What this delegation is to a hook at `now` (the store's), under the store's present `epoch`.
+    /// The binding is compared first, so that a stranger learns nothing of the state.
+    pub fn matches(&self, shown: &Shown<'_>, now: Timestamp, epoch: u64) -> Result<Match<'_>, Reason> {
+        self.check_binding(shown)?;
+        if self.epoch != epoch {
+            return Err(Reason::EpochChanged);
+        }
+        match &self.state {
+            State::Pending if now < self.expires => Ok(Match::Fresh),
+            State::Pending | State::Expired { .. } => Err(Reason::Expired),
+            State::Cancelled { .. } => Err(Reason::Cancelled),
+            State::Consumed(used) => used.answer_for(shown.delivery, now).map(Match::Replay),
+        }
+    }
+
+    fn check_binding(&self, shown: &Shown<'_>) -> Result<(), Reason> {
+        if self.binding.issuer.as_str() != shown.issuer {
+            return Err(Reason::ForeignIssuer);
+        }
+        if self.binding.agent.id.as_str() != shown.agent {
+            return Err(Reason::ForeignAgent);
+        }
+        if self.binding.client.as_str() != shown.client {
+            return Err(Reason::ForeignClient);
+        }
+        Ok(())
+    }
+
+    /// PENDING -> CONSUMED. Only what is pending and alive can be used.
+    pub fn consume(mut self, by: Fingerprint, answer: String, now: Timestamp) -> Result<Self, Reason> {
+        self.must_be_alive(now)?;
+        self.state = State::Consumed(Consumption { at: now, by, answer });
+        Ok(self)
+    }
+
+    /// PENDING -> CANCELLED.
+    pub fn cancel(mut self, now: Timestamp) -> Result<Self, Reason> {
+        self.must_be_alive(now)?;
+        self.state = State::Cancelled { at: now };
+        Ok(self)
+    }
+
+    /// PENDING -> EXPIRED, once its time has run out; `None` if there is nothing to do.
+    pub fn expire(mut self, now: Timestamp) -> Option<Self> {
+        if self.state != State::Pending || now < self.expires {
+            return None;
+        }
+        self.state = State::Expired { at: now };
+        Some(self)
+    }
+
+    fn must_be_alive(&self, now: Timestamp) -> Result<(), Reason> {
+        match self.state {
+            State::Pending if now < self.expires => Ok(()),
+            State::Pending | State::Expired { .. } => Err(Reason::Expired),
+            State::Cancelled { .. } => Err(Reason::Cancelled),
+            State::Consumed(_) => Err(Reason::AlreadyUsed),
+        }
+    }
+
+    /// True while it counts against the agent's cap.
+    pub fn is_pending(&self, now: Timestamp) -> bool {
+        self.must_be_alive(now).is_ok()
+    }
+}
+
+impl Consumption {
+    fn answer_for(&self, delivery: &Fingerprint, now: Timestamp) -> Result<&str, Reason> {
+        if &self.by == delivery {
+            let kept = now.duration_since(self.at) < ANSWER_KEPT;
+            return if kept { Ok(&self.answer) } else { Err(Reason::AlreadyUsed) };
+        }
+        let same_event = !delivery.event_id.is_empty() && self.by.event_id == delivery.event_id;
+        Err(if same_event { Reason::ReplayConflict } else { Reason::AlreadyUsed })
+    }
+}
+
+#[cfg(test)]
+mod tests;

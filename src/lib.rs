@@ -1,0 +1,9 @@
+//! behalf: delegated access for identity providers with a token inline hook.
+
+pub mod adapters;
+pub mod config;
+pub mod demo;
+pub mod domain;
+pub mod metrics;
+pub mod ports;
+pub mod telemetry;

@@ -1,0 +1,3 @@
+//! behalf: the binary.
+
+fn main() {}

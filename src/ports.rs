@@ -1,0 +1,8 @@
+//! What the use cases need from outside, as traits with their contracts written on them. Adapters implement them.
+
+pub mod clock;
+pub mod dialect;
+pub mod directory;
+pub mod entropy;
+pub mod store;
+pub mod token_verifier;

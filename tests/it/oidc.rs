@@ -1,0 +1,1 @@
+//! Token verification against a real issuer on loopback.

@@ -1,0 +1,1 @@
+//! The Okta dialect against golden requests.
