@@ -1,9 +1,11 @@
 //! behalf: delegated access for identity providers with a token inline hook.
 
 pub mod adapters;
+pub mod app;
 pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod metrics;
+pub mod policy;
 pub mod ports;
 pub mod telemetry;

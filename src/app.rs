@@ -1,0 +1,124 @@
+//! Use cases. They read, ask `policy` and `domain`, and commit: what is atomic is written here.
+
+pub mod answer_hook;
+pub mod audit;
+pub mod begin_delegation;
+pub mod caller;
+mod commit;
+pub mod delegations;
+pub mod epoch;
+pub mod error;
+pub mod grants;
+pub mod locks;
+pub mod reaper;
+pub mod records;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    domain::{
+        audit::{Actor, Code, Event},
+        claims::ClaimsPolicy,
+        hook::RefusalForm,
+        ids::{EventId, Issuer, TenantName},
+    },
+    policy::{Pipeline, TenantPolicy},
+    ports::{
+        clock::Clock,
+        directory::Directory,
+        entropy::{self, Entropy},
+        store::{ChangeId, Store},
+    },
+};
+
+/// How long parts of a hook may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// All of it, from the body read to the answer written.
+    pub hook: Duration,
+    /// One commit.
+    pub commit: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { hook: Duration::from_millis(2200), commit: Duration::from_millis(500) }
+    }
+}
+
+/// Bounds on delegations.
+#[derive(Debug, Clone, Copy)]
+pub struct DelegationLimits {
+    /// From initiation to the last moment of use.
+    pub life: SignedDuration,
+    /// Pending ones per agent.
+    pub max_pending: usize,
+}
+
+impl Default for DelegationLimits {
+    fn default() -> Self {
+        Self { life: SignedDuration::from_secs(60), max_pending: 10 }
+    }
+}
+
+/// One IdP, one directory, one policy.
+pub struct Tenant {
+    /// Its name.
+    pub name: TenantName,
+    /// Its authorization server.
+    pub issuer: Issuer,
+    /// Its users and grants.
+    pub directory: Arc<dyn Directory>,
+    /// What it demands.
+    pub policy: TenantPolicy,
+    /// How its delegated tokens look.
+    pub claims: ClaimsPolicy,
+    /// What refusals and failures do to a token.
+    pub refusal: RefusalForm,
+    /// Bounds on delegations.
+    pub limits: DelegationLimits,
+    /// Bounds on time.
+    pub budget: Budget,
+    /// How its users' tokens are read.
+    pub identity: caller::IdentityPolicy,
+}
+
+/// What every use case works with.
+pub struct Services {
+    /// Records and events.
+    pub store: Arc<dyn Store>,
+    /// Time for everything but stored records.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The stages.
+    pub pipeline: Pipeline,
+    /// Tenants by name.
+    pub tenants: BTreeMap<TenantName, Arc<Tenant>>,
+    /// Where hooks are answered, so that a caller who hangs up interrupts nothing.
+    pub runtime: tokio::runtime::Handle,
+    /// Work that a shutdown waits for.
+    pub tracker: TaskTracker,
+    /// Brake on events about unknown ids.
+    pub unknown_ids: answer_hook::UnknownIds,
+}
+
+impl Services {
+    /// A new attempt's id.
+    pub fn change_id(&self) -> ChangeId {
+        ChangeId(entropy::bytes(&*self.entropy))
+    }
+
+    /// A new event of this tenant, at the store's time.
+    pub fn event(&self, tenant: &TenantName, code: Code, actor: Actor, now: Timestamp) -> Event {
+        Event::new(code, tenant, actor, EventId::mint(now, entropy::bytes(&*self.entropy)), now)
+    }
+
+    /// The tenant of that name.
+    pub fn tenant(&self, name: &TenantName) -> Option<&Arc<Tenant>> {
+        self.tenants.get(name)
+    }
+}

@@ -1,0 +1,121 @@
+//! One hook, answered: match the id to its delegation, ask policy, consume, and only then answer.
+//!
+//! Consume before answering: a lost answer costs the user one more click, the opposite order is a double spend.
+//! The directory is asked before the commit, so its failure consumes nothing.
+
+mod attempt;
+mod unknown_ids;
+
+use std::{sync::Arc, time::Duration};
+
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use self::attempt::{Attempt, Ended};
+pub use self::unknown_ids::UnknownIds;
+use super::{Services, Tenant};
+use crate::{
+    domain::{
+        audit::{Actor, Code},
+        hook::{Candidate, Decision, Effect, Fingerprint, HookRequest, Outcome},
+        ids::is_deceptive,
+        reason::Reason,
+    },
+    ports::dialect::{Dialect, HookResponse, NotAHook},
+};
+
+/// The answer, and how it came about.
+#[derive(Debug)]
+pub struct Answer {
+    /// In the IdP's own form.
+    pub response: HookResponse,
+    /// For metrics and logs.
+    pub outcome: Outcome,
+}
+
+/// Where a hook arrives.
+#[derive(Clone)]
+pub struct Desk {
+    /// What use cases work with.
+    pub services: Arc<Services>,
+    /// Whose hook.
+    pub tenant: Arc<Tenant>,
+    /// In which dialect.
+    pub dialect: Arc<dyn Dialect>,
+}
+
+impl Desk {
+    /// Answers a hook, always and in the IdP's form. Hooks without an id, nearly all, touch neither store nor
+    /// directory; the others run as a task of their own, which a time-out or a hang-up can't cut in half.
+    pub async fn answer(&self, request: HookRequest<'_>, body: &[u8]) -> Answer {
+        if request.candidate == Candidate::None {
+            return self.without_id(&request).await;
+        }
+        let started = Instant::now();
+        let request = Arc::new(request.into_owned());
+        let delivery = fingerprint(&request, body);
+        let attempt = Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started };
+        let task = self.services.tracker.spawn_on(attempt.run(), &self.services.runtime);
+        match task.await {
+            Ok(Ended::Answered { body, outcome }) => Answer { response: HookResponse { status: 200, body }, outcome },
+            Ok(Ended::Decided(decision)) => self.write(&request, &decision),
+            // A panic in a stage, or a runtime that is going down.
+            Err(error) => {
+                tracing::error!(%error, "answering a hook failed");
+                self.write(&request, &self.tenant.refusal.refuse(Reason::Internal))
+            }
+        }
+    }
+
+    /// Answers a body that is no hook. If it may hold an id, it is refused; else the token stays as it is.
+    pub fn answer_garbage(&self, what: &NotAHook) -> Answer {
+        let mut decision = self.tenant.refusal.refuse(Reason::MalformedHook);
+        if !what.carries_id {
+            decision.effect = Effect::Untouched;
+        }
+        self.write(&HookRequest::default(), &decision)
+    }
+
+    async fn without_id(&self, request: &HookRequest<'_>) -> Answer {
+        let Some(patch) = self.tenant.claims.stripped(request) else {
+            return self.write(request, &Decision::UNTOUCHED);
+        };
+        let event = self
+            .services
+            .record(&self.tenant, |now| {
+                let who = Actor::user_id(&shown(request.agent.as_deref()));
+                self.services
+                    .event(&self.tenant.name, Code::ClaimsSpoofed, who, now)
+                    .through(&shown(request.client.as_deref()))
+                    .detail("hook_event_id", shown(request.event_id.as_deref()))
+            })
+            .await;
+        let decision = Decision { outcome: Outcome::Stripped, effect: Effect::Patch(patch), event, trace: Vec::new() };
+        self.write(request, &decision)
+    }
+
+    fn write(&self, request: &HookRequest<'_>, decision: &Decision) -> Answer {
+        Answer { response: self.dialect.encode(request, decision), outcome: decision.outcome }
+    }
+
+    /// When the answer has to be ready.
+    fn deadline(&self, started: Instant) -> Instant {
+        let patience = self.dialect.patience().saturating_sub(Duration::from_millis(200));
+        started + self.tenant.budget.hook.min(patience)
+    }
+}
+
+fn fingerprint(request: &HookRequest<'_>, body: &[u8]) -> Fingerprint {
+    use std::fmt::Write as _;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(body) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Fingerprint { event_id: request.event_id.as_deref().unwrap_or_default().to_owned(), body: hex }
+}
+
+/// A text from the hook as an event may hold it: short, and nothing in it that breaks a line.
+fn shown(text: Option<&str>) -> String {
+    let clean = |c: char| if is_deceptive(c) { '\u{fffd}' } else { c };
+    text.unwrap_or("-").chars().take(256).map(clean).collect()
+}

@@ -1,0 +1,372 @@
+//! The part of a hook that decides and consumes.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::{Desk, shown};
+use crate::{
+    app::{epoch, records},
+    domain::{
+        audit::{Actor, Code, Event},
+        claims::{self, ClaimPatch},
+        delegation::{Delegation, Match, Shown},
+        hook::{Candidate, Decision, Effect, Fingerprint, HookRequest, Outcome, TraceLine},
+        ids::{ClientId, DelegationId, DelegationRef, UserId},
+        lock::Lock,
+        reason::Reason,
+        rule::Rule,
+        user::User,
+    },
+    policy::Context,
+    ports::store::{Change, Committed, Expect, Key, Snapshot, StoreError},
+};
+
+/// How often others' changes are answered with another look.
+const ATTEMPTS: usize = 3;
+/// What is left of the budget for the answer itself.
+const RESERVE: SignedDuration = SignedDuration::from_millis(300);
+
+/// How an attempt ended.
+pub(super) enum Ended {
+    /// Granted or replayed: the answer's bytes, as they are stored.
+    Answered { body: String, outcome: Outcome },
+    /// To be written in the dialect.
+    Decided(Decision),
+}
+
+/// A refusal on its way out, with what is known for the event.
+struct Refusal {
+    reason: Reason,
+    trace: Vec<TraceLine>,
+    /// Known only to a hook that showed the right binding.
+    delegation: Option<Box<Delegation>>,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, trace: Vec::new(), delegation: None }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "the store failed a hook");
+        Self::from(Reason::StoreUnavailable)
+    }
+}
+
+/// Who and what, parsed.
+struct Facts {
+    agent: UserId,
+    client: ClientId,
+    issuer: String,
+    scopes: BTreeSet<String>,
+    id: DelegationId,
+}
+
+/// A granted decision, ready to be committed.
+struct Ready {
+    change: Change,
+    key: Key,
+    answer: String,
+    event: String,
+}
+
+pub(super) struct Attempt {
+    pub(super) desk: Desk,
+    pub(super) request: Arc<HookRequest<'static>>,
+    pub(super) delivery: Fingerprint,
+    pub(super) started: Instant,
+}
+
+impl Attempt {
+    pub(super) async fn run(self) -> Ended {
+        match self.decide().await {
+            Ok(ended) => ended,
+            Err(refusal) => self.refuse(refusal).await,
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.desk.deadline(self.started)
+    }
+
+    async fn decide(&self) -> Result<Ended, Refusal> {
+        let facts = self.facts()?;
+        let key = records::delegation_key(facts.id.record());
+        let mut keys = vec![key, records::epoch_key()];
+        for _ in 0..ATTEMPTS {
+            let prepared = timeout_at(self.deadline(), self.prepare(&facts, key, &keys)).await;
+            let ready = match prepared.map_err(|_| Refusal::from(Reason::Deadline))?? {
+                Prepared::Replay(body) => return Ok(self.replayed(&facts, body).await),
+                Prepared::Ready(ready) => ready,
+            };
+            let (answer, granted) = (ready.answer.clone(), Outcome::Granted);
+            match self.commit(*ready).await? {
+                Committed::Done(_) => return Ok(Ended::Answered { body: answer, outcome: granted }),
+                Committed::Conflict(other) if !keys.contains(&other) => keys.push(other),
+                Committed::Conflict(_) => {}
+                Committed::Late | Committed::Fenced => return Err(Reason::StoreUnavailable.into()),
+            }
+        }
+        Err(Reason::Busy.into())
+    }
+
+    /// What a decision needs; a hook without it is refused before the store is asked.
+    fn facts(&self) -> Result<Facts, Refusal> {
+        let request = &self.request;
+        let id = match &request.candidate {
+            Candidate::Ambiguous => return Err(Reason::AmbiguousId.into()),
+            Candidate::None => return Err(Reason::Internal.into()),
+            Candidate::One(text) => DelegationId::parse(text),
+        };
+        if request.hybrid {
+            return Err(Reason::HybridFlow.into());
+        }
+        let agent = request.agent.as_deref().and_then(|a| UserId::parse(a).ok());
+        let client = request.client.as_deref().and_then(|c| ClientId::parse(c).ok());
+        let (Some(agent), Some(client), Some(issuer)) = (agent, client, request.issuer.as_deref()) else {
+            return Err(Reason::MalformedHook.into());
+        };
+        if request.access.is_none() {
+            return Err(Reason::NoAccessToken.into());
+        }
+        let id = id.ok_or(Reason::UnknownId)?;
+        let scopes = request.scopes.iter().map(|s| s.clone().into_owned()).collect();
+        Ok(Facts { agent, client, issuer: issuer.to_owned(), scopes, id })
+    }
+
+    async fn prepare(&self, facts: &Facts, key: Key, keys: &[Key]) -> Result<Prepared, Refusal> {
+        let snapshot = self.desk.services.store.read(&self.desk.tenant.name, keys).await?;
+        let read_at = Instant::now();
+        let (delegation, record) = records::find::<Delegation>(&snapshot, &key)?.ok_or(Reason::UnknownId)?;
+        let (epoch, epoch_record) = epoch::of(&snapshot)?;
+        let shown = Shown {
+            issuer: &facts.issuer,
+            agent: facts.agent.as_str(),
+            client: facts.client.as_str(),
+            delivery: &self.delivery,
+        };
+        match delegation.matches(&shown, snapshot.now, epoch.number) {
+            Ok(Match::Replay(body)) => return Ok(Prepared::Replay(body.to_owned())),
+            Ok(Match::Fresh) => {}
+            Err(reason) => {
+                let foreign = matches!(reason, Reason::ForeignAgent | Reason::ForeignClient | Reason::ForeignIssuer);
+                return Err(Refusal {
+                    reason,
+                    trace: Vec::new(),
+                    delegation: (!foreign).then(|| Box::new(delegation)),
+                });
+            }
+        }
+        let said = self.ask_policy(facts, &delegation, &snapshot).await?;
+        let mut ready = self.ready(key, delegation, said, snapshot.now)?;
+        let [lock_one, lock_two] = ready.locks;
+        ready.ready.change.not_after = self.not_after(&snapshot, read_at);
+        ready.ready.change.expect = vec![
+            (key, Expect::VersionLive(record.version)),
+            (records::epoch_key(), Expect::Version(epoch_record.version)),
+            (lock_one, Expect::Absent),
+            (lock_two, Expect::Absent),
+        ];
+        Ok(Prepared::Ready(Box::new(ready.ready)))
+    }
+
+    /// The stages, then the claims. Locks were read only if an earlier commit ran into one.
+    async fn ask_policy(&self, facts: &Facts, delegation: &Delegation, snapshot: &Snapshot) -> Result<Said, Refusal> {
+        let tenant = &self.desk.tenant;
+        let mut locks: Vec<Lock> = Vec::new();
+        for user in [&delegation.delegator.id, &facts.agent] {
+            locks.extend(records::find::<Lock>(snapshot, &records::lock_key(user))?.map(|(lock, _)| lock));
+        }
+        let mut context = Context {
+            policy: &tenant.policy,
+            directory: &*tenant.directory,
+            delegator: &delegation.delegator.id,
+            agent: &facts.agent,
+            client: &facts.client,
+            scopes: &facts.scopes,
+            bound_scopes: &delegation.scopes,
+            locks: &locks,
+            people: None,
+            rule: None,
+        };
+        let verdict = self.desk.services.pipeline.run(&mut context).await;
+        let refuse =
+            |reason| Refusal { reason, trace: verdict.trace.clone(), delegation: Some(Box::new(delegation.clone())) };
+        let people = verdict.result.map_err(refuse)?;
+        let patch = self.patch(&people.delegator, context.rule).map_err(refuse)?;
+        Ok(Said { patch, trace: verdict.trace, rule: context.rule.map(|r| r.name.clone()) })
+    }
+
+    fn patch(&self, delegator: &User, rule: Option<&Rule>) -> Result<ClaimPatch, Reason> {
+        let mut patch = self.desk.tenant.claims.delegated(&self.request, delegator)?;
+        let limit = rule.and_then(|r| r.max_token_lifetime.map(|limit| (limit, r.allow_overrun)));
+        if let (Some((limit, overrun)), Some(bounds)) = (limit, self.desk.dialect.lifetime_bounds()) {
+            claims::limit_lifetime(&mut patch, &self.request, limit, bounds, overrun)?;
+        }
+        Ok(patch)
+    }
+
+    fn ready(&self, key: Key, delegation: Delegation, said: Said, now: Timestamp) -> Result<WithLocks, Refusal> {
+        let services = &self.desk.services;
+        let locks = [&delegation.delegator.id, &delegation.binding.agent.id].map(records::lock_key);
+        let mut event = self.event(Code::HookGranted, &delegation, now).changed(Some("PENDING"), "CONSUMED");
+        event.policy.rule = said.rule;
+        event.policy.trace.clone_from(&said.trace);
+        let event_id = event.id.as_str().to_owned();
+        let decision = Decision {
+            outcome: Outcome::Granted,
+            effect: Effect::Patch(said.patch),
+            event: Some(event_id.clone()),
+            trace: said.trace,
+        };
+        let answer = self.desk.dialect.encode(&self.request, &decision).body;
+        let consumed = delegation.consume(self.delivery.clone(), answer.clone(), now)?;
+        let change = Change {
+            id: services.change_id(),
+            not_after: now,
+            expect: Vec::new(),
+            fence: None,
+            puts: vec![records::put_delegation(key, &consumed)?],
+            drops: Vec::new(),
+            events: records::encode_events(&[event])?,
+        };
+        Ok(WithLocks { ready: Ready { change, key, answer, event: event_id }, locks })
+    }
+
+    /// The commit's own last instant, in the store's time: within its budget, and early enough to answer after it.
+    fn not_after(&self, snapshot: &Snapshot, read_at: Instant) -> Timestamp {
+        let signed = |d: Duration| SignedDuration::try_from(d).unwrap_or(SignedDuration::ZERO);
+        let gone = signed(Instant::now().saturating_duration_since(read_at));
+        let left = signed(self.deadline().saturating_duration_since(Instant::now())) - RESERVE;
+        let budget = signed(self.desk.tenant.budget.commit).min(left);
+        snapshot.now.saturating_add(gone + budget).unwrap_or(snapshot.now)
+    }
+
+    /// Commits as a task of its own. If its outcome isn't known when the answer is due, the hook is refused, and the
+    /// task writes `hook.answer_withheld` should the commit turn out to stand.
+    async fn commit(&self, ready: Ready) -> Result<Committed, Refusal> {
+        let (tell, mut told) = oneshot::channel();
+        let desk = self.desk.clone();
+        let work = async move {
+            let (id, not_after) = (ready.change.id, ready.change.not_after);
+            let (services, name) = (&desk.services, &desk.tenant.name);
+            let done = services.commit_and_settle(name, ready.change, ready.key, id, not_after).await;
+            if let Err(Ok(Committed::Done(_))) = tell.send(done) {
+                answer_withheld(&desk, &ready.event).await;
+            }
+        };
+        self.desk.services.tracker.spawn_on(work, &self.desk.services.runtime);
+        let answered = if let Ok(answered) = timeout_at(self.deadline(), &mut told).await {
+            answered.ok()
+        } else {
+            // Closing first makes the task's `send` fail from here on: nothing falls between the two.
+            told.close();
+            told.try_recv().ok()
+        };
+        match answered {
+            Some(outcome) => Ok(outcome?),
+            None => Err(Reason::OutcomeUnknown.into()),
+        }
+    }
+
+    async fn replayed(&self, facts: &Facts, body: String) -> Ended {
+        let desk = &self.desk;
+        desk.services
+            .record(&desk.tenant, |now| {
+                self.bare_event(Code::HookReplayed, now).on("delegation", &DelegationRef(facts.id.record()))
+            })
+            .await;
+        Ended::Answered { body, outcome: Outcome::Replayed }
+    }
+
+    async fn refuse(&self, refusal: Refusal) -> Ended {
+        let mut decision = self.desk.tenant.refusal.refuse(refusal.reason);
+        decision.trace.clone_from(&refusal.trace);
+        decision.event = self.write_refusal(refusal).await;
+        Ended::Decided(decision)
+    }
+
+    async fn write_refusal(&self, refusal: Refusal) -> Option<String> {
+        let Refusal { reason, trace, delegation } = refusal;
+        let (services, tenant) = (&self.desk.services, &self.desk.tenant);
+        let agent = shown(self.request.agent.as_deref());
+        if reason == Reason::UnknownId && !services.unknown_ids.is_first(&tenant.name, &agent, services.clock.now()) {
+            return None;
+        }
+        let code = if reason == Reason::ReplayConflict { Code::HookReplayConflict } else { Code::HookDenied };
+        services
+            .record(tenant, |now| {
+                let mut event = match &delegation {
+                    Some(delegation) => self.event(code, delegation, now),
+                    None => self.bare_event(code, now),
+                };
+                event.policy = crate::domain::audit::Policy { rule: None, trace };
+                if delegation.is_none()
+                    && let Candidate::One(text) = &self.request.candidate
+                    && let Some(id) = DelegationId::parse(text)
+                {
+                    event = event.on("delegation", &DelegationRef(id.record()));
+                }
+                event.failed(reason)
+            })
+            .await
+    }
+
+    /// An event about a delegation that this hook may know of.
+    fn event(&self, code: Code, delegation: &Delegation, now: Timestamp) -> Event {
+        let mut event = self.bare_event(code, now).on_behalf_of(&delegation.delegator);
+        if let Candidate::One(text) = &self.request.candidate
+            && let Some(id) = DelegationId::parse(text)
+        {
+            event = event.on("delegation", &DelegationRef(id.record()));
+        }
+        event.actor = Actor::user(&delegation.binding.agent);
+        event
+    }
+
+    fn bare_event(&self, code: Code, now: Timestamp) -> Event {
+        let actor = Actor::user_id(&shown(self.request.agent.as_deref()));
+        let mut event = self.desk.services.event(&self.desk.tenant.name, code, actor, now);
+        event = event.through(&shown(self.request.client.as_deref()));
+        event.request.hook_event_id = self.request.event_id.as_deref().map(|id| shown(Some(id)));
+        event
+    }
+}
+
+/// What policy let through.
+struct Said {
+    patch: ClaimPatch,
+    trace: Vec<TraceLine>,
+    rule: Option<String>,
+}
+
+enum Prepared {
+    Ready(Box<Ready>),
+    Replay(String),
+}
+
+struct WithLocks {
+    ready: Ready,
+    locks: [Key; 2],
+}
+
+async fn answer_withheld(desk: &Desk, granted: &str) {
+    let mut tries = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tries.tick().await;
+        let written = desk.services.record(&desk.tenant, |now| {
+            let event = desk.services.event(&desk.tenant.name, Code::AnswerWithheld, Actor::service("hook"), now);
+            event.failed(Reason::OutcomeUnknown).detail("event", granted)
+        });
+        if written.await.is_some() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! An agent's own delegations: list and cancel.
+
+use super::{Services, Tenant, caller::Caller, error::AppError, records};
+use crate::{
+    domain::{
+        audit::{Actor, Code},
+        delegation::Delegation,
+        ids::{DelegationId, DelegationRef, RecordId},
+        reason::Reason,
+    },
+    ports::store::{Change, Committed, Expect, Key, Page},
+};
+
+/// A position in an index, for paging.
+pub type Cursor = (u64, Key);
+
+/// A page, and where the next one begins.
+pub struct Listed<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Behind the last one; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A delegation as its agent sees it.
+pub struct Mine {
+    /// Its public reference.
+    pub reference: DelegationRef,
+    /// The record; a pending one past its end is shown as expired.
+    pub delegation: Delegation,
+}
+
+/// The caller's delegations, newest first.
+pub async fn list(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Listed<Mine>, AppError> {
+    let page = Page { up_to: u64::MAX, after, limit };
+    let found = services.store.list(&tenant.name, records::by_agent(&caller.user), page).await?;
+    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
+    let mut items = Vec::with_capacity(found.rows.len());
+    for (_, key, record) in found.rows {
+        let delegation: Delegation = records::decode(&record)?;
+        if delegation.binding.agent.id != caller.user {
+            continue;
+        }
+        let delegation = delegation.clone().expire(found.now).unwrap_or(delegation);
+        items.push(Mine { reference: DelegationRef(key.id), delegation });
+    }
+    Ok(Listed { items, next })
+}
+
+/// Takes back a delegation that waits, named by its id or by its reference. One of somebody else isn't there.
+pub async fn cancel(services: &Services, tenant: &Tenant, caller: &Caller, id: &str) -> Result<(), AppError> {
+    let record = parse(id).ok_or(AppError::NotFound("delegation"))?;
+    let key = records::delegation_key(record);
+    for _ in 0..3 {
+        let snapshot = services.store.read(&tenant.name, &[key]).await?;
+        let found = records::find::<Delegation>(&snapshot, &key)?;
+        let Some((delegation, record)) = found.filter(|(d, _)| d.binding.agent.id == caller.user) else {
+            return Err(AppError::NotFound("delegation"));
+        };
+        let agent = delegation.binding.agent.clone();
+        let (delegator, client) = (delegation.delegator.clone(), delegation.binding.client.clone());
+        let cancelled = match delegation.cancel(snapshot.now) {
+            Ok(cancelled) => cancelled,
+            Err(Reason::Expired) => return Err(AppError::NotPending("EXPIRED")),
+            Err(Reason::Cancelled) => return Ok(()),
+            Err(_) => return Err(AppError::NotPending("CONSUMED")),
+        };
+        let event = services
+            .event(&tenant.name, Code::DelegationCancelled, Actor::user(&agent), snapshot.now)
+            .on_behalf_of(&delegator)
+            .on("delegation", &DelegationRef(key.id))
+            .through(client.as_str())
+            .changed(Some("PENDING"), cancelled.state.name());
+        let (change_id, not_after) = (services.change_id(), services.not_after(snapshot.now, tenant));
+        let change = Change {
+            id: change_id,
+            not_after,
+            expect: vec![(key, Expect::VersionLive(record.version))],
+            fence: None,
+            puts: vec![records::put_delegation(key, &cancelled)?],
+            drops: Vec::new(),
+            events: records::encode_events(&[event])?,
+        };
+        match services.commit_and_settle(&tenant.name, change, key, change_id, not_after).await? {
+            Committed::Done(_) => return Ok(()),
+            Committed::Conflict(_) => {}
+            Committed::Late | Committed::Fenced => return Err(AppError::from_reason(Reason::StoreUnavailable)),
+        }
+    }
+    Err(AppError::from_reason(Reason::Busy))
+}
+
+fn parse(id: &str) -> Option<RecordId> {
+    let by_secret = DelegationId::parse(id).map(|id| id.record());
+    by_secret.or_else(|| DelegationRef::parse(id).map(|reference| reference.0))
+}

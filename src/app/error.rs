@@ -1,0 +1,74 @@
+//! Why a use case did not do what it was asked. Two audiences: the caller, and our log.
+
+use crate::{
+    domain::reason::{Public, Reason},
+    ports::{directory::DirectoryError, store::StoreError},
+};
+
+/// The answer of a use case that did not succeed. The private half of `Failed` reaches the log only.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A decision: no.
+    #[error("refused: {}", .0.code())]
+    Refused(Reason),
+    /// A field of the request is no good.
+    #[error("{field} {problem}")]
+    Invalid {
+        /// The field's name.
+        field: &'static str,
+        /// What is wrong with it, to follow the name.
+        problem: String,
+    },
+    /// There is no such thing, or it isn't the caller's.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The caller has too many of them already.
+    #[error("too many pending delegations (at most {limit}); the next one is possible in {retry_after} s")]
+    TooManyPending {
+        /// The cap.
+        limit: usize,
+        /// Seconds until one of them ends.
+        retry_after: u64,
+    },
+    /// Only an administrator may.
+    #[error("this needs the administrator's role")]
+    AdministratorOnly,
+    /// It can't be done in the state things are in.
+    #[error("the delegation is {0}")]
+    NotPending(&'static str),
+    /// Our failure.
+    #[error("failed: {}: {internal}", .reason.code())]
+    Failed {
+        /// Which kind of failure.
+        reason: Reason,
+        /// For the log.
+        internal: String,
+    },
+}
+
+impl AppError {
+    /// What the outside may know of a refusal or failure.
+    pub fn public(&self) -> Option<Public> {
+        match self {
+            Self::Refused(reason) | Self::Failed { reason, .. } => Some(reason.public()),
+            _ => None,
+        }
+    }
+
+    /// A refusal, or a failure where the reason is one.
+    pub fn from_reason(reason: Reason) -> Self {
+        if reason.is_failure() { Self::Failed { reason, internal: String::new() } } else { Self::Refused(reason) }
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed { reason: Reason::StoreUnavailable, internal: error.to_string() }
+    }
+}
+
+impl From<DirectoryError> for AppError {
+    fn from(error: DirectoryError) -> Self {
+        Self::Failed { internal: error.to_string(), reason: error.into() }
+    }
+}

@@ -1,0 +1,164 @@
+//! Grants: who may act for whom. They live in the directory; this is the delegator's and the agent's view of them.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Services, Tenant, caller::Caller, error::AppError};
+use crate::{
+    domain::{
+        audit::{Actor, Code},
+        ids::{UserId, UserRef},
+        reason::Reason,
+        user::User,
+    },
+    policy::grant::is_named,
+    ports::directory::{Directory, DirectoryError, Written},
+};
+
+/// Look-ups of one list that run at the same time.
+const AT_ONCE: usize = 8;
+/// A list is cut here; nobody reads on.
+const MOST: usize = 500;
+
+/// One of a delegator's agents.
+#[derive(Debug, Clone)]
+pub enum Agent {
+    /// The directory knows him.
+    Known(Box<User>),
+    /// The directory doesn't know this id any more; the entry can be removed.
+    Gone(UserId),
+}
+
+/// The agents whom `delegator` lists. Deleted ones don't break the list.
+pub async fn agents(tenant: &Tenant, delegator: &UserId) -> Result<Vec<Agent>, AppError> {
+    let ids = tenant.directory.agents_of(delegator).await?;
+    let look_up = |id: UserId| async move {
+        let found = tenant.directory.user(&UserRef::Id(id.clone())).await?;
+        Ok::<_, DirectoryError>(match found.filter(|user| user.id == id) {
+            Some(user) => Agent::Known(Box::new(user)),
+            None => Agent::Gone(id),
+        })
+    };
+    let found: Vec<_> = stream::iter(ids.into_iter().take(MOST)).map(look_up).buffered(AT_ONCE).try_collect().await?;
+    Ok(found)
+}
+
+/// The users for whom `agent` may act now. The directory's hits are candidates only: each is read again by id and
+/// asked for the grant.
+pub async fn delegators(tenant: &Tenant, agent: &UserId) -> Result<Vec<User>, AppError> {
+    let candidates = tenant.directory.delegators_of(agent).await?;
+    let look_up = |id: UserId| async move {
+        let by_id = UserRef::Id(id.clone());
+        let (user, granted) = tokio::join!(tenant.directory.user(&by_id), tenant.directory.is_granted(&id, agent));
+        let of_type =
+            |u: &User| tenant.policy.delegatable_type.is_none() || tenant.policy.delegatable_type == u.user_type;
+        let user = user?.filter(|u| u.id == id && u.is_active() && of_type(u) && &u.id != agent);
+        Ok::<_, DirectoryError>(if granted? { user } else { None })
+    };
+    let found: Vec<Option<User>> =
+        stream::iter(candidates.into_iter().take(MOST)).map(look_up).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Lets the agent act for the caller. Telling of it comes first: a grant that can't be audited isn't made.
+pub async fn add(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    agent: &UserRef,
+) -> Result<(User, Written), AppError> {
+    let found = find_user(&*tenant.directory, agent).await?;
+    let Some(user) = found.filter(User::is_active) else { return Err(AppError::NotFound("agent")) };
+    if user.id == caller.user {
+        return Err(AppError::Invalid { field: "agent", problem: "is yourself".to_owned() });
+    }
+    if find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?.is_none_or(|me| !me.is_active()) {
+        return Err(AppError::Refused(Reason::DelegatorInactive));
+    }
+    let change = GrantChange { services, tenant, caller, delegator: &caller.user, agent: &user.id };
+    let written = change.make(Code::GrantAdded).await?;
+    Ok((user, written))
+}
+
+/// Ends the grant of an agent, who may be gone from the directory already. `delegator` is the caller himself, or,
+/// for an administrator, anybody.
+pub async fn remove(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    delegator: &UserId,
+    agent: &UserRef,
+) -> Result<Written, AppError> {
+    if delegator != &caller.user && !caller.administrator {
+        return Err(AppError::AdministratorOnly);
+    }
+    let agent = match find_user(&*tenant.directory, agent).await? {
+        Some(user) => user.id,
+        None => listed_id(tenant, delegator, agent).await?.ok_or(AppError::NotFound("agent"))?,
+    };
+    GrantChange { services, tenant, caller, delegator, agent: &agent }.make(Code::GrantRemoved).await
+}
+
+/// The user whom the reference names, exactly.
+pub async fn find_user(directory: &dyn Directory, who: &UserRef) -> Result<Option<User>, AppError> {
+    Ok(directory.user(who).await?.filter(|user| is_named(user, who)))
+}
+
+/// An id that the delegator lists though the directory has no such user any more.
+async fn listed_id(tenant: &Tenant, delegator: &UserId, agent: &UserRef) -> Result<Option<UserId>, AppError> {
+    let text = match agent {
+        UserRef::Id(id) => id.as_str(),
+        UserRef::Login(login) | UserRef::Either(login) => login.as_str(),
+    };
+    let listed = tenant.directory.agents_of(delegator).await?;
+    Ok(listed.into_iter().find(|id| id.as_str() == text))
+}
+
+struct GrantChange<'a> {
+    services: &'a Services,
+    tenant: &'a Tenant,
+    caller: &'a Caller,
+    delegator: &'a UserId,
+    agent: &'a UserId,
+}
+
+impl GrantChange<'_> {
+    /// Asks the directory for it, between two events: what was intended, and what came of it.
+    async fn make(&self, code: Code) -> Result<Written, AppError> {
+        let verb = if code == Code::GrantAdded { "add" } else { "remove" };
+        if self.tell(Code::GrantRequested, verb, None).await.is_none() {
+            return Err(AppError::from_reason(Reason::StoreUnavailable));
+        }
+        let directory = &self.tenant.directory;
+        let done = match code {
+            Code::GrantAdded => directory.add_grant(self.delegator, self.agent).await,
+            _ => directory.remove_grant(self.delegator, self.agent).await,
+        };
+        match done {
+            Ok(Written::Changed) => self.tell(code, verb, None).await,
+            Ok(Written::Already) => None,
+            Err(error) => {
+                self.tell(Code::GrantFailed, verb, Some(Reason::from(error.clone()))).await;
+                return Err(error.into());
+            }
+        };
+        Ok(done?)
+    }
+
+    async fn tell(&self, code: Code, verb: &str, failed: Option<Reason>) -> Option<String> {
+        self.services
+            .record(self.tenant, |now| {
+                let mut actor = Actor::user_id(self.caller.user.as_str());
+                if self.delegator != &self.caller.user {
+                    "administrator".clone_into(&mut actor.kind);
+                }
+                let event = self
+                    .services
+                    .event(&self.tenant.name, code, actor, now)
+                    .on("delegator", self.delegator)
+                    .on("agent", self.agent)
+                    .detail("operation", verb);
+                failed.map_or(event.clone(), |reason| event.failed(reason))
+            })
+            .await
+    }
+}

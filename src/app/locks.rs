@@ -1,0 +1,191 @@
+//! Locks: an account that is locked acts for nobody, and nobody acts for it, from the next hook on.
+
+use super::{
+    Services, Tenant,
+    caller::Caller,
+    delegations::{Cursor, Listed},
+    error::AppError,
+    grants::find_user,
+    records,
+};
+use crate::{
+    domain::{
+        audit::{Actor, Code, Event},
+        delegation::Party,
+        ids::{UserId, UserRef},
+        lock::{Lifted, Lock, Placed, Side},
+        reason::Reason,
+    },
+    ports::store::{Change, Committed, Expect, Key, Page, Put, Record, Snapshot},
+};
+
+/// The caller's side towards this account. Only an administrator may touch another's.
+fn side_of(caller: &Caller, user: &UserId) -> Result<Side, AppError> {
+    if &caller.user == user {
+        return Ok(Side::Owner);
+    }
+    if caller.administrator { Ok(Side::Administrator) } else { Err(AppError::AdministratorOnly) }
+}
+
+/// Locks the caller's account, or another's as an administrator. Gives the lock and whether it is new.
+pub async fn place(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    user: Option<&UserRef>,
+    reason: Option<String>,
+) -> Result<(Lock, bool), AppError> {
+    let own = UserRef::Id(caller.user.clone());
+    let asked = user.unwrap_or(&own);
+    if user.is_some_and(|u| !names_self(caller, u)) && !caller.administrator {
+        // Without the role the answer must not tell whether there is such a user.
+        let mine = find_user(&*tenant.directory, &own).await?;
+        if mine.is_none_or(|me| !crate::policy::grant::is_named(&me, asked)) {
+            return Err(AppError::AdministratorOnly);
+        }
+    }
+    let found = find_user(&*tenant.directory, asked).await?.ok_or(AppError::NotFound("user"))?;
+    let target = Party { id: found.id, login: found.login };
+    let side = side_of(caller, &target.id)?;
+    let by = whom(tenant, caller).await?;
+    let key = records::lock_key(&target.id);
+    for _ in 0..3 {
+        let snapshot = services.store.read(&tenant.name, &[key]).await?;
+        let before = records::find::<Lock>(&snapshot, &key)?;
+        let expect = expectation(before.as_ref().map(|(_, record)| record));
+        let present = before.map(|(lock, _)| lock);
+        let placed = Placed { by: by.clone(), at: snapshot.now, reason: reason.clone() };
+        let Some(lock) = Lock::place(present.clone(), target.clone(), side, placed) else {
+            // `place` refuses only what stands already.
+            return Ok((present.ok_or(AppError::from_reason(Reason::Internal))?, false));
+        };
+        let event = event(services, tenant, Code::LockPlaced, &by, side, &target, &snapshot);
+        let event = reason.iter().fold(event, |e, text| e.detail("reason", text.as_str()));
+        let put = records::put_lock(&lock)?;
+        if commit(services, tenant, key, expect, Some(put), event, &snapshot).await? {
+            return Ok((lock, true));
+        }
+    }
+    Err(AppError::from_reason(Reason::Busy))
+}
+
+/// Lifts what the caller may lift: the owner his own lock, an administrator both.
+pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &UserId) -> Result<(), AppError> {
+    let by = whom(tenant, caller).await?;
+    let side = if caller.administrator { Side::Administrator } else { side_of(caller, user)? };
+    let key = records::lock_key(user);
+    for _ in 0..3 {
+        let snapshot = services.store.read(&tenant.name, &[key]).await?;
+        let Some((lock, record)) = records::find::<Lock>(&snapshot, &key)? else {
+            return Err(AppError::NotFound("lock"));
+        };
+        let target = lock.user.clone();
+        let put = match lock.lift(side) {
+            Lifted::NotYours => return Err(AppError::AdministratorOnly),
+            Lifted::Gone => None,
+            Lifted::Remains(rest) => Some(records::put_lock(&rest)?),
+        };
+        let event = event(services, tenant, Code::LockLifted, &by, side, &target, &snapshot);
+        if commit(services, tenant, key, expectation(Some(&record)), put, event, &snapshot).await? {
+            return Ok(());
+        }
+    }
+    Err(AppError::from_reason(Reason::Busy))
+}
+
+/// The lock of one account: one's own, or any for an administrator.
+pub async fn find(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    user: &UserId,
+) -> Result<Option<Lock>, AppError> {
+    side_of(caller, user)?;
+    let key = records::lock_key(user);
+    let snapshot = services.store.read(&tenant.name, &[key]).await?;
+    Ok(records::find::<Lock>(&snapshot, &key)?.map(|(lock, _)| lock))
+}
+
+/// Locks that the caller may see: his own account's, or all of them for an administrator.
+pub async fn list(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Listed<Lock>, AppError> {
+    if !caller.administrator {
+        let mine = find(services, tenant, caller, &caller.user).await?;
+        return Ok(Listed { items: mine.into_iter().collect(), next: None });
+    }
+    let page = Page { up_to: u64::MAX, after, limit };
+    let found = services.store.list(&tenant.name, records::locks(), page).await?;
+    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
+    let items = found.rows.iter().map(|(_, _, r)| records::decode(r)).collect::<Result<_, _>>()?;
+    Ok(Listed { items, next })
+}
+
+fn names_self(caller: &Caller, user: &UserRef) -> bool {
+    match user {
+        UserRef::Id(id) => id == &caller.user,
+        UserRef::Login(text) | UserRef::Either(text) => text.as_str() == caller.user.as_str(),
+    }
+}
+
+/// The caller as the lock remembers him; an administrator may be unknown to the tenant's directory.
+async fn whom(tenant: &Tenant, caller: &Caller) -> Result<Party, AppError> {
+    let known = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
+    if let Some(user) = known {
+        return Ok(Party { id: user.id, login: user.login });
+    }
+    let login = crate::domain::ids::Login::parse(caller.user.as_str()).map_err(|_| AppError::NotFound("user"))?;
+    Ok(Party { id: caller.user.clone(), login })
+}
+
+fn expectation(record: Option<&Record>) -> Expect {
+    record.map_or(Expect::Absent, |record| Expect::Version(record.version))
+}
+
+fn event(
+    services: &Services,
+    tenant: &Tenant,
+    code: Code,
+    by: &Party,
+    side: Side,
+    target: &Party,
+    snapshot: &Snapshot,
+) -> Event {
+    let mut actor = Actor::user(by);
+    if side == Side::Administrator {
+        "administrator".clone_into(&mut actor.kind);
+    }
+    services.event(&tenant.name, code, actor, snapshot.now).on("user", &target.id)
+}
+
+/// True if it stands, false if somebody else was faster.
+async fn commit(
+    services: &Services,
+    tenant: &Tenant,
+    key: Key,
+    expect: Expect,
+    put: Option<Put>,
+    event: Event,
+    snapshot: &Snapshot,
+) -> Result<bool, AppError> {
+    let drops = if put.is_none() { vec![key] } else { Vec::new() };
+    let (id, not_after) = (services.change_id(), services.not_after(snapshot.now, tenant));
+    let change = Change {
+        id,
+        not_after,
+        expect: vec![(key, expect)],
+        fence: None,
+        puts: put.into_iter().collect(),
+        drops,
+        events: records::encode_events(&[event])?,
+    };
+    match services.commit_and_settle(&tenant.name, change, key, id, not_after).await? {
+        Committed::Done(_) => Ok(true),
+        Committed::Conflict(_) => Ok(false),
+        Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
+    }
+}

@@ -1,0 +1,166 @@
+//! Which records there are, how they are found, and how they are written down. The store knows none of this.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    domain::{
+        audit::Event,
+        delegation::{Delegation, State},
+        ids::{RecordId, UserId},
+        lock::Lock,
+    },
+    ports::store::{Index, IndexRow, Key, Kind, Put, Record, Snapshot, StoreError},
+};
+
+const EPOCH: Kind = Kind(1);
+const DELEGATION: Kind = Kind(2);
+const ROSTER: Kind = Kind(3);
+const LOCK: Kind = Kind(4);
+
+const LIST_DUE: u8 = 1;
+const LIST_DROP: u8 = 2;
+const LIST_BY_AGENT: u8 = 3;
+const LIST_LOCKS: u8 = 4;
+
+/// How long a record is kept after its end (`records.keep`).
+pub const KEEP: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// The generation of a tenant's store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Grows whenever the store may have rolled back.
+    pub number: u64,
+    /// The store's line of history that it was written in.
+    pub incarnation: String,
+}
+
+/// An agent's pending delegations: never more than the cap, rewritten in the commit that adds one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    /// Each with the end of its life.
+    pub pending: Vec<RosterEntry>,
+}
+
+/// One line of a roster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RosterEntry {
+    /// The delegation's public reference.
+    pub reference: String,
+    /// The first instant at which it counts no more.
+    pub end: Timestamp,
+}
+
+/// Key of the tenant's epoch.
+pub fn epoch_key() -> Key {
+    Key { kind: EPOCH, id: RecordId::natural(&["epoch"]) }
+}
+
+/// Key of a delegation.
+pub fn delegation_key(id: RecordId) -> Key {
+    Key { kind: DELEGATION, id }
+}
+
+/// Key of an agent's roster.
+pub fn roster_key(agent: &UserId) -> Key {
+    Key { kind: ROSTER, id: RecordId::natural(&["roster", agent.as_str()]) }
+}
+
+/// Key of an account's lock.
+pub fn lock_key(user: &UserId) -> Key {
+    Key { kind: LOCK, id: RecordId::natural(&["lock", user.as_str()]) }
+}
+
+/// True for keys of delegations.
+pub fn is_delegation(key: &Key) -> bool {
+    key.kind == DELEGATION
+}
+
+/// Records whose time is running, by the end of it.
+pub fn due() -> Index {
+    Index { list: LIST_DUE, owner: [0; 32] }
+}
+
+/// Records that have ended, by the time they may be dropped.
+pub fn droppable() -> Index {
+    Index { list: LIST_DROP, owner: [0; 32] }
+}
+
+/// An agent's delegations, newest first.
+pub fn by_agent(agent: &UserId) -> Index {
+    Index { list: LIST_BY_AGENT, owner: Sha256::digest(agent.as_str().as_bytes()).into() }
+}
+
+/// All locks of the tenant.
+pub fn locks() -> Index {
+    Index { list: LIST_LOCKS, owner: [0; 32] }
+}
+
+/// Milliseconds since 1970, as index rows sort by them.
+pub fn millis(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millisecond()).unwrap_or(0)
+}
+
+/// The record of a delegation.
+pub fn put_delegation(key: Key, delegation: &Delegation) -> Result<Put, StoreError> {
+    let newest_first = u64::MAX - millis(delegation.created);
+    let drop_at = delegation.expires.saturating_add(KEEP).unwrap_or(Timestamp::MAX);
+    let mut indexes = vec![IndexRow { index: by_agent(&delegation.binding.agent.id), sort: newest_first }];
+    indexes.push(match delegation.state {
+        State::Pending => IndexRow { index: due(), sort: millis(delegation.expires) },
+        _ => IndexRow { index: droppable(), sort: millis(drop_at) },
+    });
+    Ok(Put { key, body: encode(delegation)?, live_until: Some(delegation.expires), drop_at: Some(drop_at), indexes })
+}
+
+/// The record of a lock.
+pub fn put_lock(lock: &Lock) -> Result<Put, StoreError> {
+    let since = [&lock.own, &lock.admin].into_iter().flatten().map(|p| millis(p.at)).min().unwrap_or(0);
+    Ok(Put {
+        key: lock_key(&lock.user.id),
+        body: encode(lock)?,
+        live_until: None,
+        drop_at: None,
+        indexes: vec![IndexRow { index: locks(), sort: since }],
+    })
+}
+
+/// The record of a roster; it may be dropped once its last entry has ended.
+pub fn put_roster(agent: &UserId, roster: &Roster, now: Timestamp) -> Result<Put, StoreError> {
+    let end = roster.pending.iter().map(|e| e.end).max().unwrap_or(now);
+    let indexes = vec![IndexRow { index: droppable(), sort: millis(end) }];
+    Ok(Put { key: roster_key(agent), body: encode(roster)?, live_until: None, drop_at: Some(end), indexes })
+}
+
+/// The record of the epoch.
+pub fn put_epoch(epoch: &Epoch) -> Result<Put, StoreError> {
+    Ok(Put { key: epoch_key(), body: encode(epoch)?, live_until: None, drop_at: None, indexes: Vec::new() })
+}
+
+/// A body or an event, written down.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|e| StoreError::Unreadable(format!("a record can't be written: {e}")))
+}
+
+/// Events, written down.
+pub fn encode_events(events: &[Event]) -> Result<Vec<Vec<u8>>, StoreError> {
+    events.iter().map(encode).collect()
+}
+
+/// A record's content. What can't be read is an error, never a default.
+pub fn decode<T: DeserializeOwned>(record: &Record) -> Result<T, StoreError> {
+    serde_json::from_slice(&record.body).map_err(|e| StoreError::Unreadable(format!("a record can't be read: {e}")))
+}
+
+/// The content under `key`, with its record; `None` if there is none.
+pub fn find<T: DeserializeOwned>(snapshot: &Snapshot, key: &Key) -> Result<Option<(T, Record)>, StoreError> {
+    let Some(record) = snapshot.get(key) else { return Ok(None) };
+    Ok(Some((decode(record)?, record.clone())))
+}
+
+/// An event, read back.
+pub fn decode_event(stored: &crate::ports::store::Stored) -> Result<Event, StoreError> {
+    serde_json::from_slice(&stored.body)
+        .map_err(|e| StoreError::Unreadable(format!("event {} can't be read: {e}", stored.seq.0)))
+}

@@ -1,0 +1,116 @@
+//! The decision: stages in a fixed order, grant and lock first. The first refusal stops, every stage leaves a line.
+//!
+//! A new stage is one file here, one line in [`Pipeline::standard`], and its settings in `config/rules.rs`.
+
+pub mod grant;
+pub mod lock;
+pub mod rules;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{
+    domain::{
+        hook::TraceLine,
+        ids::{ClientId, UserId},
+        lock::Lock,
+        reason::Reason,
+        rule::Rule,
+        user::User,
+    },
+    ports::directory::Directory,
+};
+
+/// What a tenant demands of users and tokens.
+#[derive(Debug, Clone, Default)]
+pub struct TenantPolicy {
+    /// Rules, in order.
+    pub rules: Vec<Rule>,
+    /// The user type that can be delegated; `None`: any.
+    pub delegatable_type: Option<String>,
+}
+
+/// Delegator and agent, as the directory told of them just now.
+#[derive(Debug, Clone)]
+pub struct People {
+    /// On whose behalf.
+    pub delegator: User,
+    /// Who acts.
+    pub agent: User,
+}
+
+/// What a stage may see. Stages add what later ones need.
+pub struct Context<'a> {
+    /// The tenant's demands.
+    pub policy: &'a TenantPolicy,
+    /// The directory, live.
+    pub directory: &'a dyn Directory,
+    /// On whose behalf.
+    pub delegator: &'a UserId,
+    /// Who acts.
+    pub agent: &'a UserId,
+    /// Through which client.
+    pub client: &'a ClientId,
+    /// Scopes of the token.
+    pub scopes: &'a BTreeSet<String>,
+    /// Scopes that the delegation was bound to.
+    pub bound_scopes: &'a BTreeSet<String>,
+    /// Locks found on the two accounts. What isn't found here is expected absent by the commit.
+    pub locks: &'a [Lock],
+    /// Set by `grant`.
+    pub people: Option<People>,
+    /// Set by `rules`.
+    pub rule: Option<&'a Rule>,
+}
+
+/// One step of the decision.
+#[async_trait]
+pub trait Stage: Send + Sync + 'static {
+    /// Its name in traces and audit.
+    fn name(&self) -> &'static str;
+
+    /// Lets the delegation pass, or refuses it. Unknown is no.
+    async fn evaluate(&self, context: &mut Context<'_>) -> Result<(), Reason>;
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Verdict {
+    /// A line for each stage that ran.
+    pub trace: Vec<TraceLine>,
+    /// The people concerned, or the first refusal.
+    pub result: Result<People, Reason>,
+}
+
+/// The stages, in the code's order.
+#[derive(Clone)]
+pub struct Pipeline(Vec<Arc<dyn Stage>>);
+
+impl Pipeline {
+    /// The order in force.
+    pub fn standard() -> Self {
+        Self(vec![Arc::new(grant::GrantStage), Arc::new(lock::LockStage), Arc::new(rules::RuleStage)])
+    }
+
+    /// A pipeline of these stages, for tests.
+    pub fn of(stages: Vec<Arc<dyn Stage>>) -> Self {
+        Self(stages)
+    }
+
+    /// Runs stage after stage until one refuses.
+    pub async fn run(&self, context: &mut Context<'_>) -> Verdict {
+        let mut trace = Vec::with_capacity(self.0.len());
+        for stage in &self.0 {
+            let said = stage.evaluate(context).await;
+            let line = said.err().map_or("continue", Reason::code);
+            trace.push(TraceLine { stage: stage.name().to_owned(), said: line.to_owned() });
+            if let Err(reason) = said {
+                return Verdict { trace, result: Err(reason) };
+            }
+        }
+        // Without `grant` nobody was asked, and unknown is no.
+        let result = context.people.take().ok_or(Reason::Internal);
+        Verdict { trace, result }
+    }
+}
