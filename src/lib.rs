@@ -9,3 +9,4 @@ pub mod metrics;
 pub mod policy;
 pub mod ports;
 pub mod telemetry;
+pub mod web;

@@ -98,6 +98,15 @@ pub async fn remove(
     GrantChange { services, tenant, caller, delegator, agent: &agent }.make(Code::GrantRemoved).await
 }
 
+/// Ends all grants of the caller.
+pub async fn remove_all(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
+    for agent in tenant.directory.agents_of(&caller.user).await? {
+        let change = GrantChange { services, tenant, caller, delegator: &caller.user, agent: &agent };
+        change.make(Code::GrantRemoved).await?;
+    }
+    Ok(())
+}
+
 /// The user whom the reference names, exactly.
 pub async fn find_user(directory: &dyn Directory, who: &UserRef) -> Result<Option<User>, AppError> {
     Ok(directory.user(who).await?.filter(|user| is_named(user, who)))

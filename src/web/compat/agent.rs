@@ -1,0 +1,92 @@
+//! The agent's routes of Okta Managed Access.
+
+use actix_web::{HttpResponse, get, http::StatusCode, post, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{CompatError, CompatProblems};
+use crate::{
+    app::{begin_delegation, error::AppError, grants},
+    web::{
+        extract::{CompatReader, CompatWriter, JsonOrForm, user_ref},
+        people::display_name,
+        state::AppState,
+    },
+};
+
+/// Somebody for whom I may act.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Entity {
+    /// Immutable id.
+    id: String,
+    /// For people.
+    display_name: String,
+}
+
+/// Lists for whom I may act (Okta Managed Access).
+#[utoipa::path(
+    operation_id = "compat-agent-list", tag = "compatibility",
+    responses(
+        (status = 200, description = "For whom I may act.", body = Vec<Entity>,
+         example = json!([{"id": "00u1bob", "displayName": "Bob Builder (bob@example.com)"}])),
+        CompatProblems,
+    ),
+    security(("user_token" = []))
+)]
+#[get("/agent")]
+pub async fn list(CompatReader(reader): CompatReader) -> Result<HttpResponse, CompatError> {
+    let found = grants::delegators(&reader.door.tenant, &reader.caller.user).await?;
+    let show = |user| Entity { id: String::from(user_id(user)), display_name: display_name(user, &reader.door) };
+    Ok(HttpResponse::Ok().json(found.iter().map(show).collect::<Vec<_>>()))
+}
+
+fn user_id(user: &crate::domain::user::User) -> &str {
+    user.id.as_str()
+}
+
+/// On whose behalf.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"entityid": "00u1bob"}))]
+pub struct EntityRequest {
+    /// Id or login of the delegator.
+    entityid: Option<String>,
+}
+
+/// The delegation's id.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"id": "dlg_AZOq4Yp7QkJ2cGx3eUpYc1FhT0V6a1Z0bUJ3TnJIZ0RsU2lQdUY"}))]
+pub struct EntityBegun {
+    /// To be sent along with the token refresh, once.
+    id: String,
+}
+
+/// Begins a delegation (Okta Managed Access).
+#[utoipa::path(
+    operation_id = "compat-agent-begin", tag = "compatibility",
+    request_body(content((EntityRequest = "application/json"), (EntityRequest = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "Begun.", body = EntityBegun), CompatProblems),
+    security(("user_token" = []))
+)]
+#[post("/agent")]
+pub async fn begin(
+    CompatWriter(writer): CompatWriter,
+    state: web::Data<AppState>,
+    JsonOrForm(body): JsonOrForm<EntityRequest>,
+) -> Result<HttpResponse, CompatError> {
+    let Some(entity) = body.entityid.filter(|e| !e.is_empty()) else {
+        return Err(CompatError::new(StatusCode::BAD_REQUEST, "entityid is missing."));
+    };
+    // What can name nobody is not delegated, like everybody else who doesn't list the agent.
+    let delegator = user_ref("entityid", &entity).map_err(|_| not_delegated())?;
+    let request = begin_delegation::Request { delegator, scopes: None, reason: None, ticket: None };
+    match begin_delegation::begin(&state.services, &writer.door.tenant, &writer.caller, request).await {
+        Ok(begun) => Ok(HttpResponse::Ok().json(EntityBegun { id: begun.id.expose().to_owned() })),
+        Err(AppError::Refused(_)) => Err(not_delegated()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn not_delegated() -> CompatError {
+    CompatError::new(StatusCode::UNAUTHORIZED, "User is not delegated by that delegator.")
+}

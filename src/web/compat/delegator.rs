@@ -1,0 +1,169 @@
+//! The delegator's routes of Okta Managed Access.
+
+use actix_web::{HttpResponse, get, http::StatusCode, post, web};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{CompatError, CompatProblems};
+use crate::{
+    app::grants::{self, Agent},
+    domain::user::User,
+    web::{
+        extract::{CompatReader, CompatWriter, JsonOrForm, user_ref},
+        state::AppState,
+    },
+};
+
+/// Whether I can be delegated.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"op": "ACTIVATE"}))]
+pub struct ActivationRequest {
+    /// `ACTIVATE` or `DEACTIVATE`, in any case.
+    op: Option<String>,
+}
+
+/// Makes my account delegatable, or not (Okta Managed Access).
+///
+/// Where the tenant's directory has no type for delegatable users, every account is delegatable: `ACTIVATE` changes
+/// nothing, and `DEACTIVATE` ends all grants of mine.
+#[utoipa::path(
+    operation_id = "compat-delegator-activation", tag = "compatibility",
+    request_body(content(
+        (ActivationRequest = "application/json"), (ActivationRequest = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "Done. Empty body."), CompatProblems),
+    security(("user_token" = []))
+)]
+#[post("/delegator/delegation")]
+pub async fn activation(
+    CompatWriter(writer): CompatWriter,
+    state: web::Data<AppState>,
+    JsonOrForm(body): JsonOrForm<ActivationRequest>,
+) -> Result<HttpResponse, CompatError> {
+    let op = body.op.unwrap_or_default();
+    if op.eq_ignore_ascii_case("activate") {
+        return Ok(HttpResponse::Ok().finish());
+    }
+    if !op.eq_ignore_ascii_case("deactivate") {
+        return Err(CompatError::new(StatusCode::BAD_REQUEST, "op must be ACTIVATE or DEACTIVATE."));
+    }
+    grants::remove_all(&state.services, &writer.door.tenant, &writer.caller).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// My agents.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"agents": [{"id": "00u1ann", "firstName": "Ann", "secondName": "Agent",
+    "login": "ann@example.com", "email": "ann@example.com", "organization": "Example Ltd"}]}))]
+pub struct Agents {
+    /// Those whom the directory knows.
+    agents: Vec<AgentView>,
+}
+
+/// An agent of mine.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentView {
+    /// Immutable id.
+    id: String,
+    /// `firstName`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_name: Option<String>,
+    /// `lastName`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_name: Option<String>,
+    /// Login name.
+    login: String,
+    /// `email`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    /// `organization`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<String>,
+}
+
+impl AgentView {
+    fn of(user: &User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            first_name: user.text("firstName"),
+            second_name: user.text("lastName"),
+            login: user.login.to_string(),
+            email: user.text("email"),
+            organization: user.text("organization"),
+        }
+    }
+}
+
+/// Lists who may act for me (Okta Managed Access). Deleted users are left out.
+#[utoipa::path(
+    operation_id = "compat-delegator-agents", tag = "compatibility",
+    responses((status = 200, description = "My agents.", body = Agents), CompatProblems),
+    security(("user_token" = []))
+)]
+#[get("/delegator/agents")]
+pub async fn agents(CompatReader(reader): CompatReader) -> Result<HttpResponse, CompatError> {
+    let found = grants::agents(&reader.door.tenant, &reader.caller.user).await?;
+    let known = found.iter().filter_map(|agent| match agent {
+        Agent::Known(user) => Some(AgentView::of(user)),
+        Agent::Gone(_) => None,
+    });
+    Ok(HttpResponse::Ok().json(Agents { agents: known.collect() }))
+}
+
+/// Which agent.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"agentid": "ann@example.com"}))]
+pub struct AgentRequest {
+    /// Id or login.
+    agentid: Option<String>,
+}
+
+impl AgentRequest {
+    fn named(&self) -> Result<crate::domain::ids::UserRef, CompatError> {
+        match self.agentid.as_deref().filter(|a| !a.is_empty()) {
+            None => Err(CompatError::new(StatusCode::BAD_REQUEST, "agentid is missing.")),
+            Some(text) => user_ref("agentid", text).map_err(|_| no_such_agent()),
+        }
+    }
+}
+
+fn no_such_agent() -> CompatError {
+    CompatError::new(StatusCode::NOT_FOUND, "There is no such agent.")
+}
+
+/// Lets a user act for me (Okta Managed Access).
+#[utoipa::path(
+    operation_id = "compat-delegator-add", tag = "compatibility",
+    request_body(content((AgentRequest = "application/json"), (AgentRequest = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "Done, now or before. Empty body."), CompatProblems),
+    security(("user_token" = []))
+)]
+#[post("/delegator/agents/add")]
+pub async fn add_agent(
+    CompatWriter(writer): CompatWriter,
+    state: web::Data<AppState>,
+    JsonOrForm(body): JsonOrForm<AgentRequest>,
+) -> Result<HttpResponse, CompatError> {
+    let agent = body.named()?;
+    grants::add(&state.services, &writer.door.tenant, &writer.caller, &agent).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Ends a grant of mine (Okta Managed Access).
+#[utoipa::path(
+    operation_id = "compat-delegator-remove", tag = "compatibility",
+    request_body(content((AgentRequest = "application/json"), (AgentRequest = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "There is no such grant any more. Empty body."), CompatProblems),
+    security(("user_token" = []))
+)]
+#[post("/delegator/agents/remove")]
+pub async fn remove_agent(
+    CompatWriter(writer): CompatWriter,
+    state: web::Data<AppState>,
+    JsonOrForm(body): JsonOrForm<AgentRequest>,
+) -> Result<HttpResponse, CompatError> {
+    let agent = body.named()?;
+    let (caller, me) = (&writer.caller, &writer.caller.user);
+    grants::remove(&state.services, &writer.door.tenant, caller, me, &agent).await?;
+    Ok(HttpResponse::Ok().finish())
+}

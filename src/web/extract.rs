@@ -1,0 +1,13 @@
+//! What must be true before a handler runs. A handler that needs an actor can't be written without one.
+
+mod body;
+mod caller;
+mod paging;
+mod text;
+
+pub use self::{
+    body::{Json, JsonOrForm},
+    caller::{CompatReader, CompatWriter, Reader, Writer, door, state},
+    paging::{PageQuery, cursor_text, limit},
+    text::{free_text, scope_set, user_ref},
+};

@@ -1,0 +1,73 @@
+//! Bodies, bounded and strict.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::web::{BODY_LIMIT, compat::CompatError, error::ApiError};
+
+type Local<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
+
+/// A JSON body of this type; anything else is a problem that names the place.
+pub struct Json<T>(pub T);
+
+/// A JSON or form body, as the compatibility routes take it.
+pub struct JsonOrForm<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = Local<Self, ApiError>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+        let body = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            if !is_json {
+                return Err(ApiError::MediaType);
+            }
+            parse_json(&read(body.into_inner()).await?).map(Self)
+        })
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonOrForm<T> {
+    type Error = CompatError;
+    type Future = Local<Self, CompatError>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_form = request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        let body = web::Payload::from_request(request, payload);
+        Box::pin(async move {
+            let body = read(body.into_inner()).await?;
+            Ok(Self(if is_form { parse_form(&body)? } else { parse_json(&body)? }))
+        })
+    }
+}
+
+async fn read(payload: Result<web::Payload, actix_web::Error>) -> Result<web::Bytes, ApiError> {
+    let unreadable = |_| ApiError::Invalid { field: None, problem: "the body could not be read".to_owned() };
+    let payload = payload.map_err(unreadable)?;
+    payload.to_bytes_limited(BODY_LIMIT).await.map_err(|_| ApiError::TooLarge)?.map_err(unreadable)
+}
+
+fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::Invalid {
+        field: None,
+        problem: format!("the body is not what this route takes: {error}"),
+    })
+}
+
+fn parse_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let mut fields = Map::new();
+    for (name, value) in url::form_urlencoded::parse(body) {
+        if fields.insert(name.to_string(), Value::String(value.into_owned())).is_some() {
+            return Err(ApiError::Invalid { field: Some(name.into_owned()), problem: "is there twice".to_owned() });
+        }
+    }
+    serde_json::from_value(Value::Object(fields)).map_err(|error| ApiError::Invalid {
+        field: None,
+        problem: format!("the form is not what this route takes: {error}"),
+    })
+}

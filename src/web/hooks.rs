@@ -1,0 +1,158 @@
+//! The IdP's calls: bytes in, the IdP's own form out. Never a problem document, never a 5xx.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::HeaderMap},
+    post, web,
+};
+use serde::Deserialize;
+use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    BODY_LIMIT,
+    extract::{door, state},
+    state::{AppState, Door},
+};
+use crate::{
+    app::answer_hook::Answer,
+    ports::dialect::{Dialect, NotAHook},
+};
+
+/// The hook's dialect.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+struct DialectPath {
+    /// `okta`.
+    #[param(example = "okta")]
+    dialect: String,
+}
+
+/// A token inline hook as Okta sends it (`com.okta.oauth2.tokens.transform`); only the members that are read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used; the dialect decodes the body")]
+struct TokenHookRequest {
+    /// The IdP's id of this call.
+    #[schema(rename = "eventId")]
+    event_id: Option<String>,
+    /// `com.okta.oauth2.tokens.transform`.
+    #[schema(rename = "eventType")]
+    event_type: String,
+    /// Context, and the tokens about to be minted.
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
+}
+
+/// Answers an IdP's token inline hook.
+///
+/// A hook that carries the id of a delegation gets a patch that makes the token speak for the delegator, or a
+/// refusal in the IdP's own form. A hook without one is answered with `204`: nothing to do.
+/// The same hook delivered twice within 60 s gets the same bytes.
+#[utoipa::path(
+    operation_id = "hook", tag = "hooks", params(DialectPath),
+    request_body(content = TokenHookRequest, content_type = "application/json", example = json!({
+        "eventId": "Q3dXm1F0R0", "eventType": "com.okta.oauth2.tokens.transform",
+        "data": {"context": {"request": {"url": {"value": "https://idp.example/oauth2/default/v1/token?delegationid=dlg_…"}},
+                             "protocol": {"issuer": {"uri": "https://idp.example/oauth2/default"}, "client": {"id": "app"}},
+                             "user": {"id": "00u1ann"}},
+                 "access": {"claims": {"sub": "ann@example.com"}, "token": {"lifetime": {"expiration": 3600}}}}
+    })),
+    responses(
+        (status = 200, description = "A decision, in the IdP's form: `commands` to apply, or `error` to mint no token.",
+         content_type = "application/json", example = json!({
+            "commands": [{"type": "com.okta.access.patch", "value": [
+                {"op": "add", "path": "/claims/on_behalf", "value": "True"},
+                {"op": "add", "path": "/claims/on_behalf_sub", "value": "bob@example.com"},
+                {"op": "replace", "path": "/claims/can_delegate", "value": "False"}]}]})),
+        (status = 204, description = "Nothing to do: the token is minted as it is."),
+        (status = 401, description = "The caller is not the IdP. Empty body."),
+        (status = 404, description = "No such tenant or dialect. Empty body."),
+    ),
+    security(("hook_secret" = []), ("hook_bearer" = []))
+)]
+#[post("/hooks/{dialect}")]
+pub async fn hook(request: HttpRequest, path: web::Path<DialectPath>, body: web::Payload) -> HttpResponse {
+    answer(request, &path.dialect, body).await
+}
+
+/// Answers Okta's token inline hook, under the path of Okta Managed Access.
+#[utoipa::path(
+    operation_id = "token-enrichment-agent", tag = "hooks",
+    request_body(content = TokenHookRequest, content_type = "application/json", example = json!({
+        "eventId": "Q3dXm1F0R0", "eventType": "com.okta.oauth2.tokens.transform", "data": {}})),
+    responses(
+        (status = 200, description = "A decision, in Okta's form.", content_type = "application/json",
+         example = json!({"error": {"errorSummary": "You may not act on behalf of this user. (not-delegated)"}})),
+        (status = 204, description = "Nothing to do: the token is minted as it is."),
+        (status = 401, description = "The caller is not Okta. Empty body."),
+        (status = 404, description = "No such tenant. Empty body."),
+    ),
+    security(("hook_secret" = []), ("hook_bearer" = []))
+)]
+#[post("/tokenEnrichment/agent")]
+pub async fn token_enrichment_agent(request: HttpRequest, body: web::Payload) -> HttpResponse {
+    answer(request, "okta", body).await
+}
+
+async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> HttpResponse {
+    let started = Instant::now();
+    let Ok(state) = state(&request) else { return empty(StatusCode::NOT_FOUND) };
+    let Ok(door) = door(&request, &state) else { return empty(StatusCode::NOT_FOUND) };
+    let Some(dialect) = door.dialects.get(dialect) else { return empty(StatusCode::NOT_FOUND) };
+    // A body that is too large, or that breaks off, is authenticated like an empty one and answered like garbage.
+    let read = body.to_bytes_limited(BODY_LIMIT).await.ok().and_then(Result::ok);
+    let bytes = read.clone().unwrap_or_default();
+    if !is_authentic(&**dialect, request.headers(), &bytes).await {
+        state.metrics.hook_not_authenticated(dialect.name());
+        return empty(StatusCode::UNAUTHORIZED);
+    }
+    let answer = decide(&state, &door, dialect, read.as_deref()).await;
+    state.metrics.hook(dialect.name(), answer.outcome, started.elapsed(), dialect.patience());
+    log(&door, &answer);
+    let status = StatusCode::from_u16(answer.response.status).unwrap_or(StatusCode::OK);
+    if answer.response.body.is_empty() {
+        return empty(status);
+    }
+    HttpResponse::build(status).content_type("application/json").body(answer.response.body)
+}
+
+async fn decide(state: &AppState, door: &Door, dialect: &Arc<dyn Dialect>, body: Option<&[u8]>) -> Answer {
+    let desk = state.desk(door, dialect);
+    let Some(body) = body else {
+        let what = format!("larger than {BODY_LIMIT} bytes, or broken off");
+        return desk.answer_garbage(&NotAHook { detail: what, carries_id: true });
+    };
+    match dialect.decode(body) {
+        Ok(request) => desk.answer(request, body).await,
+        Err(what) => {
+            tracing::warn!(tenant = %door.tenant.name, detail = %what.detail, "a hook could not be read");
+            desk.answer_garbage(&what)
+        }
+    }
+}
+
+async fn is_authentic(dialect: &dyn Dialect, headers: &HeaderMap, body: &[u8]) -> bool {
+    let lookup = |name: &str| headers.get_all(name).map(actix_web::http::header::HeaderValue::as_bytes).collect();
+    match dialect.authenticate(&lookup, body).await {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(%error, "a hook's caller was turned away");
+            false
+        }
+    }
+}
+
+fn log(door: &Door, answer: &Answer) {
+    let (tenant, outcome) = (&door.tenant.name, answer.outcome.code());
+    if let Some(reason) = answer.outcome.reason() {
+        tracing::info!(%tenant, outcome, reason = reason.code(), "hook");
+    } else {
+        tracing::debug!(%tenant, outcome, "hook");
+    }
+}
+
+fn empty(status: StatusCode) -> HttpResponse {
+    HttpResponse::new(status)
+}

@@ -1,0 +1,84 @@
+//! The API document, collected from the routes themselves. `openapi/openapi.json` is this, checked in.
+
+use actix_web::App;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document, Server,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_actix_web::AppExt as _;
+
+use super::{ops_routes, tenant_routes};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "behalf",
+        description = "Delegated access: one user acts on behalf of another inside the tokens that an identity provider mints.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    servers(
+        (url = "/", description = "The default tenant"),
+        (url = "/t/{tenant}", description = "A named tenant",
+         variables(("tenant" = (default = "default", description = "The tenant's name")))),
+    ),
+    tags(
+        (name = "hooks", description = "Called by the identity provider"),
+        (name = "delegations", description = "The agent's: act on behalf of somebody"),
+        (name = "grants", description = "The delegator's: who may act for me"),
+        (name = "locks", description = "Accounts that are locked against delegation"),
+        (name = "audit", description = "What happened"),
+        (name = "compatibility", description = "The routes of Okta Managed Access"),
+        (name = "operations", description = "For operators; under the bare path only"),
+    ),
+    modifiers(&Security)
+)]
+struct Base;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_with(Default::default);
+        let bearer = |text: &str| {
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(text)).build()
+        };
+        let user = bearer("The user's own access token of the tenant's issuer");
+        components.add_security_scheme("user_token", SecurityScheme::Http(user));
+        let hook = bearer("The IdP's client-credentials token, where the hook is set up with OAuth 2.0");
+        components.add_security_scheme("hook_bearer", SecurityScheme::Http(hook));
+        let header =
+            ApiKeyValue::with_description("authorization", "The hook's shared secret; the header is configurable");
+        components.add_security_scheme("hook_secret", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    }
+}
+
+/// The document, without starting a server.
+pub fn document() -> Document {
+    let (_, mut document) = App::new()
+        .into_utoipa_app()
+        .openapi(Base::openapi())
+        .configure(tenant_routes)
+        .configure(ops_routes)
+        .split_for_parts();
+    bare_only(&mut document);
+    document
+}
+
+/// Operators' routes don't exist under `/t/{tenant}`.
+fn bare_only(document: &mut Document) {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete, &mut item.put].into_iter().flatten() {
+            if operation.tags.iter().flatten().any(|tag| tag == "operations") {
+                operation.servers = Some(vec![Server::new("/")]);
+            }
+        }
+    }
+}
+
+/// The document as it is served and checked in.
+pub fn json() -> String {
+    document().to_pretty_json().unwrap_or_default() + "\n"
+}

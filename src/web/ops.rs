@@ -1,0 +1,135 @@
+//! For operators: is it alive, is it ready, is it healthy, and what does it count?
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::state::{AppState, Door};
+use crate::domain::ids::{UserId, UserRef};
+
+/// A dependency that hasn't answered by then is down, for the health page.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// Whether the process runs at all.
+#[utoipa::path(operation_id = "livez", tag = "operations",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain", example = json!("ok"))))]
+#[get("/livez")]
+pub async fn livez() -> HttpResponse {
+    HttpResponse::Ok().body("ok")
+}
+
+/// Whether hooks should be sent here: started and not draining. Asks no dependency.
+#[utoipa::path(operation_id = "readyz", tag = "operations", responses(
+    (status = 200, description = "They should.", body = String, content_type = "text/plain", example = json!("ready")),
+    (status = 503, description = "Starting or draining.", body = String, content_type = "text/plain",
+     example = json!("not ready"))))]
+#[get("/readyz")]
+pub async fn readyz(state: web::Data<AppState>) -> HttpResponse {
+    if state.readiness.is_ready() {
+        HttpResponse::Ok().body("ready")
+    } else {
+        HttpResponse::ServiceUnavailable().body("not ready")
+    }
+}
+
+/// One thing that behalf needs.
+#[derive(Serialize, ToSchema)]
+pub struct Dependency {
+    /// `store`, or `directory:` or `issuer:` and the tenant.
+    name: String,
+    /// Whether it answered just now.
+    up: bool,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// All that behalf needs.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"status": "degraded", "dependencies": [
+    {"name": "store", "up": true}, {"name": "directory:default", "up": true},
+    {"name": "issuer:default", "up": false, "detail": "the issuer's keys are unavailable"}]}))]
+pub struct Health {
+    /// `ok` or `degraded`.
+    status: &'static str,
+    /// Each with its state.
+    dependencies: Vec<Dependency>,
+}
+
+/// Asks every dependency and names those that are down. For people and alerts, not for load balancers.
+#[utoipa::path(operation_id = "healthz", tag = "operations", responses(
+    (status = 200, description = "All answered.", body = Health),
+    (status = 503, description = "Some didn't.", body = Health)))]
+#[get("/healthz")]
+pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
+    let mut dependencies = Vec::new();
+    for (index, (name, door)) in state.doors.iter().enumerate() {
+        if index == 0 {
+            let read = state.services.store.read(name, &[]);
+            dependencies.push(probe("store".to_owned(), async { read.await.map(|_| ()).map_err(|_| STORE) }).await);
+        }
+        let directory = probe(format!("directory:{name}"), ask_directory(door));
+        let issuer = probe(format!("issuer:{name}"), async { door.verifier.probe().await.map_err(|_| ISSUER) });
+        let (directory, issuer) = tokio::join!(directory, issuer);
+        dependencies.extend([directory, issuer]);
+    }
+    for dependency in &dependencies {
+        state.metrics.dependency_up(&dependency.name, dependency.up);
+    }
+    let all_up = dependencies.iter().all(|d| d.up);
+    let status = if all_up { "ok" } else { "degraded" };
+    let mut answer = if all_up { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.json(Health { status, dependencies })
+}
+
+const STORE: &str = "the store does not answer";
+const DIRECTORY: &str = "the directory does not answer";
+const ISSUER: &str = "the issuer's keys are unavailable";
+
+async fn ask_directory(door: &Door) -> Result<(), &'static str> {
+    let nobody = UserId::parse("behalf-health-probe").map_err(|_| DIRECTORY)?;
+    door.tenant.directory.user(&UserRef::Id(nobody)).await.map(|_| ()).map_err(|_| DIRECTORY)
+}
+
+async fn probe(name: String, ask: impl Future<Output = Result<(), &'static str>>) -> Dependency {
+    let answered = tokio::time::timeout(PROBE, ask).await.unwrap_or(Err("no answer in time"));
+    Dependency { name, up: answered.is_ok(), detail: answered.err().map(str::to_owned) }
+}
+
+/// Metrics in OpenMetrics text form.
+#[utoipa::path(operation_id = "metrics", tag = "operations", responses((status = 200, description = "The metrics.",
+    body = String, content_type = "application/openmetrics-text", example = json!("# EOF"))))]
+#[get("/metrics")]
+pub async fn metrics(state: web::Data<AppState>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(state.metrics.render())
+}
+
+/// Which version runs.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"name": "behalf", "version": "0.1.0"}))]
+pub struct Version {
+    /// `behalf`.
+    name: &'static str,
+    /// The version.
+    version: &'static str,
+}
+
+/// Which version runs.
+#[utoipa::path(operation_id = "version", tag = "operations",
+    responses((status = 200, description = "This one.", body = Version)))]
+#[get("/version")]
+pub async fn version() -> HttpResponse {
+    HttpResponse::Ok().json(Version { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") })
+}
+
+/// This document.
+#[utoipa::path(operation_id = "openapi", tag = "operations", responses((status = 200, description = "The document.",
+    body = Object, content_type = "application/json", example = json!({"openapi": "3.1.0"}))))]
+#[get("/openapi.json")]
+pub async fn openapi_json(state: web::Data<AppState>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(state.openapi.clone())
+}

@@ -1,0 +1,94 @@
+//! Problem documents (RFC 9457).
+
+use actix_web::{HttpResponse, http::StatusCode};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+/// What went wrong, for programs (`code`) and people (`detail`).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "urn:behalf:problem:not-delegated",
+    "title": "Forbidden",
+    "status": 403,
+    "code": "not-delegated",
+    "detail": "You may not act on behalf of this user."
+}))]
+pub struct Problem {
+    /// `urn:behalf:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// Stable, for programs.
+    pub code: String,
+    /// For people: what went wrong and what to do.
+    pub detail: String,
+    /// The field or parameter that is no good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+impl Problem {
+    /// A problem with a stable code.
+    pub fn new(status: StatusCode, code: &str, detail: String) -> Self {
+        Self {
+            kind: format!("urn:behalf:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail,
+            field: None,
+        }
+    }
+
+    /// The HTTP answer, with `Retry-After` where waiting helps.
+    pub fn respond(&self, retry_after: Option<u64>) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut answer = HttpResponse::build(status);
+        if let Some(seconds) = retry_after {
+            answer.insert_header(("Retry-After", seconds.to_string()));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            answer.insert_header(("WWW-Authenticate", "Bearer"));
+        }
+        let body = serde_json::to_string(self).unwrap_or_default();
+        answer.content_type("application/problem+json").body(body)
+    }
+}
+
+/// The problems that every route for users can answer with.
+#[derive(IntoResponses)]
+pub enum CallerProblems {
+    /// `invalid-request`: a parameter, the body or a field of it is no good; `field` names it.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// `invalid-token`: no bearer token, or one that isn't valid here.
+    #[response(status = 401, content_type = "application/problem+json")]
+    NotAuthenticated(Problem),
+    /// `delegated-token`, `scope-missing`, `administrator-only` or `not-delegated`.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// `not-found`: no such tenant, or no such thing that is yours.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// `rate-limited` or `too-many-pending`: try again after `Retry-After` seconds.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
+    /// `temporarily-unavailable`: store, directory or issuer could not be asked. Nothing was changed, or it is safe
+    /// to repeat.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// The problems of routes that take a body.
+#[derive(IntoResponses)]
+pub enum BodyProblems {
+    /// `body-too-large`: more than 256 KiB.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// `unsupported-media-type`: the body must be `application/json`.
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(Problem),
+}

@@ -1,0 +1,71 @@
+//! What handlers work with, built once at start.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{rate_limit::RateLimit, unknown_route::RouteTable};
+use crate::{
+    app::{Services, Tenant, answer_hook::Desk},
+    domain::ids::TenantName,
+    metrics::Metrics,
+    ports::{dialect::Dialect, token_verifier::TokenVerifier},
+};
+
+/// One tenant's way in.
+pub struct Door {
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// Its dialects by name.
+    pub dialects: BTreeMap<&'static str, Arc<dyn Dialect>>,
+    /// Verifies its users' tokens.
+    pub verifier: Arc<dyn TokenVerifier>,
+    /// The user type of entities (companies and the like), for display names.
+    pub entity_type: Option<String>,
+}
+
+/// The one piece of application data.
+pub struct AppState {
+    /// Use cases' tools.
+    pub services: Arc<Services>,
+    /// Ways in, by tenant.
+    pub doors: BTreeMap<TenantName, Arc<Door>>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Brake on API callers.
+    pub rate_limit: RateLimit,
+    /// The API document, as served.
+    pub openapi: String,
+    /// Which methods a path has.
+    pub routes: RouteTable,
+    /// Whether new hooks should come here.
+    pub readiness: Arc<Readiness>,
+}
+
+impl AppState {
+    /// The desk at which this door's hooks of a dialect are answered.
+    pub fn desk(&self, door: &Door, dialect: &Arc<dyn Dialect>) -> Desk {
+        Desk { services: Arc::clone(&self.services), tenant: Arc::clone(&door.tenant), dialect: Arc::clone(dialect) }
+    }
+}
+
+/// Ready from the first moment that a hook can be answered in the IdP's form until the drain begins. It never asks
+/// store or directory: a replica that leaves because they are down turns refusals into unanswered hooks.
+#[derive(Debug, Default)]
+pub struct Readiness(AtomicBool);
+
+impl Readiness {
+    /// Says whether hooks should come here.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::SeqCst);
+    }
+
+    /// Whether hooks should come here.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,6 @@
+//! The API, version 1: one file per resource.
+
+pub mod audit;
+pub mod delegations;
+pub mod grants;
+pub mod locks;

@@ -1,0 +1,208 @@
+//! Delegations: begin, list, cancel. The agent's own.
+
+use actix_web::{HttpResponse, delete, get, post, web};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    app::{begin_delegation, delegations},
+    domain::ids::DelegationRef,
+    web::{
+        error::ApiError,
+        extract::{Json, PageQuery, Reader, Writer, cursor_text, free_text, scope_set, user_ref},
+        people::Person,
+        problem::{BodyProblems, CallerProblems, Problem},
+        state::AppState,
+    },
+};
+
+/// On whose behalf, and why.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"delegator": "bob@example.com", "reason": "invoice run"}))]
+pub struct BeginRequest {
+    /// Id or login of the delegator.
+    #[schema(max_length = 320)]
+    delegator: String,
+    /// Upper bound of the delegated token's scopes; default: those of the access token.
+    #[schema(max_items = 100)]
+    scopes: Option<Vec<String>>,
+    /// Why, in the agent's words.
+    #[schema(max_length = 500)]
+    reason: Option<String>,
+    /// A ticket number.
+    #[schema(max_length = 100)]
+    ticket: Option<String>,
+}
+
+/// A delegation that waits for its hook.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "delegationid": "dlg_AZOq4Yp7QkJ2cGx3eUpYc1FhT0V6a1Z0bUJ3TnJIZ0RsU2lQdUY",
+    "reference": "dlr_AAABk6rhinslL0u1iP0w3CqJZ2bV5Jm8cQxkT7nYdRfEoWgLhMsUvA",
+    "expires_at": "2026-11-21T10:01:00Z",
+    "delegator": {"id": "00u1bob", "login": "bob@example.com", "display_name": "Bob Builder (bob@example.com)"}
+}))]
+pub struct Begun {
+    /// The id to send along with the token refresh, once. A secret: shown this one time.
+    delegationid: String,
+    /// Names the delegation in lists and in the audit trail; opens nothing.
+    reference: String,
+    /// The first instant at which the id can't be used any more.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    /// On whose behalf.
+    delegator: Person,
+}
+
+/// Begins a delegation.
+///
+/// Send the `delegationid` along with the next refresh of the user's access token, as `state` or as the query
+/// parameter `delegationid` of the token URL. It works once, for this user and this client, within its life.
+#[utoipa::path(
+    operation_id = "delegation-begin", tag = "delegations", request_body = BeginRequest,
+    responses(
+        (status = 201, description = "Begun.", body = Begun),
+        CallerProblems, BodyProblems,
+        (status = 423, description = "`locked`: the delegator's or the agent's account is locked.",
+         body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("user_token" = []))
+)]
+#[post("/v1/delegations")]
+pub async fn begin(
+    Writer { door, caller }: Writer,
+    state: web::Data<AppState>,
+    Json(body): Json<BeginRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let request = begin_delegation::Request {
+        delegator: user_ref("delegator", &body.delegator)?,
+        scopes: body.scopes.map(|scopes| scope_set("scopes", scopes)).transpose()?,
+        reason: free_text("reason", body.reason, 500)?,
+        ticket: free_text("ticket", body.ticket, 100)?,
+    };
+    let begun = begin_delegation::begin(&state.services, &door.tenant, &caller, request).await?;
+    Ok(HttpResponse::Created().json(Begun {
+        delegationid: begun.id.expose().to_owned(),
+        reference: DelegationRef(begun.id.record()).to_string(),
+        expires_at: begun.expires,
+        delegator: Person::of(&begun.delegator, &door),
+    }))
+}
+
+/// A user as the delegation remembers him.
+#[derive(Serialize, ToSchema)]
+pub struct Remembered {
+    /// Immutable id.
+    id: String,
+    /// Login at the time.
+    login: String,
+}
+
+/// A delegation, without its secret.
+#[derive(Serialize, ToSchema)]
+pub struct DelegationItem {
+    /// Names the delegation; opens nothing.
+    reference: String,
+    /// `PENDING`, `CONSUMED`, `EXPIRED` or `CANCELLED`.
+    state: &'static str,
+    /// On whose behalf.
+    delegator: Remembered,
+    /// The client that began it.
+    client: String,
+    /// Upper bound of the token's scopes.
+    scopes: Vec<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// A ticket number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<String>,
+    /// The rule that matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// When it was begun.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// The first instant at which it can't be used any more.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+/// A page of delegations, newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"items": [{
+    "reference": "dlr_AAABk6rhinslL0u1iP0w3CqJZ2bV5Jm8cQxkT7nYdRfEoWgLhMsUvA", "state": "CONSUMED",
+    "delegator": {"id": "00u1bob", "login": "bob@example.com"}, "client": "app", "scopes": ["openid"],
+    "created_at": "2026-11-21T10:00:00Z", "expires_at": "2026-11-21T10:01:00Z"}], "next_cursor": null}))]
+pub struct DelegationPage {
+    /// The items.
+    items: Vec<DelegationItem>,
+    /// For the next page; `null` at the end.
+    next_cursor: Option<String>,
+}
+
+/// Lists my delegations, newest first.
+#[utoipa::path(
+    operation_id = "delegation-list", tag = "delegations", params(PageQuery),
+    responses((status = 200, description = "A page.", body = DelegationPage), CallerProblems),
+    security(("user_token" = []))
+)]
+#[get("/v1/delegations")]
+pub async fn list(
+    Reader { door, caller }: Reader,
+    state: web::Data<AppState>,
+    page: web::Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let (after, limit) = (page.after()?, page.limit()?);
+    let found = delegations::list(&state.services, &door.tenant, &caller, after, limit).await?;
+    let items = found.items.into_iter().map(item).collect();
+    Ok(HttpResponse::Ok().json(DelegationPage { items, next_cursor: found.next.map(cursor_text) }))
+}
+
+fn item(mine: delegations::Mine) -> DelegationItem {
+    let delegation = mine.delegation;
+    DelegationItem {
+        reference: mine.reference.to_string(),
+        state: delegation.state.name(),
+        delegator: Remembered { id: delegation.delegator.id.into(), login: delegation.delegator.login.into() },
+        client: delegation.binding.client.into(),
+        scopes: delegation.scopes.into_iter().collect(),
+        reason: delegation.reason,
+        ticket: delegation.ticket,
+        rule: delegation.rule,
+        created_at: delegation.created,
+        expires_at: delegation.expires,
+    }
+}
+
+/// Which delegation.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct DelegationPath {
+    /// The `delegationid` or the `reference`.
+    #[param(example = "dlr_AAABk6rhinslL0u1iP0w3CqJZ2bV5Jm8cQxkT7nYdRfEoWgLhMsUvA")]
+    id: String,
+}
+
+/// Cancels a delegation that waits for its hook.
+#[utoipa::path(
+    operation_id = "delegation-cancel", tag = "delegations", params(DelegationPath),
+    responses(
+        (status = 204, description = "Cancelled, now or before."),
+        CallerProblems,
+        (status = 409, description = "`not-pending`: used or expired.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("user_token" = []))
+)]
+#[delete("/v1/delegations/{id}")]
+pub async fn cancel(
+    Writer { door, caller }: Writer,
+    state: web::Data<AppState>,
+    path: web::Path<DelegationPath>,
+) -> Result<HttpResponse, ApiError> {
+    delegations::cancel(&state.services, &door.tenant, &caller, &path.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

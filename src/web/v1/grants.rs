@@ -1,0 +1,166 @@
+//! Grants: who may act for me, and for whom may I act.
+
+use actix_web::{HttpResponse, delete, get, post, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    app::grants::{self, Agent},
+    domain::ids::UserId,
+    ports::directory::Written,
+    web::{
+        error::ApiError,
+        extract::{Json, Reader, Writer, user_ref},
+        people::Person,
+        problem::{BodyProblems, CallerProblems},
+        state::{AppState, Door},
+    },
+};
+
+/// An agent of mine.
+#[derive(Serialize, ToSchema)]
+pub struct AgentItem {
+    /// Immutable id.
+    id: String,
+    /// `active`, `inactive`, or `deleted` if the directory has no such user any more.
+    status: &'static str,
+    /// Login name, if he is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<String>,
+    /// For people, if he is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
+}
+
+impl AgentItem {
+    fn of(agent: Agent, door: &Door) -> Self {
+        let user = match agent {
+            Agent::Known(user) => user,
+            Agent::Gone(id) => return Self { id: id.into(), status: "deleted", login: None, display_name: None },
+        };
+        let status = if user.is_active() { "active" } else { "inactive" };
+        let Person { id, login, display_name } = Person::of(&user, door);
+        Self { id, status, login: Some(login), display_name: Some(display_name) }
+    }
+}
+
+/// My agents.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"items": [{"id": "00u1ann", "status": "active", "login": "ann@example.com",
+    "display_name": "Ann Agent (ann@example.com)"}]}))]
+pub struct AgentList {
+    /// At most 500.
+    items: Vec<AgentItem>,
+}
+
+/// Lists who may act for me. Deleted users are shown by their id, so that they can be removed.
+#[utoipa::path(
+    operation_id = "grant-list", tag = "grants",
+    responses((status = 200, description = "My agents.", body = AgentList), CallerProblems),
+    security(("user_token" = []))
+)]
+#[get("/v1/grants")]
+pub async fn list(Reader { door, caller }: Reader) -> Result<HttpResponse, ApiError> {
+    let found = grants::agents(&door.tenant, &caller.user).await?;
+    let items = found.into_iter().map(|agent| AgentItem::of(agent, &door)).collect();
+    Ok(HttpResponse::Ok().json(AgentList { items }))
+}
+
+/// For whom I may act.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"items": [{"id": "00u1bob", "login": "bob@example.com",
+    "display_name": "Bob Builder (bob@example.com)"}]}))]
+pub struct DelegatorList {
+    /// At most 500.
+    items: Vec<Person>,
+}
+
+/// Lists for whom I may act now: each was read again and asked for the grant.
+#[utoipa::path(
+    operation_id = "grant-delegators", tag = "grants",
+    responses((status = 200, description = "My delegators.", body = DelegatorList), CallerProblems),
+    security(("user_token" = []))
+)]
+#[get("/v1/grants/delegators")]
+pub async fn delegators(Reader { door, caller }: Reader) -> Result<HttpResponse, ApiError> {
+    let found = grants::delegators(&door.tenant, &caller.user).await?;
+    let items = found.iter().map(|user| Person::of(user, &door)).collect();
+    Ok(HttpResponse::Ok().json(DelegatorList { items }))
+}
+
+/// Who shall act for me.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"agent": "ann@example.com"}))]
+pub struct AddRequest {
+    /// Id or login of the agent.
+    #[schema(max_length = 320)]
+    agent: String,
+}
+
+/// Lets a user act for me, until I remove the grant.
+#[utoipa::path(
+    operation_id = "grant-add", tag = "grants", request_body = AddRequest,
+    responses(
+        (status = 201, description = "Granted.", body = Person),
+        (status = 200, description = "It was granted already.", body = Person),
+        CallerProblems, BodyProblems,
+    ),
+    security(("user_token" = []))
+)]
+#[post("/v1/grants")]
+pub async fn add(
+    Writer { door, caller }: Writer,
+    state: web::Data<AppState>,
+    Json(body): Json<AddRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let agent = user_ref("agent", &body.agent)?;
+    let (user, written) = grants::add(&state.services, &door.tenant, &caller, &agent).await?;
+    let mut answer = match written {
+        Written::Changed => HttpResponse::Created(),
+        Written::Already => HttpResponse::Ok(),
+    };
+    Ok(answer.json(Person::of(&user, &door)))
+}
+
+/// Which grant.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct AgentPath {
+    /// Id or login of the agent.
+    #[param(example = "00u1ann")]
+    agent: String,
+}
+
+/// Whose grant.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct OfDelegator {
+    /// Id of the delegator, for administrators; default: me.
+    #[param(nullable = false, example = "00u1bob")]
+    delegator: Option<String>,
+}
+
+/// Ends a grant of mine; an administrator ends anybody's. Takes effect on the next hook.
+#[utoipa::path(
+    operation_id = "grant-remove", tag = "grants", params(AgentPath, OfDelegator),
+    responses((status = 204, description = "There is no such grant any more."), CallerProblems),
+    security(("user_token" = []))
+)]
+#[delete("/v1/grants/{agent}")]
+pub async fn remove(
+    Writer { door, caller }: Writer,
+    state: web::Data<AppState>,
+    path: web::Path<AgentPath>,
+    query: web::Query<OfDelegator>,
+) -> Result<HttpResponse, ApiError> {
+    let agent = user_ref("agent", &path.agent)?;
+    let delegator = match &query.delegator {
+        None => caller.user.clone(),
+        Some(id) => UserId::parse(id)
+            .map_err(|error| ApiError::Invalid { field: Some("delegator".to_owned()), problem: error.to_string() })?,
+    };
+    grants::remove(&state.services, &door.tenant, &caller, &delegator, &agent).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

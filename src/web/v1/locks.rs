@@ -1,0 +1,201 @@
+//! Locks: an account that is locked acts for nobody, and nobody acts for it.
+
+use actix_web::{HttpResponse, delete, get, post, web};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    app::{grants::find_user, locks},
+    domain::{
+        ids::UserId,
+        lock::{Lock, Placed},
+    },
+    web::{
+        error::ApiError,
+        extract::{Json, PageQuery, Reader, Writer, cursor_text, free_text, user_ref},
+        problem::{BodyProblems, CallerProblems},
+        state::AppState,
+    },
+};
+
+/// One side's lock.
+#[derive(Serialize, ToSchema)]
+pub struct PlacedItem {
+    /// Id of who placed it.
+    by: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<Placed> for PlacedItem {
+    fn from(placed: Placed) -> Self {
+        Self { by: placed.by.id.into(), at: placed.at, reason: placed.reason }
+    }
+}
+
+/// The locks of one account.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"user": "00u1bob", "login": "bob@example.com",
+    "own": {"by": "00u1bob", "at": "2026-11-21T10:00:00Z", "reason": "on holiday"}, "administrator": null}))]
+pub struct LockItem {
+    /// Id of the locked account.
+    user: String,
+    /// Its login when it was locked.
+    login: String,
+    /// Placed by the owner.
+    own: Option<PlacedItem>,
+    /// Placed by an administrator.
+    administrator: Option<PlacedItem>,
+}
+
+impl From<Lock> for LockItem {
+    fn from(lock: Lock) -> Self {
+        Self {
+            user: lock.user.id.into(),
+            login: lock.user.login.into(),
+            own: lock.own.map(PlacedItem::from),
+            administrator: lock.admin.map(PlacedItem::from),
+        }
+    }
+}
+
+/// A page of locks.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"items": [], "next_cursor": null}))]
+pub struct LockPage {
+    /// The items.
+    items: Vec<LockItem>,
+    /// For the next page; `null` at the end.
+    next_cursor: Option<String>,
+}
+
+/// Lists the lock of my account; for an administrator, all locks.
+#[utoipa::path(
+    operation_id = "lock-list", tag = "locks", params(PageQuery),
+    responses((status = 200, description = "A page.", body = LockPage), CallerProblems),
+    security(("user_token" = []))
+)]
+#[get("/v1/locks")]
+pub async fn list(
+    Reader { door, caller }: Reader,
+    state: web::Data<AppState>,
+    page: web::Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let (after, limit) = (page.after()?, page.limit()?);
+    let found = locks::list(&state.services, &door.tenant, &caller, after, limit).await?;
+    let items = found.items.into_iter().map(LockItem::from).collect();
+    Ok(HttpResponse::Ok().json(LockPage { items, next_cursor: found.next.map(cursor_text) }))
+}
+
+/// What to lock.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "on holiday"}))]
+pub struct PlaceRequest {
+    /// Id or login, for administrators; default: my account.
+    #[schema(max_length = 320)]
+    user: Option<String>,
+    /// Why.
+    #[schema(max_length = 500)]
+    reason: Option<String>,
+}
+
+/// Locks an account against delegation, as delegator and as agent. Takes effect on the next hook.
+#[utoipa::path(
+    operation_id = "lock-place", tag = "locks", request_body = PlaceRequest,
+    responses(
+        (status = 201, description = "Locked.", body = LockItem),
+        (status = 200, description = "It was locked by this side already.", body = LockItem),
+        CallerProblems, BodyProblems,
+    ),
+    security(("user_token" = []))
+)]
+#[post("/v1/locks")]
+pub async fn place(
+    Writer { door, caller }: Writer,
+    state: web::Data<AppState>,
+    Json(body): Json<PlaceRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let user = body.user.map(|text| user_ref("user", &text)).transpose()?;
+    let reason = free_text("reason", body.reason, 500)?;
+    let (lock, new) = locks::place(&state.services, &door.tenant, &caller, user.as_ref(), reason).await?;
+    let mut answer = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(answer.json(LockItem::from(lock)))
+}
+
+/// Which account.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct UserPath {
+    /// Id of the account.
+    #[param(example = "00u1bob")]
+    user: String,
+}
+
+/// Lifts my own lock; an administrator lifts any.
+#[utoipa::path(
+    operation_id = "lock-lift", tag = "locks", params(UserPath),
+    responses((status = 204, description = "Lifted."), CallerProblems),
+    security(("user_token" = []))
+)]
+#[delete("/v1/locks/{user}")]
+pub async fn lift(
+    Writer { door, caller }: Writer,
+    state: web::Data<AppState>,
+    path: web::Path<UserPath>,
+) -> Result<HttpResponse, ApiError> {
+    let user = UserId::parse(&path.user)
+        .map_err(|error| ApiError::Invalid { field: Some("user".to_owned()), problem: error.to_string() })?;
+    locks::lift(&state.services, &door.tenant, &caller, &user).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Whose lock.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"user": "00u1bob"}))]
+pub struct CheckRequest {
+    /// Id or login.
+    #[schema(max_length = 320)]
+    user: String,
+}
+
+/// Whether an account is locked.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"locked": true, "message": "This account is locked against delegation."}))]
+pub struct Checked {
+    /// True if it is.
+    locked: bool,
+    /// For the person in front of the application.
+    message: String,
+}
+
+/// Tells whether an account is locked: my own; for an administrator, any.
+#[utoipa::path(
+    operation_id = "lock-check", tag = "locks", request_body = CheckRequest,
+    responses((status = 200, description = "Checked.", body = Checked), CallerProblems, BodyProblems),
+    security(("user_token" = []))
+)]
+#[post("/v1/locks/check")]
+pub async fn check(
+    Reader { door, caller }: Reader,
+    state: web::Data<AppState>,
+    Json(body): Json<CheckRequest>,
+) -> Result<HttpResponse, ApiError> {
+    use crate::app::error::AppError;
+    let who = user_ref("user", &body.user)?;
+    let found = find_user(&*door.tenant.directory, &who).await?;
+    let user = match found {
+        Some(user) if caller.administrator || user.id == caller.user => user,
+        None if caller.administrator => return Err(AppError::NotFound("user").into()),
+        _ => return Err(AppError::AdministratorOnly.into()),
+    };
+    let locked = locks::find(&state.services, &door.tenant, &caller, &user.id).await?.is_some();
+    let message = if locked { "This account is locked against delegation." } else { "This account is not locked." };
+    Ok(HttpResponse::Ok().json(Checked { locked, message: message.to_owned() }))
+}
