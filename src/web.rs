@@ -1,6 +1,7 @@
 //! HTTP: the route table, and nothing that decides.
 #![expect(unreachable_pub, reason = "the route macros wrap each handler in an item of their own")]
 
+pub mod app;
 pub mod compat;
 pub mod error;
 pub mod extract;

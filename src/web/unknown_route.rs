@@ -32,7 +32,6 @@ fn methods(item: &PathItem) -> Vec<&'static str> {
 }
 
 /// The service of last resort.
-#[expect(clippy::unused_async, reason = "a handler is asynchronous")]
 pub async fn unknown_route(request: HttpRequest) -> Result<actix_web::HttpResponse, ApiError> {
     let state = extract::state(&request)?;
     let path = request.path();

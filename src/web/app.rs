@@ -1,0 +1,60 @@
+//! The application: routes, middleware, state. The same for the server and for tests.
+
+use actix_cors::Cors;
+use actix_web::{
+    App, Error,
+    body::MessageBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    http::{Method, header},
+    middleware::{Condition, from_fn},
+    web,
+};
+use utoipa_actix_web::AppExt as _;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::{
+    error::ApiError, middleware::around, openapi, ops_routes, state::AppState, tenant_routes,
+    undocumented_tenant_routes, unknown_route::unknown_route,
+};
+
+/// Makes the application. `origins` may call the API from a browser.
+pub fn app(
+    state: web::Data<AppState>,
+    origins: &[String],
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    // The scope comes first: its prefix is compared once, the bare routes one after the other.
+    let (app, _) = App::new()
+        .app_data(state)
+        .app_data(web::QueryConfig::default().error_handler(|error, _| invalid("query", &error).into()))
+        .app_data(web::PathConfig::default().error_handler(|error, _| invalid("path", &error).into()))
+        .into_utoipa_app()
+        .map(|app| app.service(web::scope("/t/{tenant}").configure(undocumented_tenant_routes)))
+        .configure(tenant_routes)
+        .configure(ops_routes)
+        .split_for_parts();
+    app.service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::document()))
+        .default_service(web::to(unknown_route))
+        .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+        .wrap(from_fn(around))
+}
+
+fn invalid(part: &str, error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::Invalid { field: None, problem: format!("the {part} is not what this route takes: {error}") }
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods([Method::GET, Method::POST, Method::DELETE])
+        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers(["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining"])
+        .max_age(600);
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
