@@ -1,1 +1,3 @@
 //! Identity providers, one folder each.
+
+pub mod okta;

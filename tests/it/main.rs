@@ -5,3 +5,4 @@ mod architecture;
 mod contract;
 mod oidc;
 mod okta;
+mod support;
