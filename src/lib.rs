@@ -2,9 +2,12 @@
 
 pub mod adapters;
 pub mod app;
+pub mod boot;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod lifecycle;
 pub mod metrics;
 pub mod policy;
 pub mod ports;

@@ -1,3 +1,18 @@
-//! behalf: the binary.
+//! The binary: crypto provider, command line, runtime, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use behalf::{adapters::oidc::install_crypto, cli};
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    install_crypto();
+    let cli = cli::Cli::parse();
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(cli::run(cli)),
+        Err(error) => {
+            eprintln!("the runtime can't be started: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -20,7 +20,7 @@ use super::{
 /// Makes the application. `origins` may call the API from a browser.
 pub fn app(
     state: web::Data<AppState>,
-    origins: &[String],
+    origins: Vec<String>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -50,11 +50,11 @@ fn invalid(part: &str, error: &dyn std::fmt::Display) -> ApiError {
     ApiError::Invalid { field: None, problem: format!("the {part} is not what this route takes: {error}") }
 }
 
-fn cors(origins: &[String]) -> Cors {
+fn cors(origins: Vec<String>) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST, Method::DELETE])
         .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
         .expose_headers(["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining"])
         .max_age(600);
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+    origins.into_iter().fold(cors, |cors, origin| cors.allowed_origin(&origin))
 }

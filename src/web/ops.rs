@@ -99,10 +99,15 @@ async fn probe(name: String, ask: impl Future<Output = Result<(), &'static str>>
 }
 
 /// Metrics in OpenMetrics text form.
-#[utoipa::path(operation_id = "metrics", tag = "operations", responses((status = 200, description = "The metrics.",
-    body = String, content_type = "application/openmetrics-text", example = json!("# EOF"))))]
+#[utoipa::path(operation_id = "metrics", tag = "operations", responses(
+    (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text",
+     example = json!("# EOF")),
+    (status = 404, description = "They are switched off. Empty body.")))]
 #[get("/metrics")]
 pub async fn metrics(state: web::Data<AppState>) -> HttpResponse {
+    if !state.show_metrics {
+        return HttpResponse::NotFound().finish();
+    }
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(state.metrics.render())

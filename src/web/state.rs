@@ -36,6 +36,8 @@ pub struct AppState {
     pub doors: BTreeMap<TenantName, Arc<Door>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whether `/metrics` answers.
+    pub show_metrics: bool,
     /// Brake on API callers.
     pub rate_limit: RateLimit,
     /// The API document, as served.

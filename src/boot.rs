@@ -1,0 +1,209 @@
+//! Configuration to running service: the only file that names concrete adapters.
+
+mod background;
+mod preview;
+mod tenant;
+
+use std::{collections::BTreeMap, io, num::NonZeroU32, path::PathBuf, sync::Arc};
+
+pub use self::preview::Preview;
+use actix_web::{HttpServer, dev::Server, web};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    adapters::{
+        directory::embedded::EmbeddedDirectory,
+        http_client::{self, HttpClientError},
+        store::{
+            embedded::{self, EmbeddedStore, OpenError, Place, admin},
+            timed::Timed,
+        },
+    },
+    app::{Services, answer_hook::UnknownIds, epoch, error::AppError},
+    config::{Config, StoreKind},
+    domain::ids::TenantName,
+    metrics::Metrics,
+    policy::Pipeline,
+    ports::{clock::Clock, entropy::Entropy, store::Store},
+    web::{
+        app::app,
+        openapi,
+        rate_limit::RateLimit,
+        state::{AppState, Door, Readiness},
+        unknown_route::RouteTable,
+    },
+};
+
+/// Where the sockets of commands that need the running store lie.
+pub const ADMIN_SOCKET: &str = "admin.sock";
+
+/// Why the service doesn't start. Each says which setting or file.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The data can't be opened.
+    #[error("BEHALF_STORE: {0}")]
+    Store(#[from] OpenError),
+    /// The outbound client can't be made.
+    #[error("BEHALF_CA_FILE: {0}")]
+    HttpClient(#[from] HttpClientError),
+    /// A tenant's settings fit no adapter.
+    #[error("tenant `{0}`: {1}")]
+    Tenant(TenantName, String),
+    /// The store's epoch can't be written.
+    #[error("the store's epoch can't be written: {0}")]
+    Epoch(#[from] AppError),
+    /// The address can't be listened on.
+    #[error("BEHALF_BIND: can't listen on {0}: {1}")]
+    Bind(std::net::SocketAddr, io::Error),
+    /// Certificate or key can't be used.
+    #[error("{0}")]
+    Tls(String),
+}
+
+/// The assembled service: everything that runs, and the handles to stop it.
+pub struct Behalf {
+    /// What the handlers work with.
+    pub state: web::Data<AppState>,
+    /// The store itself, for its clock and its end.
+    pub store: Arc<EmbeddedStore>,
+    directories: Vec<(Arc<EmbeddedDirectory>, std::time::Duration)>,
+    data: Option<PathBuf>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Behalf {
+    /// Opens the store (which may repair it first), connects the parts, and makes sure of the epochs. Nothing listens
+    /// yet.
+    pub async fn assemble(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, BootError> {
+        let metrics = Arc::new(Metrics::default());
+        let http = http_client::build(config.ca_file.as_deref())?;
+        let (store, data) = open_store(&config.store, Arc::clone(&clock), &*entropy)?;
+        let timed: Arc<dyn Store> = Arc::new(Timed::new(Arc::clone(&store), Arc::clone(&metrics)));
+        let parts = tenant::Parts { http, metrics: &metrics, clock: &clock, entropy: &entropy, store: &timed };
+        let (mut doors, mut tenants, mut directories) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for (name, settings) in &config.tenants {
+            let (door, directory) = tenant::build(name, settings, &parts)?;
+            tenants.insert(name.clone(), Arc::clone(&door.tenant));
+            directories.push((directory, settings.directory.reload));
+            doors.insert(name.clone(), Arc::new(door));
+        }
+        let tracker = TaskTracker::new();
+        let services = Services {
+            store: timed,
+            clock,
+            entropy,
+            pipeline: Pipeline::standard(),
+            tenants,
+            runtime: tokio::runtime::Handle::current(),
+            tracker: tracker.clone(),
+            unknown_ids: UnknownIds::default(),
+        };
+        for name in services.tenants.keys() {
+            epoch::ensure(&services, name).await?;
+        }
+        let state = web::Data::new(state(config, Arc::new(services), doors, metrics));
+        Ok(Self { state, store, directories, data, stop: CancellationToken::new(), tracker })
+    }
+
+    /// Binds, and starts the background work. The server runs once it is awaited; it leaves signals to the caller.
+    pub fn listen(&self, config: &Config) -> Result<(Server, Vec<std::net::SocketAddr>), BootError> {
+        let (state, origins) = (self.state.clone(), config.server.cors_origins.clone());
+        let server = HttpServer::new(move || app(state.clone(), origins.clone()))
+            .workers(config.server.workers)
+            .shutdown_timeout(config.server.shutdown_grace.as_secs())
+            .disable_signals();
+        let bind = config.server.bind;
+        let bound = match &config.server.tls {
+            Some(files) => server.bind_rustls_0_23(bind, tenant::tls(files).map_err(BootError::Tls)?),
+            None => server.bind(bind),
+        };
+        let server = bound.map_err(|error| BootError::Bind(bind, error))?;
+        let addresses = server.addrs();
+        self.start_background();
+        Ok((server.run(), addresses))
+    }
+
+    fn start_background(&self) {
+        let state = &self.state;
+        self.spawn(background::reap(Arc::clone(&state.services), Arc::clone(&state.metrics)));
+        self.spawn(background::tidy(state.clone()));
+        for (directory, period) in &self.directories {
+            self.spawn(directory.watch(*period));
+        }
+        if let Some(data) = &self.data {
+            let (path, store, stop) = (data.join(ADMIN_SOCKET), Arc::clone(&self.store), self.stop.clone());
+            self.tracker.spawn(async move {
+                if let Err(error) = admin::serve(&path, store, stop).await {
+                    tracing::error!(path = %path.display(), %error, "the admin socket is not served");
+                }
+            });
+        }
+    }
+
+    /// Runs until the end of the service; whatever it does must survive being dropped.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// Says that hooks should come here, or not any more.
+    pub fn set_ready(&self, ready: bool) {
+        self.state.readiness.set(ready);
+    }
+
+    /// Ends the background work, waits for commits whose outcome is open, and closes the store.
+    pub async fn shut_down(self, grace: std::time::Duration) {
+        self.stop.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
+            tracing::warn!("some work was still going on when the time to stop ran out");
+        }
+        let store = self.store;
+        if let Err(error) = tokio::task::spawn_blocking(move || store.close()).await {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+    }
+}
+
+fn state(
+    config: &Config,
+    services: Arc<Services>,
+    doors: BTreeMap<TenantName, Arc<Door>>,
+    metrics: Arc<Metrics>,
+) -> AppState {
+    let document = openapi::document();
+    AppState {
+        services,
+        doors,
+        metrics,
+        show_metrics: config.metrics,
+        rate_limit: RateLimit::per_minute(NonZeroU32::new(config.server.rate_limit).unwrap_or(NonZeroU32::MIN)),
+        openapi: openapi::json(),
+        routes: RouteTable::of(&document),
+        readiness: Arc::new(Readiness::default()),
+    }
+}
+
+/// The store, and the folder it lies in.
+fn open_store(
+    kind: &StoreKind,
+    clock: Arc<dyn Clock>,
+    entropy: &dyn Entropy,
+) -> Result<(Arc<EmbeddedStore>, Option<PathBuf>), BootError> {
+    let (place, data) = match kind {
+        StoreKind::Memory => (Place::Memory, None),
+        StoreKind::Embedded(folder) => (Place::Folder(folder.clone()), Some(folder.clone())),
+    };
+    let store = EmbeddedStore::open(&embedded::Settings::new(place), clock, entropy)?;
+    Ok((Arc::new(store), data))
+}

@@ -1,0 +1,53 @@
+//! What goes on besides the requests. Each pass is bounded, and safe to repeat and to interrupt.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::web;
+
+use crate::{
+    app::{Services, reaper},
+    metrics::Metrics,
+    web::state::AppState,
+};
+
+/// Between two passes of the reaper, when there is nothing left to do at once.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+/// Between two tidyings of the rate limiter.
+const TIDY_EVERY: Duration = Duration::from_mins(1);
+
+/// Ends delegations that nobody used and drops old records.
+pub(super) async fn reap(services: Arc<Services>, metrics: Arc<Metrics>) {
+    let mut ticks = tokio::time::interval(REAP_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let mut pending = 0;
+        for tenant in services.tenants.keys() {
+            pending += reap_tenant(&services, tenant).await;
+        }
+        metrics.pending_delegations(pending);
+    }
+}
+
+/// Passes over one tenant until there is nothing left to do, or a pass gets nowhere.
+async fn reap_tenant(services: &Services, tenant: &crate::domain::ids::TenantName) -> u64 {
+    loop {
+        match reaper::pass(services, tenant).await {
+            Ok(pass) if pass.more && pass.expired + pass.dropped > 0 => {}
+            Ok(pass) => return pass.pending,
+            Err(error) => {
+                tracing::warn!(%tenant, %error, "the reaper could not do its work");
+                return 0;
+            }
+        }
+    }
+}
+
+/// Forgets API callers who haven't called for long.
+pub(super) async fn tidy(state: web::Data<AppState>) {
+    let mut ticks = tokio::time::interval(TIDY_EVERY);
+    loop {
+        ticks.tick().await;
+        state.rate_limit.tidy();
+    }
+}

@@ -1,0 +1,129 @@
+//! One tenant's adapters.
+
+use std::{collections::BTreeMap, fs::File, io::BufReader, num::NonZeroUsize, sync::Arc};
+
+use jiff::SignedDuration;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use super::BootError;
+use crate::{
+    adapters::{
+        dialect::okta::{self, BearerCaller, HeaderSecrets, Okta},
+        directory::{coalesced::Coalesced, embedded::EmbeddedDirectory, timed::Timed},
+        oidc::{OidcSettings, OidcVerifier},
+    },
+    app::{self, Budget, DelegationLimits, caller::IdentityPolicy},
+    config,
+    domain::ids::{Issuer, TenantName},
+    metrics::Metrics,
+    policy::TenantPolicy,
+    ports::{
+        clock::Clock, dialect::Dialect, directory::Directory, entropy::Entropy, store::Store,
+        token_verifier::TokenVerifier,
+    },
+    web::state::Door,
+};
+
+/// Calls to a tenant's directory that run at the same time.
+const DIRECTORY_CALLS: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
+
+/// What all tenants share.
+pub(super) struct Parts<'a> {
+    pub(super) http: reqwest::Client,
+    pub(super) metrics: &'a Arc<Metrics>,
+    pub(super) clock: &'a Arc<dyn Clock>,
+    pub(super) entropy: &'a Arc<dyn Entropy>,
+    pub(super) store: &'a Arc<dyn Store>,
+}
+
+/// The tenant's way in, and its directory for the background.
+pub(super) fn build(
+    name: &TenantName,
+    settings: &config::Tenant,
+    parts: &Parts<'_>,
+) -> Result<(Door, Arc<EmbeddedDirectory>), BootError> {
+    let fault = |what: String| BootError::Tenant(name.clone(), what);
+    let verifier = verifier(name, &settings.issuer, &settings.audience, parts).map_err(fault)?;
+    let dialect = dialect(name, settings, parts).map_err(fault)?;
+    let users = settings.directory.users_file.clone().unwrap_or_default();
+    let embedded = EmbeddedDirectory::open(&users, name.clone(), Arc::clone(parts.store), Arc::clone(parts.entropy))
+        .map_err(|mistakes| fault(format!("BEHALF_USERS_FILE {}: {mistakes}", users.display())))?;
+    let embedded = Arc::new(embedded);
+    let one_flight: Arc<dyn Directory> = Arc::new(Coalesced::new(Arc::clone(&embedded) as _, DIRECTORY_CALLS));
+    let (budget, metrics) = (settings.budgets.directory, Arc::clone(parts.metrics));
+    let directory = Timed { inner: one_flight, budget, metrics };
+    let tenant = Arc::new(tenant(name, settings, Arc::new(directory)));
+    let dialects = BTreeMap::from([(dialect.name(), dialect)]);
+    let door = Door { tenant, dialects, verifier, entity_type: settings.user_types.entity.clone() };
+    Ok((door, embedded))
+}
+
+fn tenant(name: &TenantName, settings: &config::Tenant, directory: Arc<dyn Directory>) -> app::Tenant {
+    let life = SignedDuration::try_from(settings.delegation.life).unwrap_or(SignedDuration::from_secs(60));
+    app::Tenant {
+        name: name.clone(),
+        issuer: settings.issuer.clone(),
+        directory,
+        policy: TenantPolicy {
+            rules: settings.rules.clone(),
+            delegatable_type: settings.user_types.delegatable.clone(),
+        },
+        claims: settings.claims.clone(),
+        refusal: settings.refusal,
+        limits: DelegationLimits { life, max_pending: settings.delegation.max_pending as usize },
+        budget: Budget { hook: settings.budgets.hook, commit: settings.budgets.commit },
+        identity: IdentityPolicy {
+            user_claim: settings.user_claim.clone(),
+            administrator: settings.admin.clone().map(|role| (role.claim, role.value)),
+            scope: settings.api_scope.clone(),
+            claims: settings.claims.names.clone(),
+        },
+    }
+}
+
+fn verifier(
+    name: &TenantName,
+    issuer: &Issuer,
+    audience: &str,
+    parts: &Parts<'_>,
+) -> Result<Arc<dyn TokenVerifier>, String> {
+    let settings = OidcSettings::new(name.clone(), issuer.clone(), audience);
+    let (clock, metrics) = (Arc::clone(parts.clock), Arc::clone(parts.metrics));
+    let verifier = OidcVerifier::new(settings, parts.http.clone(), clock, metrics).map_err(|e| e.to_string())?;
+    Ok(Arc::new(verifier))
+}
+
+fn dialect(name: &TenantName, settings: &config::Tenant, parts: &Parts<'_>) -> Result<Arc<dyn Dialect>, String> {
+    let config::DialectKind::Okta = settings.dialect;
+    let claims = &settings.claims;
+    okta::check_claim_names(&claims.names, &claims.access, &claims.identity).map_err(|faults| faults.join("; "))?;
+    let callers = &settings.hook;
+    let header = match callers.secrets.as_slice() {
+        [] => None,
+        secrets => Some(HeaderSecrets::new(&callers.header, secrets).map_err(|e| e.to_string())?),
+    };
+    let bearer = match &callers.bearer {
+        None => None,
+        Some(bearer) => {
+            let verifier = verifier(name, &bearer.issuer, &bearer.audience, parts)?;
+            Some(BearerCaller::new(verifier, &bearer.cid, &bearer.scope).map_err(|e| e.to_string())?)
+        }
+    };
+    Ok(Arc::new(Okta::new(okta::Settings { header, bearer })))
+}
+
+/// The server's side of TLS; ALPN is actix's business.
+pub(super) fn tls(files: &config::TlsFiles) -> Result<rustls::ServerConfig, String> {
+    let open = |path: &std::path::Path| {
+        File::open(path).map(BufReader::new).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let chain = CertificateDer::pem_reader_iter(open(&files.cert)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| format!("BEHALF_TLS_CERT_FILE {}: {error:?}", files.cert.display()))?;
+    let key = PrivateKeyDer::from_pem_reader(open(&files.key)?)
+        .map_err(|error| format!("BEHALF_TLS_KEY_FILE {}: {error:?}", files.key.display()))?;
+    rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| format!("BEHALF_TLS_CERT_FILE and BEHALF_TLS_KEY_FILE: {error}"))
+}

@@ -1,0 +1,133 @@
+//! The command line. Values come from the configuration; the command line only says what to do.
+
+mod check;
+mod health;
+mod store;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    adapters::system::{OsEntropy, SystemClock},
+    boot::Behalf,
+    config::{self, Config},
+    demo, lifecycle,
+    telemetry::{self, Output},
+    web::openapi,
+};
+
+/// Delegated access for identity providers with a token inline hook.
+#[derive(Debug, Parser)]
+#[command(name = "behalf", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve,
+    /// Play the whole story on this machine, with a development authorization server
+    Demo {
+        /// Leave it running afterwards, with commands to try
+        #[arg(long)]
+        serve: bool,
+    },
+    /// Check the configuration and ask everything that it names; lists all mistakes at once
+    Check,
+    /// Ask a running service whether it is ready; for container health checks
+    Health {
+        /// Its address
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        url: String,
+    },
+    /// Print the API document
+    Openapi,
+    /// Print what can be configured
+    Config {
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+    /// Look at the embedded store
+    Store {
+        #[command(subcommand)]
+        what: StoreCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// As an example of an environment file
+    Env,
+    /// As a Markdown table
+    Table,
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Show what is in it, running or not
+    Status {
+        /// The data folder; default: that of the configuration
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+}
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Serve => serve().await,
+        Command::Demo { serve } => demo::run(serve).await,
+        Command::Check => check::run().await,
+        Command::Health { url } => health::run(&url).await,
+        Command::Openapi => print(&openapi::json()),
+        Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
+        Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),
+        Command::Store { what: StoreCommand::Status { data } } => store::status(data).await,
+    }
+}
+
+async fn serve() -> ExitCode {
+    let config = match Config::from_process() {
+        Ok(config) => config,
+        Err(mistakes) => return fail(&mistakes),
+    };
+    if let Err(error) = telemetry::init(&config.log, Output::Stdout) {
+        return fail(&error);
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let behalf = match Behalf::assemble(&config, Arc::new(SystemClock), Arc::new(OsEntropy)).await {
+        Ok(behalf) => behalf,
+        Err(error) => return fail(&error),
+    };
+    match lifecycle::run(behalf, &config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result goes to standard output")]
+fn print(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+/// Says what is wrong, on standard error.
+fn fail(what: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("{what}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}
