@@ -14,8 +14,12 @@ use std::{
 };
 
 use behalf::{
-    adapters::store::embedded::{EmbeddedStore, Place, Settings},
+    adapters::store::{
+        embedded::{EmbeddedStore, Place, Settings},
+        timed::Timed,
+    },
     domain::ids::{RecordId, TenantName},
+    metrics::Metrics,
     ports::{
         clock::ManualClock,
         entropy::SeededEntropy,
@@ -247,6 +251,11 @@ async fn in_memory() -> Made {
     embedded(Place::Memory, Box::new(()))
 }
 
+async fn timed() -> Made {
+    let (store, time, guard) = in_memory().await;
+    (Arc::new(Timed::new(store, Arc::new(Metrics::default()))), time, guard)
+}
+
 async fn in_a_folder() -> Made {
     let folder = tempfile::tempdir().unwrap();
     embedded(Place::Folder(folder.path().join("data")), Box::new(folder))
@@ -254,3 +263,4 @@ async fn in_a_folder() -> Made {
 
 store_contract!(memory, crate::contract::stores::in_memory);
 store_contract!(folder, crate::contract::stores::in_a_folder);
+store_contract!(measured, crate::contract::stores::timed);
