@@ -23,7 +23,7 @@ use tokio_stream::wrappers::WatchStream;
 use self::{
     attempts::Attempts,
     database::{Handle, Opener},
-    fault::Fault,
+    fault::{Fault, guarded},
     media::{Folder, Media, Memory},
     queue::{Queue, Work},
     tenants::{Tenants, time},
@@ -122,9 +122,7 @@ impl EmbeddedStore {
         let (database, header) = opener.open(Some(entropy::bytes(entropy)))?;
         let handle = Handle::new(database);
         let tenants = Tenants::new(clock);
-        let (_, known) = handle
-            .begin_read()
-            .and_then(|txn| reads::meta(&txn))
+        let (_, known) = guarded(|| reads::meta(&handle.begin_read()?))
             .map_err(|fault| OpenError::Unreadable(opener.media.name(), fault.to_string()))?;
         for (tenant, meta) in known {
             tenants.was_shown(&tenant, meta.high);
@@ -159,7 +157,7 @@ impl EmbeddedStore {
     /// Reads one snapshot.
     fn view<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, Fault>) -> Result<T, StoreError> {
         let generation = self.shared.handle.generation();
-        let result = self.shared.handle.begin_read().and_then(|txn| read(&txn));
+        let result = guarded(|| read(&self.shared.handle.begin_read()?));
         if result.as_ref().is_err_and(Fault::needs_reopening) {
             self.queue.suspect(generation);
         }

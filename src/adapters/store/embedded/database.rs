@@ -8,12 +8,10 @@ use std::{
     },
 };
 
-use redb::{
-    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, WriteTransaction,
-};
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 
 use super::{
-    fault::Fault,
+    fault::{Fault, guarded},
     layout::{EVENTS, HEADER_KEY, Header, INDEX, META, RECORDS},
     media::{Forward, Media},
 };
@@ -42,36 +40,33 @@ impl Opener {
     /// Opens it, repairing what a crash left behind. `fresh` is the incarnation of a database that is made now;
     /// with `None` there must be one.
     pub(super) fn open(&self, fresh: Option<[u8; 16]>) -> Result<(Database, Header), OpenError> {
-        let name = self.media.name();
-        let backend = self.media.open(fresh.is_some()).map_err(|e| OpenError::Io(name.clone(), e))?;
-        let repaired = name.clone();
-        let database = Builder::new()
-            .set_cache_size(self.cache_bytes)
-            .set_repair_callback(move |repair| {
-                let percent = repair.progress() * 100.0;
-                tracing::info!(data = %repaired, percent, "the store was not closed cleanly; it is being repaired");
-            })
-            .create_with_backend(Forward(backend))
-            .map_err(|error| self.refused(error))?;
-        let header = header(&database, fresh).map_err(|fault| self.unusable(fault))?;
-        Ok((database, header))
+        let backend = self.media.open(fresh.is_some()).map_err(|e| OpenError::Io(self.media.name(), e))?;
+        guarded(|| {
+            let database = self.builder().create_with_backend(Forward(backend))?;
+            let header = header(&database, fresh)?;
+            Ok((database, header))
+        })
+        .map_err(|fault| self.refused(fault))
     }
 
-    fn refused(&self, error: DatabaseError) -> OpenError {
+    fn builder(&self) -> Builder {
+        let data = self.media.name();
+        let mut builder = Builder::new();
+        builder.set_cache_size(self.cache_bytes).set_repair_callback(move |repair| {
+            let percent = repair.progress() * 100.0;
+            tracing::info!(%data, percent, "the store was not closed cleanly; it is being repaired");
+        });
+        builder
+    }
+
+    fn refused(&self, fault: Fault) -> OpenError {
         let name = self.media.name();
-        match error {
-            DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(name),
-            DatabaseError::Storage(StorageError::Io(error)) if error.kind() != io::ErrorKind::InvalidData => {
+        match fault {
+            Fault::Database(redb::Error::DatabaseAlreadyOpen) => OpenError::InUse(name),
+            Fault::Database(redb::Error::Io(error)) if error.kind() != io::ErrorKind::InvalidData => {
                 OpenError::Io(name, error)
             }
             other => OpenError::Unreadable(name, other.to_string()),
-        }
-    }
-
-    fn unusable(&self, fault: Fault) -> OpenError {
-        match fault {
-            Fault::Database(redb::Error::Io(error)) => OpenError::Io(self.media.name(), error),
-            other => OpenError::Unreadable(self.media.name(), other.to_string()),
         }
     }
 }
@@ -141,6 +136,11 @@ impl Handle {
     /// Closes the database, outside the lock: that may take a sync.
     pub(super) fn close(&self) {
         let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
-        drop(database);
+        if let Err(fault) = guarded(|| {
+            drop(database);
+            Ok(())
+        }) {
+            tracing::error!(error = %fault, "the store's database could not be closed");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong below the port, and how the port says it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::ports::store::StoreError;
 
 /// The database failed, or holds what can't be read.
@@ -26,6 +28,12 @@ macro_rules! from_database {
     };
 }
 from_database!(StorageError, TableError, TransactionError, CommitError, DatabaseError);
+
+/// Calls into the database. On pages with flipped bits it may panic; that is an error like any other here.
+/// Nothing of ours is half changed then: what was being done is given up, and the writer opens the file again.
+pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(Fault::Unreadable("the file is damaged".to_owned())))
+}
 
 impl Fault {
     /// True if only opening the database again can help.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     EmbeddedStore, OpenError,
     database::Opener,
+    fault::guarded,
     layout::{Header, Meta},
     media::{Folder, Media},
     reads,
@@ -81,8 +82,8 @@ pub fn status_offline(folder: &Path, clock: &dyn Clock) -> Result<Status, OpenEr
     let opener = Opener { media: Arc::<Folder>::clone(&media), cache_bytes: SMALL_CACHE };
     let (database, _) = opener.open(None)?;
     let name = media.name();
-    let txn = database.begin_read().map_err(|e| OpenError::Unreadable(name.clone(), e.to_string()))?;
-    let found = reads::meta(&txn).map_err(|e| OpenError::Unreadable(name.clone(), e.to_string()))?;
+    let found = guarded(|| reads::meta(&database.begin_read()?))
+        .map_err(|fault| OpenError::Unreadable(name.clone(), fault.to_string()))?;
     let size = media.size().map_err(|e| OpenError::Io(name, e))?;
     Ok(status(found, size, clock.now()))
 }

@@ -9,7 +9,7 @@ use super::{
     Shared,
     apply::Batch,
     attempts::Attempts,
-    fault::Fault,
+    fault::{Fault, guarded},
     layout::Header,
     queue::{Inbox, Job, Next, Work},
 };
@@ -34,9 +34,9 @@ struct Failure {
     sent: Option<Vec<Outcome>>,
 }
 
-impl<E: Into<Fault>> From<E> for Failure {
-    fn from(cause: E) -> Self {
-        Self { cause: cause.into(), sent: None }
+impl From<Fault> for Failure {
+    fn from(cause: Fault) -> Self {
+        Self { cause, sent: None }
     }
 }
 
@@ -103,20 +103,24 @@ impl Writer {
 
     /// Does all jobs in one transaction. `fresh` gets the attempts that were remembered.
     fn transact(&mut self, jobs: &[Job], fresh: &mut Vec<ChangeId>) -> Result<Vec<Outcome>, Failure> {
-        let txn = self.shared.handle.begin_write()?;
         let next = Header { batch: self.header.batch + 1, ..self.header };
-        let mut batch = Batch::begin(&txn)?;
-        let mut outcomes = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            outcomes.push(self.apply(&mut batch, job, fresh)?);
-        }
-        if !batch.finish(next)? {
-            txn.abort()?;
+        let (txn, outcomes, changed) = guarded(|| {
+            let txn = self.shared.handle.begin_write()?;
+            let mut batch = Batch::begin(&txn)?;
+            let mut outcomes = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                outcomes.push(self.apply(&mut batch, job, fresh)?);
+            }
+            let changed = batch.finish(next)?;
+            Ok((txn, outcomes, changed))
+        })?;
+        if !changed {
+            guarded(|| Ok(txn.abort()?))?;
             return Ok(outcomes);
         }
-        match txn.commit() {
+        match guarded(|| Ok(txn.commit()?)) {
             Ok(()) => self.header = next,
-            Err(error) => return Err(Failure { cause: error.into(), sent: Some(outcomes) }),
+            Err(cause) => return Err(Failure { cause, sent: Some(outcomes) }),
         }
         Ok(outcomes)
     }
@@ -224,15 +228,15 @@ impl Writer {
 
     /// Notes the times that were shown, answers who still waits, and closes the database.
     fn finish(&mut self) {
-        if let Err(failure) = self.note_times() {
-            tracing::warn!(error = %failure.cause, "the store's time could not be noted");
+        if let Err(fault) = guarded(|| self.note_times()) {
+            tracing::warn!(error = %fault, "the store's time could not be noted");
         }
         let closed = |_: &Job| StoreError::Unavailable("the store is closed".to_owned());
         self.inbox.turn_away(closed);
         self.shared.handle.close();
     }
 
-    fn note_times(&mut self) -> Result<(), Failure> {
+    fn note_times(&self) -> Result<(), Fault> {
         let txn = self.shared.handle.begin_write()?;
         let mut batch = Batch::begin(&txn)?;
         for (tenant, high) in self.shared.tenants.highest() {

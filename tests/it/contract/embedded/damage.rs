@@ -7,13 +7,13 @@ use behalf::{
     ports::{
         clock::ManualClock,
         entropy::SeededEntropy,
-        store::{Expect, Key, Page, StoreError},
+        store::{Expect, Key, Page, Seq, StoreError},
     },
 };
 use redb::{Database, TableDefinition};
 
 use super::{bench, open, open_with};
-use crate::contract::stores::{Bench, draft, index, key, start};
+use crate::contract::stores::{Bench, draft, index, key, soon, start};
 
 const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -115,4 +115,48 @@ async fn what_is_no_database_is_refused_and_kept() {
         assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
         assert_eq!(fs::read(folder.path().join(DATA_FILE)).unwrap(), bytes);
     }
+}
+
+/// Reads and writes what there is; gives the number of errors. What panics or hangs fails the test.
+async fn errors_met(store: EmbeddedStore) -> usize {
+    let store = Arc::new(store);
+    let b = bench(&store, &Arc::new(ManualClock::at(start())));
+    let keys: Vec<_> = (0..40).map(key).collect();
+    let page = Page { up_to: u64::MAX, after: None, limit: 1000 };
+    let write = draft().put_in(key(3), &[(1, 7)]).event(b"e").build();
+    let results = [
+        b.store.read(&b.tenant, &keys).await.map(drop),
+        b.store.list(&b.tenant, index(1), page).await.map(drop),
+        b.store.events(&b.tenant, Seq(0), 1000).await.map(drop),
+        soon(b.store.commit(&b.tenant, write)).await.map(drop),
+    ];
+    results.iter().filter(|result| result.is_err()).count()
+}
+
+#[tokio::test]
+async fn no_damaged_page_brings_the_process_down() {
+    const PAGE: usize = 4096;
+    let folder = tempfile::tempdir().unwrap();
+    let (store, clock) = open(folder.path());
+    let b = bench(&store, &clock);
+    for n in 0..40 {
+        b.done(draft().put_in(key(n), &[(1, n)]).event(&[1; 100]).build()).await;
+    }
+    drop(b);
+    drop(store);
+    let file = folder.path().join(DATA_FILE);
+    let good = fs::read(&file).unwrap();
+    let (mut refused, mut met) = (0, 0);
+    for page in (0..good.len()).step_by(PAGE) {
+        let mut bad = good.clone();
+        // Where a page says how many entries it has, and where they end.
+        bad[page + 2] ^= 0x11;
+        bad[page + 5] ^= 0x11;
+        fs::write(&file, &bad).unwrap();
+        match try_open(folder.path()) {
+            Ok(store) => met += errors_met(store).await,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0 && met > 0, "{refused} refused, {met} errors: the damage hit nothing");
 }

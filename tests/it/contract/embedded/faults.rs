@@ -14,12 +14,14 @@ use futures_util::{StreamExt, future::join_all};
 use super::{bench, rig::Rig};
 use crate::contract::stores::{Bench, draft, key, ms, soon};
 
-/// Asks until the answer is no longer `Unavailable`.
+/// Asks until the store is back.
 async fn once_available<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     soon(async {
         loop {
             match ask().await {
-                Err(StoreError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => {
+                    tokio::time::sleep(Duration::from_millis(1)).await
+                }
                 other => return other,
             }
         }
@@ -96,7 +98,7 @@ async fn a_change_whose_caller_is_gone_is_skipped() {
 
 async fn a_failed_sync(media: impl Media) {
     let rig = Arc::new(Rig::default());
-    let (store, clock) = rig.store(media);
+    let (store, clock) = rig.store(media, 1 << 20);
     let b = bench(&store, &clock);
     b.done(draft().put(key(1), b"before").event(b"before").build()).await;
     let incarnation = store.incarnation().await.unwrap();
@@ -141,9 +143,18 @@ async fn after_a_failed_sync_the_store_comes_back_in_a_folder() {
 }
 
 #[tokio::test]
-async fn a_failed_write_loses_nothing_acknowledged() {
+async fn a_write_that_fails_at_once_loses_nothing_acknowledged() {
+    a_failed_write(0).await;
+}
+
+#[tokio::test]
+async fn a_write_that_fails_in_the_commit_loses_nothing_acknowledged() {
+    a_failed_write(1 << 20).await;
+}
+
+async fn a_failed_write(cache_bytes: usize) {
     let rig = Arc::new(Rig::default());
-    let (store, clock) = rig.in_memory();
+    let (store, clock) = rig.store(Memory::default(), cache_bytes);
     let b = bench(&store, &clock);
     let mut acknowledged = Vec::new();
     for round in 0..5_u64 {
@@ -157,6 +168,9 @@ async fn a_failed_write_loses_nothing_acknowledged() {
         let lost = draft().put(key(1000), &vec![1; 60_000]).build();
         assert!(try_commit(&b, &lost).await.is_err());
         rig.fail_write.store(false, SeqCst);
+        // What came to nothing can be tried again as the same attempt.
+        assert!(matches!(once_available(async || try_commit(&b, &lost).await).await, Ok(Committed::Done(_))));
+        assert_eq!(b.get(key(1000)).await.unwrap().last_change, lost.id);
     }
     assert_eq!(events(&b).await, acknowledged);
     for (n, body) in acknowledged.iter().enumerate() {

@@ -49,18 +49,23 @@ impl Rig {
         drop(self.gate.wait_while(closed, |closed| *closed).unwrap());
     }
 
-    /// A store over `media` with this rig in between. No cache, so that reads reach the bytes.
-    pub(super) fn store(self: &Arc<Self>, media: impl Media) -> (Arc<EmbeddedStore>, Arc<ManualClock>) {
+    /// A store over `media` with this rig in between. Without a cache all reads reach the bytes, and writes reach
+    /// them at once; with one they do when the transaction is committed.
+    pub(super) fn store(
+        self: &Arc<Self>,
+        media: impl Media,
+        cache_bytes: usize,
+    ) -> (Arc<EmbeddedStore>, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at(start()));
         let rigged = Rigged { rig: Arc::clone(self), media };
-        let settings = Settings { cache_bytes: 0, ..Settings::new(Place::Memory) };
+        let settings = Settings { cache_bytes, ..Settings::new(Place::Memory) };
         let time = Arc::<ManualClock>::clone(&clock);
         let store = EmbeddedStore::open_on(Arc::new(rigged), &settings, time, &SeededEntropy::default());
         (Arc::new(store.unwrap()), clock)
     }
 
     pub(super) fn in_memory(self: &Arc<Self>) -> (Arc<EmbeddedStore>, Arc<ManualClock>) {
-        self.store(Memory::default())
+        self.store(Memory::default(), 0)
     }
 }
 
