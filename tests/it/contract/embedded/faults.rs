@@ -20,7 +20,7 @@ async fn once_available<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> Resu
         loop {
             match ask().await {
                 Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => {
-                    tokio::time::sleep(Duration::from_millis(1)).await
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 other => return other,
             }
@@ -176,6 +176,30 @@ async fn a_failed_write(cache_bytes: usize) {
     for (n, body) in acknowledged.iter().enumerate() {
         assert_eq!(&b.get(key(n as u64)).await.unwrap().body, body);
     }
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_before_its_commit_is_forgotten() {
+    let rig = Arc::new(Rig::default());
+    let (store, clock) = rig.in_memory();
+    let b = bench(&store, &clock);
+    b.done(draft().put(key(1), b"a").build()).await;
+    rig.fail_big_write.store(true, SeqCst);
+    rig.close_gate();
+    // The gate holds the writer in its first commit, so that at least two come together.
+    let first = draft().event(b"first").build();
+    let innocent = draft().event(b"innocent").build();
+    let culprit = draft().put(key(2), &vec![1; 60_000]).build();
+    let commits = join_all([&first, &innocent, &culprit].map(|change| try_commit(&b, change)));
+    let (results, ()) = soon(async { tokio::join!(commits, async { rig.open_gate() }) }).await;
+    assert!(matches!(results[2], Err(StoreError::Unavailable(_))), "{results:?}");
+    rig.fail_big_write.store(false, SeqCst);
+    for change in [&first, &innocent, &culprit] {
+        let result = once_available(async || try_commit(&b, change).await).await;
+        assert!(matches!(result, Ok(Committed::Done(_))));
+    }
+    assert_eq!(events(&b).await, [b"first".to_vec(), b"innocent".to_vec()]);
+    assert_eq!(b.get(key(2)).await.unwrap().body.len(), 60_000);
 }
 
 #[tokio::test]

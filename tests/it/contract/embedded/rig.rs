@@ -26,6 +26,8 @@ pub(super) struct Rig {
     pub(super) fail_open: AtomicBool,
     pub(super) fail_read: AtomicBool,
     pub(super) fail_write: AtomicBool,
+    /// Of more than two pages.
+    pub(super) fail_big_write: AtomicBool,
     pub(super) fail_sync: AtomicBool,
     pub(super) syncs: AtomicU64,
     pub(super) opens: AtomicU64,
@@ -125,6 +127,9 @@ impl StorageBackend for Bytes {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         broken(&self.rig.fail_write)?;
+        if data.len() > 8192 {
+            broken(&self.rig.fail_big_write)?;
+        }
         self.inner.write(offset, data)
     }
 
