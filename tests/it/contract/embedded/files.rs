@@ -129,3 +129,22 @@ async fn the_offset_moves_every_tenants_time() {
     store.set_clock_offset(ms(0));
     assert_eq!(b.now().await, start() + ms(5_000));
 }
+
+#[tokio::test]
+async fn a_store_that_was_never_closed_is_repaired() {
+    let (live, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (store, clock) = open(live.path());
+    let b = bench(&store, &clock);
+    for n in 0..50 {
+        b.done(draft().put_in(key(n), &[(1, n)]).event(b"e").build()).await;
+    }
+    // What a killed process leaves: the file as it is while the store is open.
+    fs::copy(live.path().join(DATA_FILE), copy.path().join(DATA_FILE)).unwrap();
+    let left = Arc::new(open_with(copy.path(), &clock));
+    let after = bench(&left, &clock);
+    let keys: Vec<_> = (0..50).map(key).collect();
+    let expected = store.read(&b.tenant, &keys).await.unwrap().records;
+    assert_eq!(left.read(&b.tenant, &keys).await.unwrap().records, expected);
+    assert_eq!(expected.len(), 50);
+    assert_eq!(after.done(draft().event(b"next").build()).await, [Seq(51)]);
+}
