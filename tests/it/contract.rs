@@ -1,1 +1,4 @@
 //! One suite over every adapter of a port.
+
+mod embedded;
+mod stores;

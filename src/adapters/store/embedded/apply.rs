@@ -1,0 +1,236 @@
+//! One change within the writer's transaction: first everything is checked, then everything is written.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::{
+    fault::Fault,
+    layout::{
+        EVENTS, HEADER_KEY, Head, Header, INDEX, META, Meta, RECORDS, RESERVED, event_key, index_key, record_key,
+    },
+    lease::{self, Held},
+    tenants::time,
+};
+use crate::{
+    domain::ids::TenantName,
+    ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Lease, Put, Seq},
+};
+
+/// The tables of one transaction, and what it changed of the counters.
+pub(super) struct Batch<'txn> {
+    records: Table<'txn, &'static [u8], &'static [u8]>,
+    index: Table<'txn, &'static [u8], ()>,
+    events: Table<'txn, &'static [u8], &'static [u8]>,
+    meta: Table<'txn, &'static str, &'static [u8]>,
+    touched: HashMap<TenantName, Meta>,
+}
+
+impl<'txn> Batch<'txn> {
+    pub(super) fn begin(txn: &'txn WriteTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            records: txn.open_table(RECORDS)?,
+            index: txn.open_table(INDEX)?,
+            events: txn.open_table(EVENTS)?,
+            meta: txn.open_table(META)?,
+            touched: HashMap::new(),
+        })
+    }
+
+    /// Applies the change or nothing of it. `now`: the tenant's time in microseconds.
+    /// An error may leave half of it behind unless it is [`Fault::Unreadable`]: then the transaction must not be
+    /// committed.
+    pub(super) fn commit(&mut self, tenant: &TenantName, change: &Change, now: i64) -> Result<Committed, Fault> {
+        let at = time(now);
+        if at >= change.not_after {
+            return Ok(Committed::Late);
+        }
+        if let Some(fence) = &change.fence {
+            let held = self.lease_of(tenant, &fence.lease)?;
+            if !held.is_some_and(|held| held.token == fence.token && at < held.until) {
+                return Ok(Committed::Fenced);
+            }
+        }
+        for (key, expect) in &change.expect {
+            if !self.holds(tenant, *key, *expect, at)? {
+                return Ok(Committed::Conflict(*key));
+            }
+        }
+        // All that may be unreadable is read before the first write.
+        let meta = self.meta_of(tenant)?;
+        let puts = self.rows_of(tenant, change.puts.iter().map(|put| put.key))?;
+        let drops = self.rows_of(tenant, change.drops.iter().copied())?;
+        self.write(tenant, change, now, meta, (puts, drops))
+    }
+
+    fn write(
+        &mut self,
+        tenant: &TenantName,
+        change: &Change,
+        now: i64,
+        mut meta: Meta,
+        (puts, drops): (Vec<Replaced>, Vec<Replaced>),
+    ) -> Result<Committed, Fault> {
+        for (put, old) in change.puts.iter().zip(puts) {
+            meta.version += 1;
+            meta.records += u64::from(old.is_none());
+            self.unlist(tenant, put.key, old)?;
+            self.put(tenant, change.id, put, meta.version)?;
+        }
+        for (key, old) in change.drops.iter().zip(drops) {
+            if old.is_some() {
+                meta.records = meta.records.saturating_sub(1);
+                self.records.remove(record_key(tenant, *key).as_slice())?;
+            }
+            self.unlist(tenant, *key, old)?;
+        }
+        let mut numbers = Vec::with_capacity(change.events.len());
+        for event in &change.events {
+            meta.seq += 1;
+            meta.events += 1;
+            numbers.push(Seq(meta.seq));
+            self.events.insert(event_key(tenant, Seq(meta.seq)).as_slice(), event.as_slice())?;
+        }
+        meta.high = meta.high.max(now);
+        self.touched.insert(tenant.clone(), meta);
+        Ok(Committed::Done(numbers))
+    }
+
+    fn put(&mut self, tenant: &TenantName, change: ChangeId, put: &Put, version: u64) -> Result<(), Fault> {
+        let head = Head {
+            version,
+            live_until: put.live_until,
+            drop_at: put.drop_at,
+            last_change: change,
+            rows: put.indexes.clone(),
+            body: &put.body,
+        };
+        self.records.insert(record_key(tenant, put.key).as_slice(), head.encode().as_slice())?;
+        for row in &put.indexes {
+            self.index.insert(index_key(tenant, *row, put.key).as_slice(), ())?;
+        }
+        Ok(())
+    }
+
+    fn unlist(&mut self, tenant: &TenantName, key: Key, old: Replaced) -> Result<(), Fault> {
+        for row in old.into_iter().flatten() {
+            self.index.remove(index_key(tenant, row, key).as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn holds(&self, tenant: &TenantName, key: Key, expect: Expect, at: Timestamp) -> Result<bool, Fault> {
+        let bytes = self.records.get(record_key(tenant, key).as_slice())?;
+        let head = bytes.as_ref().map(|bytes| Head::decode(bytes.value())).transpose()?;
+        Ok(match (expect, head) {
+            (Expect::Absent, None) => true,
+            (Expect::Version(version), Some(head)) => head.version == version,
+            (Expect::VersionLive(version), Some(head)) => {
+                head.version == version && head.live_until.is_none_or(|end| at < end)
+            }
+            (Expect::Absent, Some(_)) | (_, None) => false,
+        })
+    }
+
+    fn rows_of(&self, tenant: &TenantName, keys: impl Iterator<Item = Key>) -> Result<Vec<Replaced>, Fault> {
+        keys.map(|key| match self.records.get(record_key(tenant, key).as_slice())? {
+            Some(bytes) => Ok(Some(Head::decode(bytes.value())?.rows)),
+            None => Ok(None),
+        })
+        .collect()
+    }
+
+    fn meta_of(&self, tenant: &TenantName) -> Result<Meta, Fault> {
+        if let Some(meta) = self.touched.get(tenant) {
+            return Ok(*meta);
+        }
+        self.meta.get(tenant.as_str())?.map_or(Ok(Meta::EMPTY), |bytes| Meta::decode(bytes.value()))
+    }
+
+    fn lease_of(&self, tenant: &TenantName, name: &str) -> Result<Option<Held>, Fault> {
+        let Some(bytes) = self.records.get(record_key(tenant, lease::key(name)).as_slice())? else {
+            return Ok(None);
+        };
+        Held::decode(&Head::decode(bytes.value())?).map(Some)
+    }
+
+    /// Takes or renews a lease. The tenant's counters grow as with any write.
+    pub(super) fn lease(
+        &mut self,
+        tenant: &TenantName,
+        (name, holder): (&str, &str),
+        ttl: SignedDuration,
+        now: i64,
+    ) -> Result<Option<Lease>, Fault> {
+        let Some(lease) = lease::decide(self.lease_of(tenant, name)?, holder, ttl, time(now)) else {
+            return Ok(None);
+        };
+        let mut meta = self.meta_of(tenant)?;
+        meta.version += 1;
+        meta.high = meta.high.max(now);
+        let body = lease.encode();
+        let head = Head {
+            version: meta.version,
+            live_until: Some(lease.until),
+            drop_at: None,
+            last_change: ChangeId([0; 16]),
+            rows: Vec::<IndexRow>::new(),
+            body: &body,
+        };
+        self.records.insert(record_key(tenant, lease::key(name)).as_slice(), head.encode().as_slice())?;
+        self.touched.insert(tenant.clone(), meta);
+        Ok(Some(Lease { token: lease.token, until: lease.until }))
+    }
+
+    /// Notes a time that was shown, so that it outlives the process.
+    pub(super) fn note_time(&mut self, tenant: &TenantName, high: i64) -> Result<(), Fault> {
+        let mut meta = self.meta_of(tenant)?;
+        if meta.high < high {
+            meta.high = high;
+            self.touched.insert(tenant.clone(), meta);
+        }
+        Ok(())
+    }
+
+    /// Writes the counters and the batch's number. False: nothing changed, there is nothing to commit.
+    pub(super) fn finish(mut self, header: Header) -> Result<bool, Fault> {
+        if self.touched.is_empty() {
+            return Ok(false);
+        }
+        for (tenant, meta) in &self.touched {
+            self.meta.insert(tenant.as_str(), meta.encode().as_slice())?;
+        }
+        self.meta.insert(HEADER_KEY, header.encode().as_slice())?;
+        Ok(true)
+    }
+}
+
+/// The index rows of the record that was there; `None`: there was none.
+type Replaced = Option<Vec<IndexRow>>;
+
+/// The most bytes of a record's body.
+const MOST_BYTES: usize = 64 * 1024;
+/// The most index rows of a record.
+const MOST_ROWS: usize = 8;
+
+/// Checks what a change must be before it is sent.
+pub(super) fn check(change: &Change) -> Result<(), String> {
+    for put in &change.puts {
+        if put.body.len() > MOST_BYTES {
+            return Err(format!("a record's body has {} bytes, at most {MOST_BYTES} are kept", put.body.len()));
+        }
+        if put.indexes.len() > MOST_ROWS {
+            return Err(format!("a record has {} index rows, at most {MOST_ROWS} are kept", put.indexes.len()));
+        }
+    }
+    let mut keys: Vec<Key> = change.puts.iter().map(|put| put.key).chain(change.drops.iter().copied()).collect();
+    if keys.iter().any(|key| key.kind == RESERVED) {
+        return Err(format!("records of kind {} are the store's own", RESERVED.0));
+    }
+    keys.sort_unstable();
+    if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err("a change names the same record twice".to_owned());
+    }
+    Ok(())
+}
