@@ -3,5 +3,7 @@
 
 mod architecture;
 mod contract;
+mod directory;
 mod oidc;
 mod okta;
+mod support;

@@ -39,6 +39,7 @@ const PAGE: usize = 1000;
 const COMMIT_WITHIN: SignedDuration = SignedDuration::from_secs(2);
 /// How often a removal is tried that others overtake. Each time the grant was removed and made anew in between.
 const ATTEMPTS: usize = 32;
+const OTHER_USERS: &str = "a grant's record tells of other users";
 
 /// A record's body. The ids are there to be compared: the key only holds their hash.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +59,11 @@ impl Grant {
 
     /// Whether the record is this grant; a record of another is an error, never a yes.
     fn is_in(&self, snapshot: &Snapshot) -> Result<bool, DirectoryError> {
-        let Some(record) = snapshot.get(&self.key()) else { return Ok(false) };
-        if Self::read(record)? != *self {
-            return Err(unavailable("a grant's record tells of other users"));
+        match snapshot.get(&self.key()) {
+            Some(record) if Self::read(record)? == *self => Ok(true),
+            Some(_) => Err(unavailable(OTHER_USERS)),
+            None => Ok(false),
         }
-        Ok(true)
     }
 
     fn put(&self, now: Timestamp) -> Result<Put, DirectoryError> {
@@ -136,7 +137,7 @@ impl Grants {
     pub(super) async fn agents_of(&self, delegator: &UserId) -> Result<Vec<UserId>, DirectoryError> {
         let grants = self.list(BY_DELEGATOR, delegator, MAX_LISTED).await?;
         if grants.iter().any(|grant| grant.delegator != *delegator) {
-            return Err(unavailable("a grant is listed under another delegator"));
+            return Err(unavailable(OTHER_USERS));
         }
         Ok(grants.into_iter().map(|grant| grant.agent).collect())
     }
@@ -144,7 +145,7 @@ impl Grants {
     pub(super) async fn delegators_of(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {
         let grants = self.list(BY_AGENT, agent, MAX_LISTED).await?;
         if grants.iter().any(|grant| grant.agent != *agent) {
-            return Err(unavailable("a grant is listed under another agent"));
+            return Err(unavailable(OTHER_USERS));
         }
         Ok(grants.into_iter().map(|grant| grant.delegator).collect())
     }
@@ -164,8 +165,12 @@ impl Grants {
         while grants.len() < most {
             let page = Page { up_to: u64::MAX, after, limit: PAGE.min(most - grants.len()) };
             let page = self.store.list(&self.tenant, index(list, owner), page).await.map_err(closed)?;
-            for (_, _, record) in &page.rows {
-                grants.push(Grant::read(record)?);
+            for (_, key, record) in &page.rows {
+                let grant = Grant::read(record)?;
+                if grant.key() != *key {
+                    return Err(unavailable(OTHER_USERS));
+                }
+                grants.push(grant);
             }
             after = page.rows.last().map(|(sort, key, _)| (*sort, *key));
             if !page.more || after.is_none() {

@@ -165,3 +165,57 @@ impl UserFile {
 fn hash(content: &[u8]) -> Hash {
     Sha256::digest(content).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// What is logged, shared with the subscriber.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(line);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn errors(&self) -> usize {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().matches("ERROR").count()
+        }
+    }
+
+    #[test]
+    fn each_wrong_content_is_logged_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("users.yaml");
+        std::fs::write(&path, "users: []").unwrap();
+        let file = UserFile::open(Some(&path)).unwrap();
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            for (errors, wrong) in [(1, "users: 1"), (2, "users: 2")] {
+                std::fs::write(&path, wrong).unwrap();
+                for _ in 0..5 {
+                    // Why it is refused is another test's question.
+                    let _ = file.look_blocking(Look::Twice);
+                }
+                assert_eq!(log.errors(), errors);
+            }
+            std::fs::remove_file(&path).unwrap();
+            for _ in 0..5 {
+                let _ = file.look_blocking(Look::Twice);
+            }
+            assert_eq!(log.errors(), 3, "a file that is gone is logged once, too");
+        });
+    }
+}
