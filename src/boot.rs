@@ -4,7 +4,7 @@ mod background;
 mod preview;
 mod tenant;
 
-use std::{collections::BTreeMap, io, num::NonZeroU32, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 pub use self::preview::Preview;
 use actix_web::{HttpServer, dev::Server, web};
@@ -33,9 +33,6 @@ use crate::{
         unknown_route::RouteTable,
     },
 };
-
-/// Where the sockets of commands that need the running store lie.
-pub const ADMIN_SOCKET: &str = "admin.sock";
 
 /// Why the service doesn't start. Each says which setting or file.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +133,7 @@ impl Behalf {
             self.spawn(directory.watch(*period));
         }
         if let Some(data) = &self.data {
-            let (path, store, stop) = (data.join(ADMIN_SOCKET), Arc::clone(&self.store), self.stop.clone());
+            let (path, store, stop) = (data.join(admin::SOCKET), Arc::clone(&self.store), self.stop.clone());
             self.tracker.spawn(async move {
                 if let Err(error) = admin::serve(&path, store, stop).await {
                     tracing::error!(path = %path.display(), %error, "the admin socket is not served");
@@ -187,7 +184,7 @@ fn state(
         doors,
         metrics,
         show_metrics: config.metrics,
-        rate_limit: RateLimit::per_minute(NonZeroU32::new(config.server.rate_limit).unwrap_or(NonZeroU32::MIN)),
+        rate_limit: RateLimit::per_minute(config.server.rate_limit),
         openapi: openapi::json(),
         routes: RouteTable::of(&document),
         readiness: Arc::new(Readiness::default()),

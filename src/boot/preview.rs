@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ADMIN_SOCKET, Behalf, BootError, tenant};
+use super::{Behalf, BootError, tenant};
 use crate::{
     adapters::{
         http_client,
@@ -87,7 +87,7 @@ async fn store(kind: &StoreKind, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -
             Ok(format!("{shown} can be opened"))
         }
         Err(OpenError::InUse(_)) => {
-            let asked = admin::ask(&folder.join(ADMIN_SOCKET), &serde_json::json!({"cmd": "status"})).await;
+            let asked = admin::ask(&folder.join(admin::SOCKET), &serde_json::json!({"cmd": "status"})).await;
             asked.map(|_| format!("{shown} is served by a running process")).map_err(|error| error.to_string())
         }
         Err(error) => Err(error.to_string()),

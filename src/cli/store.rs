@@ -13,7 +13,6 @@ use crate::{
         },
         system::SystemClock,
     },
-    boot::ADMIN_SOCKET,
     config::{Config, StoreKind},
 };
 
@@ -23,7 +22,7 @@ pub(super) async fn status(data: Option<PathBuf>) -> ExitCode {
         Ok(folder) => folder,
         Err(why) => return fail(&why),
     };
-    let shown = match admin::ask(&folder.join(ADMIN_SOCKET), &json!({"cmd": "status"})).await {
+    let shown = match admin::ask(&folder.join(admin::SOCKET), &json!({"cmd": "status"})).await {
         Ok(answer) => Ok(answer),
         Err(AskError::NotRunning(_)) => offline(&folder),
         Err(error) => Err(error.to_string()),

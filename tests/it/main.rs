@@ -3,6 +3,8 @@
 
 mod architecture;
 mod contract;
+mod directory;
+mod hooks;
 mod oidc;
 mod okta;
 mod support;

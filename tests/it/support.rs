@@ -1,3 +1,6 @@
 //! Stand-ins for the outside world that several tests share.
 
+pub(crate) mod fake_directory;
+pub(crate) mod model_store;
 pub(crate) mod okta_apply;
+pub(crate) mod test_app;

@@ -16,9 +16,7 @@ use behalf::{
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
     },
-    app::{
-        Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, caller::IdentityPolicy, epoch, reaper,
-    },
+    app::{Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, caller::IdentityPolicy, epoch, reaper},
     domain::{
         audit::Event,
         claims::{ClaimNames, ClaimsPolicy, MappedClaim},
@@ -264,7 +262,13 @@ impl TestApp {
     }
 
     /// An API call. The body of the answer is `null` where it isn't JSON.
-    pub(crate) async fn call(&self, method: Method, path: &str, token: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(&body);

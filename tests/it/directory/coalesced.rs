@@ -1,0 +1,265 @@
+//! Shared calls: who joins whom, and what becomes of the others when something goes wrong.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use behalf::{
+    adapters::directory::{
+        coalesced::{Coalesced, DEFAULT_MAX_CONCURRENT},
+        timed::Timed,
+    },
+    domain::user::Status,
+    metrics::Metrics,
+    ports::directory::{Directory, DirectoryError, Written},
+};
+use tokio::task::JoinHandle;
+
+use super::{by_id, by_login, id};
+use crate::support::fake_directory::{Act, FakeDirectory, Op, user};
+
+const BUDGET: Duration = Duration::from_secs(1);
+
+type Asked = JoinHandle<Result<bool, DirectoryError>>;
+
+struct Bench {
+    fake: Arc<FakeDirectory>,
+    shared: Arc<Coalesced>,
+    /// `shared` with a time-out.
+    directory: Arc<dyn Directory>,
+}
+
+impl Bench {
+    /// Alice lets bob act for her.
+    fn new() -> Self {
+        Self::with(DEFAULT_MAX_CONCURRENT)
+    }
+
+    fn with(max_concurrent: NonZeroUsize) -> Self {
+        let fake = Arc::new(FakeDirectory::default());
+        fake.set_grant(&id("alice"), &id("bob"), true);
+        let shared = Arc::new(Coalesced::new(Arc::clone(&fake) as _, max_concurrent));
+        let metrics = Arc::new(Metrics::default());
+        let timed = Timed { inner: Arc::clone(&shared) as _, budget: BUDGET, metrics };
+        Self { fake, shared, directory: Arc::new(timed) }
+    }
+
+    /// Asks in a task whether bob may act for alice, and returns when the question stands.
+    async fn ask(&self) -> Asked {
+        self.ask_for("bob").await
+    }
+
+    async fn ask_for(&self, agent: &str) -> Asked {
+        let (directory, agent) = (Arc::clone(&self.directory), id(agent));
+        let asked = tokio::spawn(async move { directory.is_granted(&id("alice"), &agent).await });
+        settle().await;
+        asked
+    }
+
+    fn calls(&self) -> usize {
+        self.fake.calls(Op::IsGranted)
+    }
+}
+
+/// Lets every task run until it waits: paused time moves only then.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+fn unavailable(answer: &Result<bool, DirectoryError>) -> bool {
+    matches!(answer, Err(DirectoryError::Unavailable(_)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_late_shares_the_waiting_call() {
+    let bench = Bench::new();
+    let (first_gate, second_gate) = (bench.fake.hang(Op::IsGranted), bench.fake.hang(Op::IsGranted));
+    let first = bench.ask().await;
+    let mut late = Vec::new();
+    for _ in 0..50 {
+        late.push(bench.ask().await);
+    }
+    assert_eq!(bench.calls(), 1, "one in flight, one waits");
+
+    first_gate.notify_one();
+    assert_eq!(first.await.unwrap(), Ok(true));
+    bench.fake.called(Op::IsGranted, 2).await;
+    settle().await;
+    assert!(late.iter().all(|asked| !asked.is_finished()), "the answer in flight wasn't theirs");
+
+    second_gate.notify_one();
+    for asked in late {
+        assert_eq!(asked.await.unwrap(), Ok(true));
+    }
+    assert_eq!(bench.calls(), 2);
+    assert_eq!(bench.ask().await.await.unwrap(), Ok(true));
+    assert_eq!(bench.calls(), 3, "nothing is kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_was_acknowledged_is_seen() {
+    let bench = Bench::new();
+    let gate = bench.fake.hang(Op::IsGranted);
+    let before = bench.ask().await;
+    let removed = bench.directory.remove_grant(&id("alice"), &id("bob")).await;
+    assert_eq!(removed, Ok(Written::Changed), "a change isn't held up by reads");
+    let after = bench.ask().await;
+    gate.notify_one();
+    assert_eq!(before.await.unwrap(), Ok(true), "asked before the removal");
+    assert_eq!(after.await.unwrap(), Ok(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn different_questions_do_not_wait_for_each_other() {
+    let bench = Bench::new();
+    bench.fake.put(user("alice", "bob", Status::Active));
+    let _gate = bench.fake.hang(Op::IsGranted);
+    let hanging = bench.ask().await;
+    assert_eq!(bench.ask_for("carol").await.await.unwrap(), Ok(false));
+    assert_eq!(bench.directory.is_granted(&id("bob"), &id("alice")).await, Ok(false));
+    assert_eq!(bench.directory.agents_of(&id("alice")).await, Ok(vec![id("bob")]));
+    assert_eq!(bench.directory.delegators_of(&id("bob")).await, Ok(vec![id("alice")]));
+    assert!(bench.directory.user(&by_id("alice")).await.unwrap().is_some());
+    assert!(bench.directory.user(&by_login("bob")).await.unwrap().is_some());
+    assert_eq!(bench.directory.user(&by_id("bob")).await, Ok(None), "an id is another question than a login");
+    assert_eq!(bench.directory.capabilities(), bench.fake.capabilities());
+    assert!(!hanging.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_never_shared() {
+    let bench = Bench::new();
+    let (alice, carol) = (id("alice"), id("carol"));
+    let add = || bench.directory.add_grant(&alice, &carol);
+    let (a, b, c) = tokio::join!(add(), add(), add());
+    assert_eq!(bench.fake.calls(Op::AddGrant), 3);
+    let changed = [a, b, c].into_iter().filter(|w| *w == Ok(Written::Changed)).count();
+    assert_eq!(changed, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hang_is_left_at_the_time_out_and_the_next_call_is_sent() {
+    let bench = Bench::new();
+    let _gate = bench.fake.hang(Op::IsGranted);
+    let first = bench.ask().await;
+    tokio::time::sleep(BUDGET / 2).await;
+    let late = bench.ask().await;
+    let answer = first.await.unwrap();
+    assert_eq!(answer, Err(DirectoryError::Unavailable("no answer within 1s".into())));
+    assert_eq!(late.await.unwrap(), Ok(true), "he had time left");
+    assert_eq!((bench.calls(), bench.fake.dropped(Op::IsGranted)), (2, 1), "nobody waited for the first any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_who_asked_may_give_up() {
+    let bench = Bench::new();
+    let (_first_gate, second_gate) = (bench.fake.hang(Op::IsGranted), bench.fake.hang(Op::IsGranted));
+    let first = bench.ask().await;
+    let (leader, follower) = (bench.ask().await, bench.ask().await);
+    first.abort();
+    bench.fake.called(Op::IsGranted, 2).await;
+    assert_eq!(bench.fake.dropped(Op::IsGranted), 1, "the call of the one who gave up alone");
+
+    leader.abort();
+    settle().await;
+    assert_eq!(bench.fake.dropped(Op::IsGranted), 1, "the follower still waits for the second");
+    second_gate.notify_one();
+    assert_eq!(follower.await.unwrap(), Ok(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_waits_for_is_not_sent() {
+    let bench = Bench::new();
+    let gate = bench.fake.hang(Op::IsGranted);
+    let first = bench.ask().await;
+    bench.ask().await.abort();
+    gate.notify_one();
+    assert_eq!(first.await.unwrap(), Ok(true));
+    settle().await;
+    assert_eq!(bench.calls(), 1);
+    assert_eq!(bench.ask().await.await.unwrap(), Ok(true), "the slot is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_unavailable_for_all_who_wait() {
+    let bench = Bench::new();
+    let gate = bench.fake.hang(Op::IsGranted);
+    bench.fake.next(Op::IsGranted, Act::Panic);
+    let first = bench.ask().await;
+    let (second, third) = (bench.ask().await, bench.ask().await);
+    gate.notify_one();
+    assert_eq!(first.await.unwrap(), Ok(true));
+    assert!(unavailable(&second.await.unwrap()) && unavailable(&third.await.unwrap()));
+    assert_eq!(bench.calls(), 2);
+    assert_eq!(bench.ask().await.await.unwrap(), Ok(true), "the slot is free");
+    for (op, add) in [(Op::AddGrant, true), (Op::RemoveGrant, false)] {
+        bench.fake.next(op, Act::Panic);
+        let (alice, bob) = (id("alice"), id("bob"));
+        let change = if add {
+            bench.directory.add_grant(&alice, &bob).await
+        } else {
+            bench.directory.remove_grant(&alice, &bob).await
+        };
+        assert!(matches!(change, Err(DirectoryError::Unavailable(_))), "{change:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_shared_and_not_kept() {
+    let bench = Bench::new();
+    let gate = bench.fake.hang(Op::IsGranted);
+    bench.fake.next(Op::IsGranted, Act::Fail(DirectoryError::Throttled { until: None }));
+    let first = bench.ask().await;
+    let (second, third) = (bench.ask().await, bench.ask().await);
+    gate.notify_one();
+    assert_eq!(first.await.unwrap(), Ok(true));
+    assert_eq!(second.await.unwrap(), Err(DirectoryError::Throttled { until: None }));
+    assert_eq!(third.await.unwrap(), Err(DirectoryError::Throttled { until: None }));
+    assert_eq!(bench.ask().await.await.unwrap(), Ok(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_in_all_are_bounded() {
+    let bench = Bench::with(NonZeroUsize::new(2).unwrap());
+    let (gate, _never) = (bench.fake.hang(Op::IsGranted), bench.fake.hang(Op::IsGranted));
+    let (first, _second) = (bench.ask_for("a").await, bench.ask_for("b").await);
+    let read = bench.ask().await;
+    let directory = Arc::clone(&bench.directory);
+    let write = tokio::spawn(async move { directory.add_grant(&id("alice"), &id("carol")).await });
+    settle().await;
+    assert_eq!((bench.calls(), bench.fake.calls(Op::AddGrant)), (2, 0));
+    gate.notify_one();
+    assert_eq!(first.await.unwrap(), Ok(false));
+    assert_eq!(read.await.unwrap(), Ok(true));
+    assert_eq!(write.await.unwrap(), Ok(Written::Changed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gets_no_place_in_time_is_told_and_his_call_is_not_sent() {
+    let bench = Bench::with(NonZeroUsize::MIN);
+    let gate = bench.fake.hang(Op::AgentsOf);
+    // Without a time-out of its own, so that it outlasts the others.
+    let shared = Arc::clone(&bench.shared);
+    let hanging = tokio::spawn(async move { shared.agents_of(&id("alice")).await });
+    bench.fake.called(Op::AgentsOf, 1).await;
+    assert!(unavailable(&bench.directory.is_granted(&id("alice"), &id("bob")).await));
+    let write = bench.directory.add_grant(&id("alice"), &id("carol")).await;
+    assert_eq!(write, Err(DirectoryError::Unavailable("no answer within 1s".into())));
+    gate.notify_one();
+    assert_eq!(hanging.await.unwrap(), Ok(vec![id("bob")]));
+    settle().await;
+    assert_eq!((bench.calls(), bench.fake.calls(Op::AddGrant)), (0, 0));
+    assert_eq!(bench.ask().await.await.unwrap(), Ok(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_may_still_be_joined() {
+    let bench = Bench::with(NonZeroUsize::MIN);
+    let gate = bench.fake.hang(Op::IsGranted);
+    let other = bench.ask_for("carol").await;
+    let early = bench.ask().await;
+    bench.fake.set_grant(&id("alice"), &id("bob"), false);
+    let late = bench.ask().await;
+    gate.notify_one();
+    assert_eq!(other.await.unwrap(), Ok(false));
+    assert_eq!((early.await.unwrap(), late.await.unwrap()), (Ok(false), Ok(false)));
+    assert_eq!(bench.calls(), 2, "one for both: it wasn't sent when the second came");
+}

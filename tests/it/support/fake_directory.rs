@@ -1,0 +1,197 @@
+//! A directory that does what a test tells it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use behalf::{
+    domain::{
+        ids::{Login, UserId, UserRef},
+        user::{Status, User},
+    },
+    ports::directory::{Capabilities, Directory, DirectoryError, Written},
+};
+use tokio::sync::{Notify, watch};
+
+/// The operations of the port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Op {
+    User,
+    IsGranted,
+    AgentsOf,
+    DelegatorsOf,
+    AddGrant,
+    RemoveGrant,
+}
+
+/// What happens to a call instead of its plain answer.
+pub(crate) enum Act {
+    /// It fails, and changes nothing.
+    Fail(DirectoryError),
+    /// It takes effect and its answer is settled as soon as it comes; the answer is delivered when the gate opens.
+    Hang(Arc<Notify>),
+    /// It panics.
+    Panic,
+}
+
+#[derive(Default)]
+struct State {
+    users: Vec<User>,
+    grants: BTreeSet<(UserId, UserId)>,
+    script: HashMap<Op, VecDeque<Act>>,
+    dropped: HashMap<Op, usize>,
+}
+
+/// Users and grants in memory, with acts that are used up one per call.
+#[derive(Default)]
+pub(crate) struct FakeDirectory {
+    state: Mutex<State>,
+    calls: watch::Sender<HashMap<Op, usize>>,
+}
+
+impl FakeDirectory {
+    /// Sets the user of that id.
+    pub(crate) fn put(&self, user: User) {
+        let mut state = self.state.lock().unwrap();
+        state.users.retain(|u| u.id != user.id);
+        state.users.push(user);
+    }
+
+    /// Sets whether a grant stands, without a call.
+    pub(crate) fn set_grant(&self, delegator: &UserId, agent: &UserId, stands: bool) {
+        let pair = (delegator.clone(), agent.clone());
+        let grants = &mut self.state.lock().unwrap().grants;
+        if stands {
+            grants.insert(pair)
+        } else {
+            grants.remove(&pair)
+        };
+    }
+
+    /// What the next call of `op` that has no act yet does.
+    pub(crate) fn next(&self, op: Op, act: Act) {
+        self.state.lock().unwrap().script.entry(op).or_default().push_back(act);
+    }
+
+    /// Makes the next call of `op` hang, until the gate is opened (`notify_one`).
+    pub(crate) fn hang(&self, op: Op) -> Arc<Notify> {
+        let gate = Arc::new(Notify::new());
+        self.next(op, Act::Hang(Arc::clone(&gate)));
+        gate
+    }
+
+    /// How many calls of `op` came.
+    pub(crate) fn calls(&self, op: Op) -> usize {
+        self.calls.borrow().get(&op).copied().unwrap_or(0)
+    }
+
+    /// How many calls of `op` were given up while they hung.
+    pub(crate) fn dropped(&self, op: Op) -> usize {
+        self.state.lock().unwrap().dropped.get(&op).copied().unwrap_or(0)
+    }
+
+    /// Waits until the `n`th call of `op` has come.
+    pub(crate) async fn called(&self, op: Op, n: usize) {
+        let mut calls = self.calls.subscribe();
+        calls.wait_for(|calls| calls.get(&op).is_some_and(|c| *c >= n)).await.unwrap();
+    }
+
+    async fn answer<T>(&self, op: Op, plain: impl FnOnce(&mut State) -> T) -> Result<T, DirectoryError> {
+        self.calls.send_modify(|calls| *calls.entry(op).or_default() += 1);
+        let (answer, gate) = {
+            let mut state = self.state.lock().unwrap();
+            match state.script.get_mut(&op).and_then(VecDeque::pop_front) {
+                None => return Ok(plain(&mut state)),
+                Some(Act::Fail(error)) => return Err(error),
+                Some(Act::Hang(gate)) => (plain(&mut state), gate),
+                Some(Act::Panic) => {
+                    drop(state);
+                    panic!("the test wants a panic");
+                }
+            }
+        };
+        let hanging = Hanging { fake: self, op, delivered: false };
+        gate.notified().await;
+        hanging.deliver();
+        Ok(answer)
+    }
+}
+
+/// Counts a call that is dropped while it hangs.
+struct Hanging<'a> {
+    fake: &'a FakeDirectory,
+    op: Op,
+    delivered: bool,
+}
+
+impl Hanging<'_> {
+    fn deliver(mut self) {
+        self.delivered = true;
+    }
+}
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        if !self.delivered {
+            *self.fake.state.lock().unwrap().dropped.entry(self.op).or_default() += 1;
+        }
+    }
+}
+
+fn written(changed: bool) -> Written {
+    if changed { Written::Changed } else { Written::Already }
+}
+
+#[async_trait]
+impl Directory for FakeDirectory {
+    async fn user(&self, who: &UserRef) -> Result<Option<User>, DirectoryError> {
+        let by_id = |state: &State, id: &str| state.users.iter().find(|u| u.id.as_str() == id).cloned();
+        let by_login = |state: &State, login: &Login| state.users.iter().find(|u| u.login == *login).cloned();
+        let find = |state: &mut State| match who {
+            UserRef::Id(id) => by_id(state, id.as_str()),
+            UserRef::Login(login) => by_login(state, login),
+            UserRef::Either(text) => by_id(state, text.as_str()).or_else(|| by_login(state, text)),
+        };
+        self.answer(Op::User, find).await
+    }
+
+    async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {
+        self.answer(Op::IsGranted, |s| s.grants.contains(&(delegator.clone(), agent.clone()))).await
+    }
+
+    async fn agents_of(&self, delegator: &UserId) -> Result<Vec<UserId>, DirectoryError> {
+        let find = |s: &mut State| s.grants.iter().filter(|(d, _)| d == delegator).map(|(_, a)| a.clone()).collect();
+        self.answer(Op::AgentsOf, find).await
+    }
+
+    async fn delegators_of(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {
+        let find = |s: &mut State| s.grants.iter().filter(|(_, a)| a == agent).map(|(d, _)| d.clone()).collect();
+        self.answer(Op::DelegatorsOf, find).await
+    }
+
+    async fn add_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
+        self.answer(Op::AddGrant, |s| written(s.grants.insert((delegator.clone(), agent.clone())))).await
+    }
+
+    async fn remove_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
+        self.answer(Op::RemoveGrant, |s| written(s.grants.remove(&(delegator.clone(), agent.clone())))).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { reverse_search: true, user_types: true }
+    }
+}
+
+/// A user with an id and a login.
+pub(crate) fn user(id: &str, login: &str, status: Status) -> User {
+    User {
+        id: UserId::parse(id).unwrap(),
+        login: Login::parse(login).unwrap(),
+        status,
+        user_type: None,
+        groups: BTreeSet::new(),
+        profile: BTreeMap::new(),
+    }
+}
