@@ -1,1 +1,167 @@
-//! The configuration: typed sections, read from file and environment in this room only.
+//! Configuration: environment over `behalf.toml` over defaults, read once, checked as a whole.
+//!
+//! `settings` is the one table; everything else here reads by it. All mistakes come back in one list. Relative paths
+//! begin in the working directory. `.env` is read only where `BEHALF_ENV=development` is set outside of it, so that a
+//! forgotten file changes nothing in production. This is the only room that reads the environment.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+pub use docs::{env_example, markdown_table};
+pub use mistakes::{Mistake, Mistakes};
+pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
+pub use tenant::{
+    Budgets, ClaimRole, DelegationSettings, DialectKind, DirectorySettings, HookBearer, HookCallers, Tenant, UserTypes,
+};
+
+use crate::domain::ids::TenantName;
+use mistakes::{Findings, Read, Recorded, fault};
+use reader::Reader;
+use settings::Scope;
+use source::Sources;
+
+mod docs;
+mod duration;
+mod mistakes;
+mod parse;
+mod reader;
+mod rules;
+mod server;
+mod settings;
+mod source;
+mod table;
+mod tenant;
+mod typos;
+
+/// The whole configuration. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How requests come in.
+    pub server: Server,
+    /// What is logged.
+    pub log: LogSettings,
+    /// Where records are kept.
+    pub store: StoreKind,
+    /// Certificates to trust besides the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Whether `/metrics` answers.
+    pub metrics: bool,
+    /// The tenants; at least one.
+    pub tenants: BTreeMap<TenantName, Tenant>,
+    warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the process's environment and the files it names, from the working directory.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_process() -> Result<Self, Mistakes> {
+        Self::load(std::env::vars_os(), Path::new(""))
+    }
+
+    /// Reads `vars` and the files they name; relative paths begin in `dir`.
+    pub fn load<N, V>(vars: impl IntoIterator<Item = (N, V)>, dir: &Path) -> Result<Self, Mistakes>
+    where
+        N: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let mut found = Findings::default();
+        let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let sources = Sources::gather(vars, dir, &mut found);
+        typos::report(&sources, &mut found);
+        let read = read(&sources, &mut found);
+        match read {
+            Ok(config) if found.mistakes.is_empty() => Ok(Self { warnings: found.warnings, ..config }),
+            _ => Err(found.mistakes),
+        }
+    }
+
+    /// What is allowed and yet worth a look, for `check` and the log at start.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
+    let mut reader = Reader::new(sources, found);
+    let server = server::server(&mut reader);
+    let log = server::log(&mut reader);
+    let store = server::store(&mut reader);
+    let ca_file = server::ca_file(&mut reader);
+    let metrics = server::metrics(&mut reader);
+    let tenants = tenants(sources, found);
+    Ok(Config {
+        server: server?,
+        log: log?,
+        store: store?,
+        ca_file: ca_file?,
+        metrics: metrics?,
+        tenants: tenants?,
+        warnings: Vec::new(),
+    })
+}
+
+fn tenants(sources: &Sources, found: &mut Findings) -> Read<BTreeMap<TenantName, Tenant>> {
+    let mut tenants = BTreeMap::new();
+    let mut all_well = Ok(());
+    for name in tenant_names(sources, found)? {
+        match tenant::tenant(&name, &mut Reader::of(name.clone(), sources, found)) {
+            Ok(tenant) => {
+                tenants.insert(name, tenant);
+            }
+            Err(recorded) => all_well = Err(recorded),
+        }
+    }
+    distinct(&tenants, found)?;
+    all_well.map(|()| tenants)
+}
+
+/// The tenants of the file, and `default` where a variable of its is set or nothing else is configured.
+fn tenant_names(sources: &Sources, found: &mut Findings) -> Read<Vec<TenantName>> {
+    let empty = serde_json::Map::new();
+    let in_file = match sources.file.get("tenants") {
+        None => &empty,
+        Some(Value::Object(tables)) => tables,
+        Some(_) => {
+            return Err(found.mistake("key `tenants`", fault("is not a table", "write `[tenants.<name>]`")));
+        }
+    };
+    let mut names = Vec::new();
+    for (name, table) in in_file {
+        let place = format!("key `tenants.{name}`");
+        match TenantName::parse(name) {
+            Ok(_) if !table.is_object() => {
+                found.mistake(place, fault("is not a table", format!("write `[tenants.{name}]`")));
+            }
+            Ok(name) => names.push(name),
+            Err(_) => {
+                let remedy = "use lower-case letters, digits and hyphens, 40 at most";
+                found.mistake(place, fault("is no tenant's name", remedy));
+            }
+        }
+    }
+    let by_variable = settings::all().any(|s| s.scope == Scope::Tenant && !sources.variables(s).is_empty());
+    let default = TenantName::default_tenant();
+    if (by_variable || in_file.is_empty()) && !names.contains(&default) {
+        names.push(default);
+    }
+    Ok(names)
+}
+
+/// A token must name its tenant by issuer and audience.
+fn distinct(tenants: &BTreeMap<TenantName, Tenant>, found: &mut Findings) -> Read<()> {
+    let mut seen = BTreeMap::new();
+    let mut all_well = Ok(());
+    for (name, tenant) in tenants {
+        if let Some(other) = seen.insert((&tenant.issuer, &tenant.audience), name) {
+            let what = format!("has the issuer and the audience of tenant `{other}`");
+            found.mistake(format!("key `tenants.{name}`"), fault(what, "give one of them another audience"));
+            all_well = Err(Recorded);
+        }
+    }
+    all_well
+}

@@ -2,7 +2,29 @@
 
 use std::time::Duration;
 
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{
+        counter::Counter,
+        family::{Family, MetricConstructor},
+        gauge::Gauge,
+        histogram::Histogram,
+        info::Info,
+    },
+    registry::Registry,
+};
+
 use crate::domain::hook::Outcome;
+use hooks::{DialectSeries, HookFamilies};
+use labels::{ApiLabels, CallLabels, NameLabels, ResultLabels, RouteLabels};
+pub use names::{Kind, Metric};
+
+mod hooks;
+mod labels;
+mod names;
+
+/// Dialects whose series exist from the start and are found without a lock.
+const DIALECTS: &[&str] = &["okta"];
 
 /// How a call to a dependency ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,37 +37,153 @@ pub enum CallResult {
     TimedOut,
 }
 
+/// Builds histograms over fixed bounds.
+#[derive(Debug, Clone, Copy)]
+struct Buckets(&'static [f64]);
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
+}
+
+/// Seconds, from what a store in memory takes to what no hook can wait for.
+const SECONDS: Buckets =
+    Buckets(&[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 10.0]);
+/// Parts of the time that the identity provider waits.
+const SHARE: Buckets = Buckets(&[0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0]);
+
+type Histograms<L> = Family<L, Histogram, Buckets>;
+
 /// The process's metrics.
-#[derive(Debug, Default)]
-pub struct Metrics {}
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    hooks: HookFamilies,
+    known: Vec<(&'static str, DialectSeries)>,
+    directory: Histograms<CallLabels>,
+    store: Histograms<CallLabels>,
+    api_requests: Family<ApiLabels, Counter>,
+    api_seconds: Histograms<RouteLabels>,
+    keys: Histograms<ResultLabels>,
+    pending: Gauge,
+    up: Family<NameLabels, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let hooks = HookFamilies::default();
+        let metrics = Self {
+            registry: Registry::default(),
+            known: DIALECTS.iter().map(|name| (*name, hooks.series(name))).collect(),
+            hooks,
+            directory: Family::new_with_constructor(SECONDS),
+            store: Family::new_with_constructor(SECONDS),
+            api_requests: Family::default(),
+            api_seconds: Family::new_with_constructor(SECONDS),
+            keys: Family::new_with_constructor(SECONDS),
+            pending: Gauge::default(),
+            up: Family::default(),
+        };
+        metrics.registered()
+    }
+}
 
 impl Metrics {
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        for metric in Metric::ALL {
+            let (name, help) = (metric.registered_name(), metric.help());
+            match metric {
+                Metric::Hooks => registry.register(name, help, self.hooks.outcomes.clone()),
+                Metric::HookSeconds => registry.register(name, help, self.hooks.seconds.clone()),
+                Metric::HookBudgetShare => registry.register(name, help, self.hooks.share.clone()),
+                Metric::HookAuthFailures => registry.register(name, help, self.hooks.turned_away.clone()),
+                Metric::DirectorySeconds => registry.register(name, help, self.directory.clone()),
+                Metric::StoreSeconds => registry.register(name, help, self.store.clone()),
+                Metric::ApiRequests => registry.register(name, help, self.api_requests.clone()),
+                Metric::ApiSeconds => registry.register(name, help, self.api_seconds.clone()),
+                Metric::KeyFetchSeconds => registry.register(name, help, self.keys.clone()),
+                Metric::PendingDelegations => registry.register(name, help, self.pending.clone()),
+                Metric::DependencyUp => registry.register(name, help, self.up.clone()),
+                Metric::BuildInfo => registry.register(name, help, Info::new([("version", env!("CARGO_PKG_VERSION"))])),
+            }
+        }
+        self
+    }
+
     /// A hook was answered; `patience` is how long the identity provider waits.
-    pub fn hook(&self, _dialect: &'static str, _outcome: Outcome, _took: Duration, _patience: Duration) {}
+    pub fn hook(&self, dialect: &'static str, outcome: Outcome, took: Duration, patience: Duration) {
+        match self.known.iter().find(|(name, _)| *name == dialect) {
+            Some((_, series)) => series.answered(outcome, took, patience),
+            None => self.hooks.series(dialect).answered(outcome, took, patience),
+        }
+    }
 
     /// A hook's caller was turned away.
-    pub fn hook_not_authenticated(&self, _dialect: &'static str) {}
+    pub fn hook_not_authenticated(&self, dialect: &'static str) {
+        match self.known.iter().find(|(name, _)| *name == dialect) {
+            Some((_, series)) => series.turned_away(),
+            None => self.hooks.series(dialect).turned_away(),
+        }
+    }
 
     /// A call to the directory.
-    pub fn directory(&self, _operation: &'static str, _result: CallResult, _took: Duration) {}
+    pub fn directory(&self, operation: &'static str, result: CallResult, took: Duration) {
+        let labels = CallLabels { operation, result: result.code() };
+        self.directory.get_or_create(&labels).observe(took.as_secs_f64());
+    }
 
     /// A call to the store.
-    pub fn store(&self, _operation: &'static str, _result: CallResult, _took: Duration) {}
+    pub fn store(&self, operation: &'static str, result: CallResult, took: Duration) {
+        let labels = CallLabels { operation, result: result.code() };
+        self.store.get_or_create(&labels).observe(took.as_secs_f64());
+    }
 
     /// An API request; `route` is the pattern, never the path.
-    pub fn api(&self, _route: &str, _method: &str, _status: u16, _took: Duration) {}
+    pub fn api(&self, route: &str, method: &str, status: u16, took: Duration) {
+        let method = labels::method(method);
+        let labels = ApiLabels { route: route.to_owned(), method, status: labels::status_class(status) };
+        self.api_requests.get_or_create(&labels).inc();
+        let labels = RouteLabels { route: labels.route, method };
+        self.api_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+    }
 
     /// A fetch of an issuer's keys.
-    pub fn keys(&self, _result: CallResult, _took: Duration) {}
+    pub fn keys(&self, result: CallResult, took: Duration) {
+        self.keys.get_or_create(&ResultLabels { result: result.code() }).observe(took.as_secs_f64());
+    }
 
     /// Delegations that wait for their hook.
-    pub fn pending_delegations(&self, _count: u64) {}
+    pub fn pending_delegations(&self, count: u64) {
+        self.pending.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
 
     /// Whether a dependency answered when last asked.
-    pub fn dependency_up(&self, _name: &str, _up: bool) {}
+    pub fn dependency_up(&self, name: &str, up: bool) {
+        self.up.get_or_create(&NameLabels { name: name.to_owned() }).set(i64::from(up));
+    }
 
     /// The metrics in OpenMetrics text form.
     pub fn render(&self) -> String {
-        String::new()
+        let mut out = String::new();
+        // Writing to a String doesn't fail; half a page would be worse than none.
+        if encode(&mut out, &self.registry).is_err() {
+            out.clear();
+        }
+        out
     }
 }
+
+impl CallResult {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! What concerns the process: listening, logs, store, outbound calls.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    duration::duration_within,
+    mistakes::{Fault, Read, fault},
+    parse,
+    reader::{Origin, Reader},
+    settings,
+};
+
+/// Bytes that a request's body may have.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+/// How requests come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where to listen.
+    pub bind: SocketAddr,
+    /// Certificate and key; `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Origins of browser clients.
+    pub cors_origins: Vec<String>,
+    /// Worker threads.
+    pub workers: usize,
+    /// How long requests in flight may take after the signal to stop.
+    pub shutdown_grace: Duration,
+}
+
+/// Files in PEM form; both were readable when the configuration was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The form of the lines.
+    pub format: LogFormat,
+    /// Directives of `tracing_subscriber::EnvFilter`, checked.
+    pub filter: String,
+}
+
+/// Where records are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreKind {
+    /// In this directory.
+    Embedded(PathBuf),
+    /// In memory, until the process ends.
+    Memory,
+}
+
+pub(super) fn server(r: &mut Reader<'_>) -> Read<Server> {
+    let bind = bind(r);
+    let tls = tls(r);
+    let cors_origins = r.list(&settings::CORS, parse::origin);
+    let workers = r.optional(&settings::WORKERS, parse::number(1..=512));
+    let grace = r.value(&settings::GRACE, duration_within(Duration::ZERO..=Duration::from_mins(10)));
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    Ok(Server {
+        bind: bind?,
+        tls: tls?,
+        cors_origins: cors_origins?,
+        workers: workers?.unwrap_or_else(cores),
+        shutdown_grace: grace?,
+    })
+}
+
+/// `PORT` alone comes from platforms that put us behind a proxy of theirs: then every address is listened on.
+fn bind(r: &mut Reader<'_>) -> Read<SocketAddr> {
+    let bind = r.value(&settings::BIND, parse::address);
+    let port = r.optional(&settings::PORT, parse::number(0..=u16::MAX));
+    let (bind, port) = (bind?, port?);
+    match (r.origin(&settings::BIND), port) {
+        (Origin::Environment, Some(port)) if port != bind.port() => {
+            let what = format!("says {port}, but {} says {}", settings::BIND.env, bind.port());
+            Err(r.wrong(&settings::PORT, fault(what, "keep one of them")))
+        }
+        (Origin::File, Some(port)) => Ok(SocketAddr::new(bind.ip(), port)),
+        (Origin::Default, Some(port)) => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
+        (Origin::Default, None) if r.is_given(&settings::TENANT) => Ok((Ipv4Addr::UNSPECIFIED, bind.port()).into()),
+        _ => Ok(bind),
+    }
+}
+
+fn tls(r: &mut Reader<'_>) -> Read<Option<TlsFiles>> {
+    let cert = r.existing_file(&settings::TLS_CERT);
+    let key = r.existing_file(&settings::TLS_KEY);
+    match (cert?, key?) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(r.wrong(&settings::TLS_KEY, fault("is missing", "give the key of the certificate"))),
+        (None, Some(_)) => Err(r.wrong(&settings::TLS_CERT, fault("is missing", "give the certificate of the key"))),
+    }
+}
+
+/// Levels as Okta Managed Access names them, and ours.
+const LEVELS: &[(&str, &str)] = &[
+    ("error", "error"),
+    ("warn", "warn"),
+    ("info", "info"),
+    ("http", "info"),
+    ("verbose", "debug"),
+    ("debug", "debug"),
+    ("silly", "trace"),
+];
+
+pub(super) fn log(r: &mut Reader<'_>) -> Read<LogSettings> {
+    let format =
+        r.value(&settings::LOG_FORMAT, parse::choice(&[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]));
+    let level = r.value(&settings::LOG_LEVEL, parse::choice(LEVELS));
+    let filter = r.optional(&settings::LOG_FILTER, filter);
+    let (level, filter) = (level?, filter?);
+    // Other crates' debug lines can hold what travels through them, tokens included.
+    let rest = if matches!(level, "debug" | "trace") { "info" } else { level };
+    Ok(LogSettings { format: format?, filter: filter.unwrap_or_else(|| format!("{rest},behalf={level}")) })
+}
+
+fn filter(text: &str) -> Result<String, Fault> {
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(e) => Err(fault(format!("is no filter ({e})"), "write directives like `warn,behalf=debug`")),
+    }
+}
+
+pub(super) fn store(r: &mut Reader<'_>) -> Read<StoreKind> {
+    let dir = r.sources.dir.clone();
+    r.value(&settings::STORE, |text| match text.split_once(':') {
+        None if text == "memory" => Ok(StoreKind::Memory),
+        Some(("embedded", path)) if !path.is_empty() => Ok(StoreKind::Embedded(dir.join(path))),
+        Some(("redis" | "rediss" | "redis+sentinel" | "redis+cluster", _)) => {
+            let remedy = "use `embedded:<directory>`, on one machine, until then";
+            Err(fault("Redis as the store comes with a later version", remedy))
+        }
+        // A URL may hold a password.
+        _ => Err(fault("names no store", "give `embedded:<directory>` or `memory`")),
+    })
+}
+
+pub(super) fn ca_file(r: &mut Reader<'_>) -> Read<Option<PathBuf>> {
+    r.existing_file(&settings::CA_FILE)
+}
+
+pub(super) fn metrics(r: &mut Reader<'_>) -> Read<bool> {
+    r.value(&settings::METRICS, parse::switch)
+}

@@ -1,0 +1,187 @@
+//! The one table of settings. Reading, `.env.example`, the README's table and the search for typos all start here.
+
+/// Whom a setting concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The process. The key stands as it is in the file.
+    Process,
+    /// A tenant. The key stands under `tenants.<name>`; the variable belongs to the tenant `default`.
+    Tenant,
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    /// Dotted TOML key, below the tenant for a tenant's; empty: by variable only.
+    pub(super) key: &'static str,
+    /// Environment variable.
+    pub(super) env: &'static str,
+    /// The variable's name in Okta Managed Access, if it has one.
+    pub(super) old: Option<&'static str>,
+    /// As it would be written; empty: none.
+    pub(super) default: &'static str,
+    /// One line for people.
+    pub(super) meaning: &'static str,
+    /// True if it must not be shown and may come from a file of its own.
+    pub(super) secret: bool,
+    /// Whom it concerns.
+    pub(super) scope: Scope,
+}
+
+impl Setting {
+    const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
+    const fn old(self, name: &'static str) -> Self {
+        Self { old: Some(name), ..self }
+    }
+
+    const fn of(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// Every variable that can give it, and whether that one names a file.
+    pub(super) fn variables(&self) -> Vec<(String, bool)> {
+        let names = [Some(self.env), self.old];
+        let plain = names.into_iter().flatten().map(|name| (name.to_owned(), false));
+        let files = names.into_iter().flatten().filter(|_| self.secret).map(|name| (format!("{name}_FILE"), true));
+        plain.chain(files).collect()
+    }
+
+    /// The whole TOML key for `tenant`; empty if there is none.
+    pub(super) fn full_key(&self, tenant: &str) -> String {
+        match self.scope {
+            _ if self.key.is_empty() => String::new(),
+            Scope::Process => self.key.to_owned(),
+            Scope::Tenant => format!("tenants.{tenant}.{}", self.key),
+        }
+    }
+}
+
+const fn setting(key: &'static str, env: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { key, env, old: None, default, meaning, secret: false, scope: Scope::Process }
+}
+
+/// Settings that belong together, under a heading.
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) settings: &'static [Setting],
+}
+
+macro_rules! settings {
+    ($( $scope:ident $title:literal { $( $name:ident = $setting:expr; )+ } )+) => {
+        $($( pub(super) const $name: Setting = $setting.of(Scope::$scope); )+)+
+
+        /// All settings, in the order of the documents.
+        pub(super) const SECTIONS: &[Section] = &[ $( Section { title: $title, settings: &[ $($name),+ ] } ),+ ];
+    };
+}
+
+/// All settings without their headings.
+pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.iter().flat_map(|section| section.settings)
+}
+
+settings! {
+    Process "Where the configuration comes from" {
+        CONFIG = setting("", "BEHALF_CONFIG", "behalf.toml", "Path of the file; one that is named must exist");
+        ENV = setting("", "BEHALF_ENV", "production",
+            "`development` reads `.env` from the working directory and lets issuers use http");
+    }
+    Process "Server" {
+        BIND = setting("server.bind", "BEHALF_BIND", "127.0.0.1:8080",
+            "Address and port to listen on; 0.0.0.0 is the default address where PORT or TENANT is set");
+        PORT = setting("", "PORT", "", "Port alone, as Okta Managed Access has it");
+        TLS_CERT = setting("server.tls_cert_file", "BEHALF_TLS_CERT_FILE", "",
+            "PEM certificate chain; without it TLS is the ingress's business");
+        TLS_KEY = setting("server.tls_key_file", "BEHALF_TLS_KEY_FILE", "", "PEM private key of the certificate");
+        CORS = setting("server.cors_origins", "BEHALF_CORS_ORIGINS", "",
+            "Origins of browser clients that may call the API, such as `https://app.example.com`");
+        WORKERS = setting("server.workers", "BEHALF_WORKERS", "", "Worker threads; by default one for each core");
+        GRACE = setting("server.shutdown_grace", "BEHALF_SHUTDOWN_GRACE", "10s",
+            "How long requests in flight may take once the process is told to stop");
+        METRICS = setting("metrics.enabled", "BEHALF_METRICS", "on", "Whether `/metrics` answers");
+    }
+    Process "Logs" {
+        LOG_LEVEL = setting("log.level", "BEHALF_LOG_LEVEL", "info",
+            "error, warn, info, http, verbose, debug or silly").old("LOG_LEVEL");
+        LOG_FORMAT = setting("log.format", "BEHALF_LOG_FORMAT", "json", "json or pretty");
+        LOG_FILTER = setting("log.filter", "BEHALF_LOG", "",
+            "Filter directives in place of the level, such as `warn,behalf=trace`; other crates' traces may hold secrets");
+    }
+    Process "Store and outbound calls" {
+        STORE = setting("store.url", "BEHALF_STORE", "embedded:./data",
+            "`embedded:<directory>`, or `memory`, which forgets everything at the end");
+        CA_FILE = setting("outbound.ca_file", "BEHALF_CA_FILE", "",
+            "PEM certificates to trust besides the system's, for calls to issuers and directories");
+    }
+    Tenant "Identity provider" {
+        DIALECT = setting("dialect", "BEHALF_DIALECT", "okta", "Whose hook it is: okta");
+        ISSUER = setting("issuer", "BEHALF_ISSUER", "",
+            "Required. The authorization server, exactly as tokens name it in `iss`").old("ISSUER");
+        AUDIENCE = setting("audience", "BEHALF_AUDIENCE", "",
+            "Required. What tokens of this API have in `aud`").old("TOKEN_AUD");
+    }
+    Tenant "Callers of the hook: a secret, a bearer token, or either" {
+        HOOK_HEADER = setting("hook.header", "BEHALF_HOOK_HEADER", "authorization", "Header that carries the secret");
+        HOOK_SECRET = setting("hook.secret", "BEHALF_HOOK_SECRET", "",
+            "The header's whole value, as entered at the identity provider").secret().old("SERVICE_AUTH_SECRET");
+        HOOK_SECRET_2 = setting("hook.second_secret", "BEHALF_HOOK_SECOND_SECRET", "",
+            "Accepted as well, while the secret is being changed").secret();
+        BEARER_AUDIENCE = setting("hook.bearer.audience", "BEHALF_HOOK_BEARER_AUDIENCE", "",
+            "`aud` of the OAuth token with which the identity provider calls");
+        BEARER_CID = setting("hook.bearer.cid", "BEHALF_HOOK_BEARER_CID", "", "`cid` of that token: the client it is for");
+        BEARER_SCOPE = setting("hook.bearer.scope", "BEHALF_HOOK_BEARER_SCOPE", "", "Scope that token must have in `scp`");
+        BEARER_ISSUER = setting("hook.bearer.issuer", "BEHALF_HOOK_BEARER_ISSUER", "",
+            "`iss` of that token; by default the tenant's issuer");
+    }
+    Tenant "Callers of the API" {
+        API_SCOPE = setting("api.scope", "BEHALF_API_SCOPE", "behalf",
+            "Scope that a token needs to change anything; not asked for where the old variables are used and this isn't set");
+        USER_CLAIM = setting("identity.user_claim", "BEHALF_USER_CLAIM", "uid",
+            "Claim that names the user by the same id as the hook does");
+        ADMIN_CLAIM = setting("roles.admin.claim", "BEHALF_ADMIN_CLAIM", "", "Claim that makes an administrator");
+        ADMIN_VALUE = setting("roles.admin.value", "BEHALF_ADMIN_VALUE", "", "The value it must have, or contain");
+    }
+    Tenant "Directory" {
+        DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded", "Where users are looked up: embedded");
+        USERS_FILE = setting("directory.users_file", "BEHALF_USERS_FILE", "users.yaml",
+            "The embedded directory's users; one that is named must exist");
+        RELOAD = setting("directory.reload", "BEHALF_USERS_RELOAD", "5s", "How often that file is looked at for changes");
+        TENANT = setting("", "TENANT", "", "Selects the Okta directory, which comes with a later version; refused until then");
+        TOKEN = setting("", "TOKEN", "", "Token for the Okta directory; without TENANT not used").secret();
+        USER_TYPE = setting("user_types.user", "BEHALF_USER_TYPE_ID", "",
+            "The directory's id of the ordinary user type").old("USER_TYPE_ID");
+        DELEGATED_TYPE = setting("user_types.delegatable", "BEHALF_DELEGATED_USER_TYPE_ID", "",
+            "Id of the only user type that can be a delegator; by default any can").old("DELEGATED_USER_TYPE_ID");
+        ENTITY_TYPE = setting("user_types.entity", "BEHALF_ENTITY_TYPE_ID", "",
+            "Id of the user type of entities").old("ENTITY_TYPE_ID");
+    }
+    Tenant "Delegated tokens" {
+        ACCESS_CLAIMS = setting("claims.access", "BEHALF_ACCESS_CLAIMS", "",
+            "The delegator's attributes for the access token: `attribute` or `attribute=claim`").old("DELEGATED_ACCESS_CLAIMS");
+        IDENTITY_CLAIMS = setting("claims.identity", "BEHALF_IDENTITY_CLAIMS", "",
+            "The same for the ID token").old("DELEGATED_IDENTITY_CLAIMS");
+        MISSING = setting("claims.missing_attributes", "BEHALF_MISSING_ATTRIBUTES", "remove",
+            "`remove` or `keep` the agent's value of such a claim where the delegator has none");
+        SUBJECT = setting("identity.subject_attribute", "BEHALF_SUBJECT_ATTRIBUTE", "login",
+            "The delegator's attribute that becomes his subject in the token");
+        ON_BEHALF = setting("claims.on_behalf", "BEHALF_CLAIM_ON_BEHALF", "on_behalf", "Name of the claim `on_behalf`");
+        ON_BEHALF_SUB = setting("claims.on_behalf_sub", "BEHALF_CLAIM_ON_BEHALF_SUB", "on_behalf_sub",
+            "Name of the claim with the delegator's subject");
+        CAN_DELEGATE = setting("claims.can_delegate", "BEHALF_CLAIM_CAN_DELEGATE", "can_delegate",
+            "Name of the claim `can_delegate`");
+    }
+    Tenant "Delegations" {
+        LIFE = setting("delegation.life", "BEHALF_DELEGATION_LIFE", "60s", "How long an id can be used: 10s to 120s");
+        MAX_PENDING = setting("delegation.max_pending", "BEHALF_MAX_PENDING", "10", "Unused ids that one agent may have at a time");
+        ON_REFUSED = setting("on_refused", "BEHALF_ON_REFUSED", "reject",
+            "After a refusal: `reject` the token, or `pass` it undelegated");
+        ON_FAILURE = setting("on_failure", "BEHALF_ON_FAILURE", "reject",
+            "The same where a delegation couldn't be checked");
+        BUDGET_HOOK = setting("budgets.hook", "BEHALF_BUDGET_HOOK", "2200ms", "Time for a whole hook; Okta waits 3 s");
+        BUDGET_DIRECTORY = setting("budgets.directory", "BEHALF_BUDGET_DIRECTORY", "1200ms", "The directory's share of it");
+        BUDGET_COMMIT = setting("budgets.commit", "BEHALF_BUDGET_COMMIT", "500ms", "The store's share of it");
+    }
+}

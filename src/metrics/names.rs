@@ -1,0 +1,82 @@
+//! The names, in one place.
+
+/// What sort of metric it is, in OpenMetrics' words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations in buckets.
+    Histogram,
+    /// A constant with labels.
+    Info,
+}
+
+impl Kind {
+    /// As it stands in a `# TYPE` line.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($( $name:ident = $kind:ident $text:literal, $help:literal; )+) => {
+        /// Every metric there is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Metric {
+            $( #[doc = $help] $name, )+
+        }
+
+        impl Metric {
+            /// All of them.
+            pub const ALL: &'static [Metric] = &[ $( Metric::$name, )+ ];
+
+            /// The name without the suffixes that OpenMetrics adds to samples.
+            pub(super) fn registered_name(self) -> &'static str {
+                match self { $( Self::$name => $text, )+ }
+            }
+
+            /// One sentence for people, without the full stop, which the exposition adds.
+            pub fn help(self) -> &'static str {
+                match self { $( Self::$name => $help, )+ }
+            }
+
+            /// What sort it is.
+            pub fn kind(self) -> Kind {
+                match self { $( Self::$name => Kind::$kind, )+ }
+            }
+        }
+    };
+}
+
+metrics! {
+    Hooks = Counter "behalf_hooks", "Hooks answered, by dialect, outcome and the exact reason of a refusal";
+    HookSeconds = Histogram "behalf_hook_seconds", "Time from a hook's arrival to its answer";
+    HookBudgetShare = Histogram "behalf_hook_budget_share", "That time as a part of what the identity provider waits";
+    HookAuthFailures = Counter "behalf_hook_auth_failures", "Hooks whose caller was turned away";
+    DirectorySeconds = Histogram "behalf_directory_seconds", "Calls to the directory";
+    StoreSeconds = Histogram "behalf_store_seconds", "Calls to the store";
+    ApiRequests = Counter "behalf_api_requests", "API requests, by route, method and class of status";
+    ApiSeconds = Histogram "behalf_api_seconds", "Time of API requests";
+    KeyFetchSeconds = Histogram "behalf_key_fetch_seconds", "Fetches of issuers' keys";
+    PendingDelegations = Gauge "behalf_pending_delegations", "Delegations that wait for their hook";
+    DependencyUp = Gauge "behalf_dependency_up", "1 if the dependency answered when last asked, else 0";
+    BuildInfo = Info "behalf_build", "The version that runs";
+}
+
+impl Metric {
+    /// The name under which samples are found in a query.
+    pub fn name(self) -> String {
+        match self.kind() {
+            Kind::Counter => format!("{}_total", self.registered_name()),
+            Kind::Info => format!("{}_info", self.registered_name()),
+            Kind::Gauge | Kind::Histogram => self.registered_name().to_owned(),
+        }
+    }
+}
