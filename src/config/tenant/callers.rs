@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     config::{
-        mistakes::{Read, fault},
+        mistakes::{Read, Recorded, fault},
         parse,
         reader::Reader,
         settings::{self, Setting},
@@ -84,8 +84,8 @@ fn bearer(r: &mut Reader<'_>, tenants: Option<&Issuer>) -> Read<Option<HookBeare
     let scope = present(r, &settings::BEARER_SCOPE, scope);
     let (audience, cid, scope) = (audience?, cid?, scope?);
     // Without a tenant's issuer there is a mistake on the list already.
-    let issuer = issuer.or_else(|| tenants.cloned());
-    Ok(issuer.map(|issuer| HookBearer { issuer, audience, cid, scope }))
+    let issuer = issuer.or_else(|| tenants.cloned()).ok_or(Recorded)?;
+    Ok(Some(HookBearer { issuer, audience, cid, scope }))
 }
 
 fn present<T>(r: &mut Reader<'_>, setting: &Setting, value: Option<T>) -> Read<T> {

@@ -194,11 +194,13 @@ fn a_list_in_the_file_is_a_list_and_a_value_a_value() {
 
 #[test]
 fn the_hook_can_be_opened_by_a_bearer_token_alone() {
-    let case = Case::least().without("BEHALF_HOOK_SECRET").vars(&[
+    const BEARER: [(&str, &str); 3] = [
         ("BEHALF_HOOK_BEARER_AUDIENCE", "https://behalf.example.com"),
         ("BEHALF_HOOK_BEARER_CID", "0oa1"),
         ("BEHALF_HOOK_BEARER_SCOPE", "hook"),
-    ]);
+    ];
+    let case = Case::least().without("BEHALF_HOOK_SECRET").vars(&BEARER);
+    Case::empty().vars(&[("BEHALF_AUDIENCE", "x")]).vars(&BEARER).refused(&["BEHALF_ISSUER", "is missing"]);
     let config = case.ok();
     let bearer = default_tenant(&config).hook.bearer.clone().unwrap();
     assert_eq!(bearer.issuer.as_str(), LEAST[0].1, "the tenant's, unless another is given");
