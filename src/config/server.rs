@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
     thread,
     time::Duration,
@@ -33,6 +34,10 @@ pub struct Server {
     pub workers: usize,
     /// How long requests in flight may take after the signal to stop.
     pub shutdown_grace: Duration,
+    /// How long requests are still taken after the signal to stop, while the process is not ready any more.
+    pub drain_delay: Duration,
+    /// API requests per user and minute.
+    pub rate_limit: NonZeroU32,
 }
 
 /// Files in PEM form; both were readable when the configuration was loaded.
@@ -77,6 +82,8 @@ pub(super) fn server(r: &mut Reader<'_>) -> Read<Server> {
     let cors_origins = r.list(&settings::CORS, parse::origin);
     let workers = r.optional(&settings::WORKERS, parse::number(1..=512));
     let grace = r.value(&settings::GRACE, duration_within(Duration::ZERO..=Duration::from_mins(10)));
+    let drain = r.value(&settings::DRAIN, duration_within(Duration::ZERO..=Duration::from_mins(2)));
+    let rate_limit = r.value(&settings::RATE_LIMIT, parse::number(NonZeroU32::MIN..=NonZeroU32::MAX));
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     Ok(Server {
         bind: bind?,
@@ -84,6 +91,8 @@ pub(super) fn server(r: &mut Reader<'_>) -> Read<Server> {
         cors_origins: cors_origins?,
         workers: workers?.unwrap_or_else(cores),
         shutdown_grace: grace?,
+        drain_delay: drain?,
+        rate_limit: rate_limit?,
     })
 }
 

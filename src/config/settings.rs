@@ -101,6 +101,10 @@ settings! {
         WORKERS = setting("server.workers", "BEHALF_WORKERS", "", "Worker threads; by default one for each core");
         GRACE = setting("server.shutdown_grace", "BEHALF_SHUTDOWN_GRACE", "10s",
             "How long requests in flight may take once the process is told to stop");
+        DRAIN = setting("server.drain_delay", "BEHALF_DRAIN_DELAY", "2s",
+            "How long requests are still taken after that, while `/readyz` says no");
+        RATE_LIMIT = setting("server.rate_limit", "BEHALF_RATE_LIMIT", "600",
+            "API requests that one user may make in a minute; hooks have no limit");
         METRICS = setting("metrics.enabled", "BEHALF_METRICS", "on", "Whether `/metrics` answers");
     }
     Process "Logs" {

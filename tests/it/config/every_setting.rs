@@ -9,6 +9,8 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_CORS_ORIGINS", "server.cors_origins", "https://c.example.com", "https://c.example.com"),
     ("BEHALF_WORKERS", "server.workers", "77", "workers: 77"),
     ("BEHALF_SHUTDOWN_GRACE", "server.shutdown_grace", "77s", "shutdown_grace: 77s"),
+    ("BEHALF_DRAIN_DELAY", "server.drain_delay", "77s", "drain_delay: 77s"),
+    ("BEHALF_RATE_LIMIT", "server.rate_limit", "77", "rate_limit: 77"),
     ("BEHALF_METRICS", "metrics.enabled", "off", "metrics: false"),
     ("BEHALF_LOG_LEVEL", "log.level", "silly", "behalf=trace"),
     ("BEHALF_LOG_FORMAT", "log.format", "pretty", "Pretty"),
