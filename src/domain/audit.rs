@@ -68,6 +68,8 @@ codes! {
     LockLifted = "DA6201", "lock.lifted", "info";
     /// Somebody tried what he has no right to.
     AccessDenied = "DA6300", "access.denied", "warning";
+    /// Another key signs the audit trail's checkpoints from now on.
+    SigningKeyRotated = "DA9001", "audit.key_rotated", "warning";
     /// The store may have rolled back: what was pending is void.
     EpochRaised = "DA9010", "store.epoch_raised", "critical";
 }
