@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub use docs::{env_example, markdown_table};
 pub use mistakes::{Mistake, Mistakes};
-pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
+pub use server::{AuditSettings, BODY_LIMIT, LogFormat, LogSettings, Server, SinkKind, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectorySettings, HookBearer, HookCallers, Tenant, UserTypes,
 };
@@ -47,6 +47,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Where records are kept.
     pub store: StoreKind,
+    /// What happens to the sealed audit trail.
+    pub audit: AuditSettings,
     /// Certificates to trust besides the system's, PEM.
     pub ca_file: Option<PathBuf>,
     /// Whether `/metrics` answers.
@@ -91,6 +93,7 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
     let server = server::server(&mut reader);
     let log = server::log(&mut reader);
     let store = server::store(&mut reader);
+    let audit = server::audit(&mut reader);
     let ca_file = server::ca_file(&mut reader);
     let metrics = server::metrics(&mut reader);
     let tenants = tenants(sources, found);
@@ -98,6 +101,7 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
         server: server?,
         log: log?,
         store: store?,
+        audit: audit?,
         ca_file: ca_file?,
         metrics: metrics?,
         tenants: tenants?,

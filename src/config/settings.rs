@@ -120,6 +120,14 @@ settings! {
         CA_FILE = setting("outbound.ca_file", "BEHALF_CA_FILE", "",
             "PEM certificates to trust besides the system's, for calls to issuers and directories");
     }
+    Process "Audit trail" {
+        SIGNING_KEY = setting("audit.signing_key_file", "BEHALF_SIGNING_KEY_FILE", "",
+            "Ed25519 private key, PKCS#8, that signs checkpoints; by default one is made in the store's directory");
+        FORMER_KEY = setting("audit.previous_signing_key_file", "BEHALF_SIGNING_KEY_PREVIOUS_FILE", "",
+            "The key before it, which signs the change of keys; not needed any more after the first start");
+        AUDIT_SINK = setting("audit.sink", "BEHALF_AUDIT_SINK", "off",
+            "Where sealed entries go besides the store: `off`, `stdout`, or `file:<path>`");
+    }
     Tenant "Identity provider" {
         DIALECT = setting("dialect", "BEHALF_DIALECT", "okta", "Whose hook it is: okta");
         ISSUER = setting("issuer", "BEHALF_ISSUER", "",

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics fails")]
 
 mod architecture;
+mod audit;
 mod config;
 mod contract;
 mod directory;
