@@ -15,6 +15,7 @@ pub mod reaper;
 pub mod records;
 pub mod sealed;
 pub mod sealer;
+pub mod trail;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,5 +1,6 @@
 //! The command line. Values come from the configuration; the command line only says what to do.
 
+mod audit;
 mod check;
 mod health;
 mod store;
@@ -50,6 +51,11 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// Verify the sealed audit trail, and take it out of the house
+    Audit {
+        #[command(subcommand)]
+        what: audit::AuditCommand,
+    },
     /// Look at the embedded store
     Store {
         #[command(subcommand)]
@@ -85,6 +91,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Openapi => print(&openapi::json()),
         Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
         Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),
+        Command::Audit { what } => audit::run(what).await,
         Command::Store { what: StoreCommand::Status { data } } => store::status(data).await,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         chain::{Checkpoint, Digest, Entry, FormError, PublicKey, SealedEvent, SealedHead},
         ids::{RecordId, TenantName},
     },
-    ports::store::{Index, IndexRow, Key, Kind, Put, Seq, Snapshot, Store, StoreError},
+    ports::store::{Index, IndexRow, Key, Kind, Page, Put, Seq, Snapshot, Store, StoreError},
 };
 
 const HEAD: Kind = Kind(40);
@@ -159,4 +159,59 @@ pub async fn page(store: &dyn Store, tenant: &TenantName, after: u64, limit: usi
         });
     }
     Ok(SealedPage { entries, head, now: snapshot.now })
+}
+
+/// A part of the sealed trail as it leaves the house.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// Numbers and lines of `{seq, prev, hash, event}`, without their ends; none means the end.
+    pub lines: Vec<(u64, String)>,
+    /// How far the trail is sealed.
+    pub head: SealedHead,
+}
+
+/// Lines behind `after`: as many as fit a page.
+pub async fn export(store: &dyn Store, tenant: &TenantName, after: u64) -> Result<Export, StoreError> {
+    let page = page(store, tenant, after, EXPORTED).await?;
+    let (mut lines, mut bytes) = (Vec::new(), 0);
+    for entry in &page.entries {
+        let line = entry.line();
+        bytes += line.len();
+        if bytes > EXPORTED_BYTES && !lines.is_empty() {
+            break;
+        }
+        lines.push((entry.seq, line));
+    }
+    Ok(Export { lines, head: page.head })
+}
+
+/// Entries of one page of an export, and their bytes.
+const EXPORTED: usize = 500;
+const EXPORTED_BYTES: usize = 1 << 20;
+
+/// What attests the trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// The latest checkpoint.
+    pub latest: Option<Checkpoint>,
+    /// The keys that signed.
+    pub keys: Option<SigningKeys>,
+    /// Checkpoints, ascending.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Ask for more behind this number.
+    pub next: Option<u64>,
+}
+
+/// Keys, the latest checkpoint, and a page of the others behind `after` (`None`: from the first).
+pub async fn marks(store: &dyn Store, tenant: &TenantName, after: Option<u64>) -> Result<Marks, StoreError> {
+    let snapshot = store.read(tenant, &[latest_key(), keys_key()]).await?;
+    let after = after.map(|seq| (seq, checkpoint_key(seq)));
+    let page = store.list(tenant, checkpoints(), Page { up_to: u64::MAX, after, limit: EXPORTED }).await?;
+    let read = page.rows.iter().map(|(_, _, record)| records::decode(record));
+    Ok(Marks {
+        latest: records::find(&snapshot, &latest_key())?.map(|(latest, _)| latest),
+        keys: records::find(&snapshot, &keys_key())?.map(|(keys, _)| keys),
+        checkpoints: read.collect::<Result<_, _>>()?,
+        next: page.rows.last().filter(|_| page.more).map(|(seq, ..)| *seq),
+    })
 }

@@ -33,7 +33,7 @@ pub(super) async fn status(data: Option<PathBuf>) -> ExitCode {
     }
 }
 
-fn folder(data: Option<PathBuf>) -> Result<PathBuf, String> {
+pub(super) fn folder(data: Option<PathBuf>) -> Result<PathBuf, String> {
     if let Some(folder) = data {
         return Ok(folder);
     }

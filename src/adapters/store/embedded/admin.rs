@@ -1,7 +1,7 @@
 //! The unix socket by which commands ask a running store: one JSON object per line in, one out.
 //!
-//! `{"cmd":"status"}` is answered with `{"ok":{…}}`, whatever goes wrong with `{"error":"…"}`. Only the process's
-//! own user and root may connect.
+//! `{"cmd":"status"}` is answered with `{"ok":{…}}`, whatever goes wrong with `{"error":"…"}`; `audit` and `audit-marks`
+//! take a `tenant` and a number `after`. Only the process's own user and root may connect.
 
 use std::{
     fs::{self, Permissions},
@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::EmbeddedStore;
+use crate::{app::sealed, domain::ids::TenantName};
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "admin.sock";
@@ -126,7 +127,8 @@ async fn converse(stream: UnixStream, own: u32, store: &EmbeddedStore) -> io::Re
             let text = format!("a request has at most {MOST_REQUEST} bytes");
             return say(&mut output, &json!({ "error": text })).await;
         }
-        let answer = answer(&line, store).map_or_else(|error| json!({ "error": error }), |ok| json!({ "ok": ok }));
+        let answer =
+            answer(&line, store).await.map_or_else(|error| json!({ "error": error }), |ok| json!({ "ok": ok }));
         say(&mut output, &answer).await?;
     }
 }
@@ -137,7 +139,7 @@ async fn say(output: &mut (impl AsyncWriteExt + Unpin), answer: &Value) -> io::R
     timeout(PATIENCE, output.write_all(&line)).await?
 }
 
-fn answer(line: &[u8], store: &EmbeddedStore) -> Result<Value, String> {
+async fn answer(line: &[u8], store: &EmbeddedStore) -> Result<Value, String> {
     let request: Value = serde_json::from_slice(line).map_err(|e| format!("not a JSON object: {e}"))?;
     let command = request.get("cmd").and_then(Value::as_str).ok_or("a request is a JSON object with `cmd`")?;
     match command {
@@ -145,8 +147,22 @@ fn answer(line: &[u8], store: &EmbeddedStore) -> Result<Value, String> {
             let status = store.status().map_err(|e| e.to_string())?;
             serde_json::to_value(status).map_err(|e| e.to_string())
         }
-        other => Err(format!("unknown command {other:?}; known: status")),
+        "audit" | "audit-marks" => audit(command, &request, store).await,
+        other => Err(format!("unknown command {other:?}; known: audit, audit-marks, status")),
     }
+}
+
+/// A page of the sealed trail, or of what attests it.
+async fn audit(command: &str, request: &Value, store: &EmbeddedStore) -> Result<Value, String> {
+    let tenant = request.get("tenant").and_then(Value::as_str).ok_or("`tenant` is missing")?;
+    let tenant = TenantName::parse(tenant).map_err(|error| format!("`tenant` {error}"))?;
+    let after = request.get("after").and_then(Value::as_u64);
+    let answer = if command == "audit" {
+        sealed::export(store, &tenant, after.unwrap_or(0)).await.map(|page| serde_json::to_value(page))
+    } else {
+        sealed::marks(store, &tenant, after).await.map(|page| serde_json::to_value(page))
+    };
+    answer.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
 }
 
 /// Asks the process that serves the socket, and gives what it answers under `ok`.
