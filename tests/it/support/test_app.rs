@@ -261,6 +261,11 @@ impl TestApp {
         self.clock.advance(by);
     }
 
+    /// The time that the store shows, if the clock was never turned back.
+    pub(crate) fn store_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// An API call. The body of the answer is `null` where it isn't JSON.
     pub(crate) async fn call(
         &self,
