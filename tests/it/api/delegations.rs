@@ -78,10 +78,8 @@ async fn one_users_success_is_no_other_users() {
     let app = TestApp::new().await;
     let for_bob = for_bob();
     for _ in 0..5 {
-        let (anns, eves) = tokio::join!(
-            app.post("/v1/delegations", "ann", &for_bob),
-            app.post("/v1/delegations", "eve", &for_bob)
-        );
+        let (anns, eves) =
+            tokio::join!(app.post("/v1/delegations", "ann", &for_bob), app.post("/v1/delegations", "eve", &for_bob));
         assert_eq!(anns.status, 201);
         eves.is_problem(403, "not-delegated");
         app.post("/agent", "ann", &json!({"entityid": "00ubob"})).await;

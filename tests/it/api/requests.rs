@@ -61,21 +61,6 @@ async fn hooks_have_no_budget() {
 }
 
 #[actix_web::test]
-async fn expired_since_it_was_verified_is_no_token() {
-    let app = TestApp::new().await;
-    let token = behalf::ports::token_verifier::VerifiedToken {
-        claims: json!({"uid": "00ubob"}).as_object().unwrap().clone(),
-        scopes: ["behalf".to_owned()].into(),
-        client: None,
-        expires: "2026-11-21T10:00:10Z".parse().unwrap(),
-    };
-    app.raw_token("short", token);
-    assert_eq!(app.get("/v1/grants", "short").await.status, 200);
-    app.advance(jiff::SignedDuration::from_secs(10));
-    app.get("/v1/grants", "short").await.is_problem(401, "invalid-token");
-}
-
-#[actix_web::test]
 async fn an_issuer_that_is_away_is_no_wrong_token() {
     let app = TestApp::new().await;
     app.verifier.down.store(true, std::sync::atomic::Ordering::SeqCst);
