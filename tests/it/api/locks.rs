@@ -60,7 +60,9 @@ async fn others_accounts_are_nobodys_business() {
     app.post("/v1/locks", "root", &json!({"user": "00ubob", "reason": "secret reason"})).await;
     let before = app.events().await.len();
     let same = |answers: &[Answer]| {
-        answers.iter().for_each(|a| a.is_problem(403, "administrator-only"));
+        for answer in answers {
+            answer.is_problem(403, "administrator-only");
+        }
         assert!(answers.windows(2).all(|two| two[0].text == two[1].text), "no oracle");
     };
     let (mut placed, mut checked, mut lifted) = (Vec::new(), Vec::new(), Vec::new());
@@ -75,6 +77,9 @@ async fn others_accounts_are_nobodys_business() {
     assert_eq!(locks(&app, "eve").await, json!([]));
     let denied: Vec<_> = app.events().await.split_off(before);
     assert_eq!(denied.len(), 15);
+    let trail = |token| app.get("/v1/audit?code=access.denied", token);
+    assert_eq!(trail("bob").await.json["items"], json!([]), "whom he tried it on doesn't learn of it");
+    assert_eq!(trail("eve").await.json["items"].as_array().unwrap().len(), 15);
     assert!(denied.iter().all(|e| e.code == "DA6300" && e.actor.id == "00ueve" && e.outcome.result == "failure"));
 }
 
