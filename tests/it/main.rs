@@ -1,11 +1,15 @@
 //! The one integration test binary.
 #![expect(clippy::unwrap_used, reason = "a test that panics fails")]
 
+mod api;
 mod architecture;
+mod authz_coverage;
 mod config;
 mod contract;
 mod directory;
 mod hooks;
 mod oidc;
 mod okta;
+mod openapi;
+mod readme;
 mod support;
