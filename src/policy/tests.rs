@@ -112,7 +112,8 @@ async fn judged(directory: &Fixed, policy: &TenantPolicy) -> Result<(), Reason> 
 
 #[tokio::test]
 async fn the_grant_stage_knows_every_way_to_say_no() {
-    let changes: [(fn(&mut Fixed), Reason); 14] = [
+    type Case = (fn(&mut Fixed), Reason);
+    let changes: [Case; 14] = [
         (|d| d.delegator = Ok(None), Reason::DelegatorUnknown),
         (|d| d.delegator = Ok(Some(User { status: Status::Inactive, ..user("bob") })), Reason::DelegatorInactive),
         (|d| d.delegator = Ok(Some(User { user_type: None, ..user("bob") })), Reason::DelegatorNotDelegatable),
@@ -126,7 +127,7 @@ async fn the_grant_stage_knows_every_way_to_say_no() {
         (|d| d.agent = Err(DirectoryError::Rejected("x".to_owned())), Reason::DirectoryRejected),
         (|d| d.agent = Err(DirectoryError::Throttled { until: None }), Reason::DirectoryThrottled),
         (|d| d.delegator = Err(DirectoryError::Throttled { until: None }), Reason::DirectoryThrottled),
-        // Who could not be asked about is not taken for one who isn't there.
+        // Nobody needs to know of the grants of one who isn't there.
         (
             |d| (d.delegator, d.granted) = (Ok(None), Err(DirectoryError::Unavailable("x".to_owned()))),
             Reason::DelegatorUnknown,

@@ -171,7 +171,7 @@ fn tenant() -> TenantName {
 fn rounds() -> usize {
     #[expect(clippy::disallowed_methods, reason = "the one setting of the tests themselves")]
     let set = std::env::var("BEHALF_TEST_ROUNDS").ok();
-    set.map_or(5, |text| text.parse().expect("BEHALF_TEST_ROUNDS is a number"))
+    set.map_or(5, |text| text.parse().unwrap())
 }
 
 #[actix_web::test]

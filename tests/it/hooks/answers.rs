@@ -136,3 +136,11 @@ async fn the_directory_is_asked_again_at_the_hook() {
     let claims = deliver(&app, &hook).await.minted(&hook).access.unwrap().claims;
     assert_eq!((&claims["on_behalf_sub"], &claims["department"]), (&json!("bobby@example.test"), &json!("Newer")));
 }
+
+#[actix_web::test]
+async fn a_hook_that_comes_during_the_drain_is_answered() {
+    let app = TestApp::new().await;
+    let id = app.begin().await;
+    app.state.readiness.set(false);
+    assert!(deliver(&app, &refresh_hook("e1", Some(&id))).await.is_granted());
+}

@@ -2,14 +2,18 @@
 
 use behalf::{
     app::records::{self, Epoch},
-    ports::store::{Change, ChangeId, Expect, Store},
+    ports::store::{Change, ChangeId, Committed, Expect, Store},
 };
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 
-use super::{coded, deliver, denials, still_works, tenant};
-use crate::support::test_app::{TestApp, refresh_hook};
+use super::{Told, coded, deliver, denials, still_works, tampered, tenant};
+use crate::support::{
+    fake_directory::Op,
+    tampered_store::Act,
+    test_app::{TestApp, refresh_hook},
+};
 
 const LIFE_MS: i64 = 60_000;
 
@@ -82,12 +86,12 @@ async fn what_was_dropped_is_unknown() {
     assert_eq!(deliver(&app, &refresh_hook("e1", Some(&id))).await.refused(), "unknown-id");
 }
 
-async fn raise_epoch(app: &TestApp) {
+async fn epoch_change(app: &TestApp) -> Change {
     let key = records::epoch_key();
     let snapshot = app.store.read(&tenant(), &[key]).await.unwrap();
     let (epoch, record) = records::find::<Epoch>(&snapshot, &key).unwrap().unwrap();
     let raised = Epoch { number: epoch.number + 1, incarnation: "another server".to_owned() };
-    let change = Change {
+    Change {
         id: ChangeId([9; 16]),
         not_after: Timestamp::MAX,
         expect: vec![(key, Expect::Version(record.version))],
@@ -95,8 +99,7 @@ async fn raise_epoch(app: &TestApp) {
         puts: vec![records::put_epoch(&raised).unwrap()],
         drops: Vec::new(),
         events: Vec::new(),
-    };
-    app.store.commit(&tenant(), change).await.unwrap();
+    }
 }
 
 #[actix_web::test]
@@ -105,10 +108,64 @@ async fn an_epoch_voids_what_was_pending_and_the_answers_that_were_kept() {
     let (pending, used) = (app.begin().await, app.begin().await);
     let hook = refresh_hook("e1", Some(&used));
     assert!(deliver(&app, &hook).await.is_granted());
-    raise_epoch(&app).await;
+    let raised = epoch_change(&app).await;
+    assert!(matches!(app.store.commit(&tenant(), raised).await, Ok(Committed::Done(_))));
     assert_eq!(deliver(&app, &hook).await.refused(), "epoch-changed");
     assert_eq!(deliver(&app, &refresh_hook("e2", Some(&pending))).await.refused(), "epoch-changed");
     assert_eq!(denials(&app).await, ["epoch-changed", "epoch-changed"]);
     let fresh = app.begin().await;
     still_works(&app, &fresh).await;
+}
+
+#[actix_web::test]
+async fn an_epoch_that_is_raised_between_the_read_and_the_commit_is_seen() {
+    let (setup, tamper) = tampered();
+    let app = TestApp::with(setup).await;
+    let id = app.begin().await;
+    tamper.next(Act::Overtaken(Box::new(epoch_change(&app).await)));
+    assert_eq!(deliver(&app, &refresh_hook("e1", Some(&id))).await.refused(), "epoch-changed");
+    assert!(coded(&app, "DA1000").await.is_empty());
+}
+
+/// Delivers a hook, and does something while its directory calls are under way.
+async fn meanwhile(app: &TestApp, id: &str, change: impl Future<Output = ()>) -> Told {
+    let asked = app.directory.calls(Op::IsGranted);
+    let gate = app.directory.hang(Op::IsGranted);
+    let hook = refresh_hook("e1", Some(id));
+    let (told, ()) = tokio::join!(deliver(app, &hook), async {
+        app.directory.called(Op::IsGranted, asked + 1).await;
+        change.await;
+        gate.notify_one();
+    });
+    told
+}
+
+#[actix_web::test]
+async fn an_id_that_ends_while_the_directory_is_asked_is_refused() {
+    let app = TestApp::new().await;
+    let id = app.begin().await;
+    app.advance(SignedDuration::from_millis(LIFE_MS - 100));
+    let told = meanwhile(&app, &id, async { app.advance(SignedDuration::from_millis(100)) }).await;
+    assert_eq!(told.refused(), "expired");
+    assert!(coded(&app, "DA1000").await.is_empty());
+}
+
+#[actix_web::test]
+async fn an_id_that_is_cancelled_while_the_directory_is_asked_is_refused() {
+    let app = TestApp::new().await;
+    let id = app.begin().await;
+    let path = format!("/v1/delegations/{id}");
+    let told = meanwhile(&app, &id, async {
+        assert_eq!(app.call(Method::DELETE, &path, "ann", None).await.0, StatusCode::NO_CONTENT);
+    });
+    assert_eq!(told.await.refused(), "cancelled");
+}
+
+#[actix_web::test]
+async fn a_commit_that_reaches_the_store_too_late_is_not_applied() {
+    let app = TestApp::new().await;
+    let id = app.begin().await;
+    let told = meanwhile(&app, &id, async { app.advance(SignedDuration::from_secs(3)) }).await;
+    assert_eq!(told.refused(), "deadline");
+    still_works(&app, &id).await;
 }
