@@ -7,6 +7,7 @@ pub mod caller;
 mod commit;
 pub mod delegations;
 pub mod deliver;
+mod denied;
 pub mod epoch;
 pub mod error;
 pub mod grants;

@@ -5,6 +5,7 @@
 pub mod authorization_server;
 mod client;
 mod say;
+mod sealed;
 mod set;
 mod story;
 

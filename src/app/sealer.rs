@@ -78,7 +78,7 @@ impl Sealer {
 
     /// One pass over one tenant.
     pub async fn pass(&self, services: &Services, tenant: &TenantName) -> Result<Pass, AppError> {
-        let work = look(services, tenant).await?;
+        let Some(work) = look(services, tenant).await? else { return Ok(Pass::default()) };
         if work.events.is_empty() && !checkpoint_due(&work, work.head) {
             return Ok(Pass::default());
         }
@@ -170,25 +170,22 @@ fn unwritable(error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unreadable(format!("a change of key can't be written: {error}"))
 }
 
-/// Reads the head, and what lies behind it up to the next checkpoint.
-async fn look(services: &Services, tenant: &TenantName) -> Result<Work, StoreError> {
+/// Reads the head, and what lies behind it up to the next checkpoint. `None`: somebody else sealed meanwhile.
+async fn look(services: &Services, tenant: &TenantName) -> Result<Option<Work>, StoreError> {
     let first = services.store.read(tenant, &[head_key(), latest_key()]).await?;
     let head = sealed::head_of(tenant, &first)?;
     let latest = records::find::<Checkpoint>(&first, &latest_key())?.map(|(checkpoint, _)| checkpoint);
     let limit = usize::try_from(room(head, latest.as_ref())).unwrap_or(1);
     let events = services.store.events(tenant, Seq(head.seq), limit).await?;
-    let Some(last) = events.last() else { return Ok(Work { snapshot: first, head, latest, events }) };
+    let Some(last) = events.last() else { return Ok(Some(Work { snapshot: first, head, latest, events })) };
     let mut keys = sealed::segments(head.seq + 1, last.seq.0.min(head.seq + BATCH));
     keys.extend([head_key(), latest_key()]);
-    let mut snapshot = services.store.read(tenant, &keys).await?;
-    // The versions expected are those of the first look: what changed in between is a conflict.
-    for key in [head_key(), latest_key()] {
-        match first.records.get(&key) {
-            Some(record) => snapshot.records.insert(key, record.clone()),
-            None => snapshot.records.remove(&key),
-        };
+    let snapshot = services.store.read(tenant, &keys).await?;
+    let version = |snapshot: &Snapshot, key| snapshot.get(&key).map(|record| record.version);
+    if [head_key(), latest_key()].iter().any(|key| version(&first, *key) != version(&snapshot, *key)) {
+        return Ok(None);
     }
-    Ok(Work { snapshot, head, latest, events })
+    Ok(Some(Work { snapshot, head, latest, events }))
 }
 
 /// Entries that this pass may seal: not beyond the next checkpoint.

@@ -64,13 +64,13 @@ pub(super) async fn seal(services: Arc<Services>, sealer: Arc<Sealer>) {
     loop {
         ticks.tick().await;
         for tenant in services.tenants.keys() {
-            let sealed = loop {
+            let result = loop {
                 match sealer.pass(&services, tenant).await {
                     Ok(pass) if pass.more => {}
                     other => break other,
                 }
             };
-            if let Err(error) = sealed {
+            if let Err(error) = result {
                 tracing::warn!(%tenant, %error, "the audit trail could not be sealed");
             }
         }

@@ -19,6 +19,7 @@ use crate::{
         http_client,
         system::{OsEntropy, SystemClock},
     },
+    app::{Services, sealer::Sealer},
     boot::Behalf,
     config::Config,
     ports::entropy,
@@ -113,6 +114,11 @@ impl Set {
             return Err(format!("{method} {path} answered {status} instead of {expected}: {answer}"));
         }
         Ok(answer)
+    }
+
+    /// What seals the trail, and over what.
+    pub(super) fn audit(&self) -> (&Services, &Sealer) {
+        (&self.behalf.state.services, &self.behalf.sealer)
     }
 
     /// Lets the store's time jump ahead, in the demo only, so that nobody has to wait.

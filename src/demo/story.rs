@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     client::{Session, decode},
     say::{chapter, claims, compare, say},
+    sealed,
     set::Set,
 };
 
@@ -28,7 +29,8 @@ pub(super) async fn tell(set: &Set) -> Result<(), String> {
     refused_without_grant(set, &cast).await?;
     refused_late(set, &cast).await?;
     refused_by_lock(set, &cast).await?;
-    audited(set, &cast).await
+    audited(set, &cast).await?;
+    sealed::told(set).await
 }
 
 struct Cast {

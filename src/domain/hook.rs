@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{claims::ClaimPatch, reason::Reason};
+use super::{chain::SealedHead, claims::ClaimPatch, reason::Reason};
 
 /// The delegation id that a hook carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -154,12 +154,14 @@ pub struct Decision {
     pub event: Option<String>,
     /// One entry for each stage that ran: its name and what it said.
     pub trace: Vec<TraceLine>,
+    /// How far the audit trail was sealed, if it was looked at: written where we can't reach it, it is an anchor.
+    pub sealed: Option<SealedHead>,
 }
 
 impl Decision {
     /// The answer to a hook that has nothing to do with us.
     pub const UNTOUCHED: Self =
-        Self { outcome: Outcome::Untouched, effect: Effect::Untouched, event: None, trace: Vec::new() };
+        Self { outcome: Outcome::Untouched, effect: Effect::Untouched, event: None, trace: Vec::new(), sealed: None };
 }
 
 /// What one stage said.
@@ -199,7 +201,7 @@ impl RefusalForm {
             OnRefusal::Reject => Effect::Reject,
             OnRefusal::Pass => Effect::Untouched,
         };
-        Decision { outcome: Outcome::Refused(reason), effect, event: None, trace: Vec::new() }
+        Decision { outcome: Outcome::Refused(reason), effect, event: None, trace: Vec::new(), sealed: None }
     }
 }
 

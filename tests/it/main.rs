@@ -1,12 +1,16 @@
 //! The one integration test binary.
 #![expect(clippy::unwrap_used, reason = "a test that panics fails")]
 
+mod api;
 mod architecture;
 mod audit;
+mod authz_coverage;
 mod config;
 mod contract;
 mod directory;
 mod hooks;
 mod oidc;
 mod okta;
+mod openapi;
+mod readme;
 mod support;

@@ -152,8 +152,8 @@ mod tests {
         let made = SigningKey::load_or_make(folder.path(), &entropy).unwrap();
         let again = SigningKey::load_or_make(folder.path(), &entropy).unwrap();
         assert_eq!(made.public_key(), again.public_key());
-        let mode = fs::metadata(folder.path().join(KEY_FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let permissions = fs::metadata(folder.path().join(KEY_FILE)).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -147,7 +147,8 @@ async fn of_store(args: &VerifyArgs) -> Result<String, Ended> {
             return Err(Fault::End { tenant, bad }.into());
         }
         text.push_str(&told(&reports));
-        text.push_str(&format!("  {} events are not sealed yet\n", last_event.saturating_sub(head.seq)));
+        let waiting = last_event.saturating_sub(head.seq);
+        text = format!("{text}  {waiting} events are not sealed yet\n");
     }
     if args.key.is_empty() {
         text.push_str("No --key: signatures were checked with the keys that lie beside the data.\n");
@@ -175,7 +176,11 @@ fn told_of(tenant: &TenantName, report: &Report) -> String {
         }
         _ => format!("tenant {tenant}: no entries\n"),
     };
-    let mut say = |line: String| text.push_str(&format!("  {line}\n"));
+    let mut say = |line: String| {
+        text.push_str("  ");
+        text.push_str(&line);
+        text.push('\n');
+    };
     say(format!("{} checkpoints fit, and their signatures are good", report.checkpoints));
     if !report.anchored {
         say("what lies before the first entry was not looked at".to_owned());

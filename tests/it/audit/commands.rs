@@ -29,6 +29,15 @@ async fn bad(args: &[&str]) -> String {
     said
 }
 
+/// Waits until no process has the data open. Another test that starts a process at the same moment hands it our open
+/// files, and with them the lock, until that process runs its own program.
+async fn free(folder: &Path) {
+    let data = folder.display().to_string();
+    let in_use =
+        async || String::from_utf8_lossy(&behalf(&["verify", "--data", &data]).await.stderr).contains("in use");
+    eventually("the data is free", async || !in_use().await).await;
+}
+
 /// 700 sealed events in a folder, and 2 that aren't.
 async fn data(folder: &Path) -> Rig {
     let rig = Rig::in_folder(folder);
@@ -47,6 +56,7 @@ async fn data(folder: &Path) -> Rig {
 async fn a_trail_is_exported_kept_and_verified() {
     let folder = tempfile::tempdir().unwrap();
     data(folder.path()).await.store.close();
+    free(folder.path()).await;
     let path = |name: &str| folder.path().join(name).display().to_string();
     let data = folder.path().display().to_string();
     let said = good(&["verify", "--data", &data]).await;

@@ -158,9 +158,9 @@ async fn audit(command: &str, request: &Value, store: &EmbeddedStore) -> Result<
     let tenant = TenantName::parse(tenant).map_err(|error| format!("`tenant` {error}"))?;
     let after = request.get("after").and_then(Value::as_u64);
     let answer = if command == "audit" {
-        sealed::export(store, &tenant, after.unwrap_or(0)).await.map(|page| serde_json::to_value(page))
+        sealed::export(store, &tenant, after.unwrap_or(0)).await.map(serde_json::to_value)
     } else {
-        sealed::marks(store, &tenant, after).await.map(|page| serde_json::to_value(page))
+        sealed::marks(store, &tenant, after).await.map(serde_json::to_value)
     };
     answer.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
 }
