@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics fails")]
 
 mod architecture;
+mod binary;
 mod contract;
 mod directory;
 mod hooks;
 mod oidc;
+mod oidc_provider;
 mod okta;
 mod support;

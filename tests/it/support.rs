@@ -3,4 +3,5 @@
 pub(crate) mod fake_directory;
 pub(crate) mod model_store;
 pub(crate) mod okta_apply;
+pub(crate) mod process;
 pub(crate) mod test_app;
