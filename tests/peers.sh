@@ -5,6 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 here=target/peers
 mkdir -p "$here"
+# npm keeps its downloads in the home folder, where there is one.
+[ -w "${HOME:-/nonexistent}" ] || export HOME="$PWD/$here/home"
+mkdir -p "$HOME"
 # Two at a time would get into each other's way.
 exec 9>"$here/.lock"
 flock 9

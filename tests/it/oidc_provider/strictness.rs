@@ -37,7 +37,7 @@ impl Hook {
 }
 
 async fn reply(mut stream: TcpStream, to_give: Arc<Mutex<Reply>>, counted: Arc<Mutex<usize>>) {
-    let mut request = [0; 65536];
+    let mut request = vec![0; 65536];
     if stream.read(&mut request).await.unwrap_or(0) == 0 {
         return;
     }

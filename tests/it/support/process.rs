@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 /// Far more than anything here takes; only a hang is as long.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Asks again and again until there is an answer; fails at the deadline.
 pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
