@@ -6,6 +6,7 @@ pub mod begin_delegation;
 pub mod caller;
 mod commit;
 pub mod delegations;
+mod denied;
 pub mod epoch;
 pub mod error;
 pub mod grants;

@@ -89,7 +89,7 @@ pub async fn remove(
     agent: &UserRef,
 ) -> Result<Written, AppError> {
     if delegator != &caller.user && !caller.administrator {
-        return Err(AppError::AdministratorOnly);
+        return Err(services.denied(tenant, caller, "grant.remove", delegator.as_str()).await);
     }
     let agent = match find_user(&*tenant.directory, agent).await? {
         Some(user) => user.id,

@@ -146,7 +146,7 @@ impl<'r> Reader<'r> {
     pub(super) fn place(&self, setting: &Setting) -> String {
         let key = setting.full_key(self.tenant.as_str());
         if !self.by_variable(setting) {
-            return key;
+            return format!("key `{key}`");
         }
         let old = setting.old.map(|old| format!(" or {old}")).unwrap_or_default();
         let key = if key.is_empty() { key } else { format!(" (key `{key}`)") };

@@ -48,10 +48,12 @@ fn rule(at: &str, value: &Value, found: &mut Findings) -> Read<Rule> {
     let stages = stages(&mut table);
     let scopes = scopes_allowed(&mut table);
     let lifetime = table.text("max_token_lifetime", whole_seconds);
-    let overrun = table.flag("allow_overrun");
-    if matches!((&lifetime, &overrun), (Ok(None), Ok(Some(true)))) {
-        table.wrong("allow_overrun", fault("means nothing without `max_token_lifetime`", "give both or none"));
-    }
+    let overrun = match (table.flag("allow_overrun"), &lifetime) {
+        (Ok(Some(true)), Ok(None)) => {
+            Err(table.wrong("allow_overrun", fault("means nothing without `max_token_lifetime`", "give both or none")))
+        }
+        (overrun, _) => overrun,
+    };
     table.finish()?;
     stages?;
     Ok(Rule {

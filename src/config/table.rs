@@ -116,7 +116,9 @@ impl<'v, 'f> Table<'v, 'f> {
     }
 
     fn ask(&mut self, key: &'static str) -> Option<&'v Value> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.map.get(key)
     }
 }

@@ -87,11 +87,12 @@ fn walk(prefix: &str, path: &str, table: &Map<String, Value>, known: &[String], 
 
 fn not_yet(prefix: &str, path: &str) -> Option<Fault> {
     let known = !prefix.is_empty() && NOT_YET.contains(&path);
-    known.then(|| fault(format!("`{path}` isn't built yet"), "remove it; it comes with a later version"))
+    known.then(|| fault(format!("`{path}` isn't built yet"), "remove it until a later version has it"))
 }
 
 fn hint(name: &str, known: &[String], otherwise: &str) -> String {
-    let nearest = known.iter().map(|k| (distance(name, k), k)).min();
+    let tables = known.iter().flat_map(|k| k.match_indices('.').map(|(dot, _)| &k[..dot]));
+    let nearest = known.iter().map(String::as_str).chain(tables).map(|k| (distance(name, k), k)).min();
     match nearest {
         Some((away, k)) if away <= 2 + name.len() / 8 => format!("did you mean `{k}`? Else {otherwise}"),
         _ => otherwise.to_owned(),

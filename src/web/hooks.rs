@@ -108,7 +108,7 @@ async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> Http
         state.metrics.hook_not_authenticated(dialect.name());
         return empty(StatusCode::UNAUTHORIZED);
     }
-    let answer = decide(&state, &door, dialect, read.as_deref()).await;
+    let answer = decide(&state, &door, dialect, read.as_deref(), started).await;
     state.metrics.hook(dialect.name(), answer.outcome, started.elapsed(), dialect.patience());
     log(&door, &answer);
     let status = StatusCode::from_u16(answer.response.status).unwrap_or(StatusCode::OK);
@@ -118,17 +118,23 @@ async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> Http
     HttpResponse::build(status).content_type("application/json").body(answer.response.body)
 }
 
-async fn decide(state: &AppState, door: &Door, dialect: &Arc<dyn Dialect>, body: Option<&[u8]>) -> Answer {
+async fn decide(
+    state: &AppState,
+    door: &Door,
+    dialect: &Arc<dyn Dialect>,
+    body: Option<&[u8]>,
+    started: Instant,
+) -> Answer {
     let desk = state.desk(door, dialect);
     let Some(body) = body else {
         let what = format!("larger than {BODY_LIMIT} bytes, or broken off");
-        return desk.answer_garbage(&NotAHook { detail: what, carries_id: true });
+        return desk.answer_garbage(&NotAHook { detail: what, carries_id: true }, started).await;
     };
     match dialect.decode(body) {
-        Ok(request) => desk.answer(request, body).await,
+        Ok(request) => desk.answer(request, body, started).await,
         Err(what) => {
             tracing::warn!(tenant = %door.tenant.name, detail = %what.detail, "a hook could not be read");
-            desk.answer_garbage(&what)
+            desk.answer_garbage(&what, started).await
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, get, http::StatusCode, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,7 +17,7 @@ const PROBE: Duration = Duration::from_secs(2);
     responses((status = 200, description = "It does.", body = String, content_type = "text/plain", example = json!("ok"))))]
 #[get("/livez")]
 pub async fn livez() -> HttpResponse {
-    HttpResponse::Ok().body("ok")
+    text(StatusCode::OK, "ok")
 }
 
 /// Whether hooks should be sent here: started and not draining. Asks no dependency.
@@ -28,10 +28,14 @@ pub async fn livez() -> HttpResponse {
 #[get("/readyz")]
 pub async fn readyz(state: web::Data<AppState>) -> HttpResponse {
     if state.readiness.is_ready() {
-        HttpResponse::Ok().body("ready")
+        text(StatusCode::OK, "ready")
     } else {
-        HttpResponse::ServiceUnavailable().body("not ready")
+        text(StatusCode::SERVICE_UNAVAILABLE, "not ready")
     }
+}
+
+fn text(status: StatusCode, words: &'static str) -> HttpResponse {
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(words)
 }
 
 /// One thing that behalf needs.
@@ -43,6 +47,7 @@ pub struct Dependency {
     up: bool,
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::text::brief;
 use crate::web::{BODY_LIMIT, compat::CompatError, error::ApiError};
 
 type Local<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
@@ -55,7 +56,7 @@ async fn read(payload: Result<web::Payload, actix_web::Error>) -> Result<web::By
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::Invalid {
         field: None,
-        problem: format!("the body is not what this route takes: {error}"),
+        problem: format!("the body is not what this route takes: {}", brief(&error)),
     })
 }
 
@@ -63,11 +64,11 @@ fn parse_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(body) {
         if fields.insert(name.to_string(), Value::String(value.into_owned())).is_some() {
-            return Err(ApiError::Invalid { field: Some(name.into_owned()), problem: "is there twice".to_owned() });
+            return Err(ApiError::Invalid { field: Some(brief(&name)), problem: "is there twice".to_owned() });
         }
     }
     serde_json::from_value(Value::Object(fields)).map_err(|error| ApiError::Invalid {
         field: None,
-        problem: format!("the form is not what this route takes: {error}"),
+        problem: format!("the form is not what this route takes: {}", brief(&error)),
     })
 }

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::{grants::find_user, locks},
+    app::locks,
     domain::{
         ids::UserId,
         lock::{Lock, Placed},
     },
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Writer, cursor_text, free_text, user_ref},
+        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, user_ref},
         problem::{BodyProblems, CallerProblems},
         state::AppState,
     },
@@ -29,6 +29,7 @@ pub struct PlacedItem {
     at: Timestamp,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reason: Option<String>,
 }
 
@@ -82,9 +83,8 @@ pub struct LockPage {
 )]
 #[get("/v1/locks")]
 pub async fn list(
-    Reader { door, caller }: Reader,
+    Then(Reader { door, caller }, page): Then<Reader, web::Query<PageQuery>>,
     state: web::Data<AppState>,
-    page: web::Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = (page.after()?, page.limit()?);
     let found = locks::list(&state.services, &door.tenant, &caller, after, limit).await?;
@@ -117,9 +117,8 @@ pub struct PlaceRequest {
 )]
 #[post("/v1/locks")]
 pub async fn place(
-    Writer { door, caller }: Writer,
+    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<PlaceRequest>>,
     state: web::Data<AppState>,
-    Json(body): Json<PlaceRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let user = body.user.map(|text| user_ref("user", &text)).transpose()?;
     let reason = free_text("reason", body.reason, 500)?;
@@ -145,9 +144,8 @@ pub struct UserPath {
 )]
 #[delete("/v1/locks/{user}")]
 pub async fn lift(
-    Writer { door, caller }: Writer,
+    Then(Writer { door, caller }, path): Then<Writer, web::Path<UserPath>>,
     state: web::Data<AppState>,
-    path: web::Path<UserPath>,
 ) -> Result<HttpResponse, ApiError> {
     let user = UserId::parse(&path.user)
         .map_err(|error| ApiError::Invalid { field: Some("user".to_owned()), problem: error.to_string() })?;
@@ -183,19 +181,11 @@ pub struct Checked {
 )]
 #[post("/v1/locks/check")]
 pub async fn check(
-    Reader { door, caller }: Reader,
+    Then(Reader { door, caller }, Json(body)): Then<Reader, Json<CheckRequest>>,
     state: web::Data<AppState>,
-    Json(body): Json<CheckRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    use crate::app::error::AppError;
     let who = user_ref("user", &body.user)?;
-    let found = find_user(&*door.tenant.directory, &who).await?;
-    let user = match found {
-        Some(user) if caller.administrator || user.id == caller.user => user,
-        None if caller.administrator => return Err(AppError::NotFound("user").into()),
-        _ => return Err(AppError::AdministratorOnly.into()),
-    };
-    let locked = locks::find(&state.services, &door.tenant, &caller, &user.id).await?.is_some();
+    let locked = locks::check(&state.services, &door.tenant, &caller, &who).await?;
     let message = if locked { "This account is locked against delegation." } else { "This account is not locked." };
     Ok(HttpResponse::Ok().json(Checked { locked, message: message.to_owned() }))
 }

@@ -1,0 +1,68 @@
+//! Bounds of delegations, and what a hook may take and come to.
+
+use std::time::Duration;
+
+use crate::{
+    config::{
+        duration::{duration_within, spell},
+        mistakes::{Read, fault},
+        parse,
+        reader::Reader,
+        settings,
+    },
+    domain::hook::{OnRefusal, RefusalForm},
+};
+
+/// How long Okta waits for a hook's answer (Okta, token inline hook: 3 s, one attempt).
+const OKTA_WAITS: Duration = Duration::from_secs(3);
+
+/// Bounds of delegations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DelegationSettings {
+    /// How long an id can be used, 10 s to 120 s.
+    pub life: Duration,
+    /// Unused ids of one agent at a time.
+    pub max_pending: u32,
+}
+
+/// Time that a hook may take. `directory + commit < hook <` the identity provider's patience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budgets {
+    /// In all.
+    pub hook: Duration,
+    /// The directory's part.
+    pub directory: Duration,
+    /// The commit's part.
+    pub commit: Duration,
+}
+
+pub(super) fn delegation(r: &mut Reader<'_>) -> Read<DelegationSettings> {
+    let life = r.value(&settings::LIFE, duration_within(Duration::from_secs(10)..=Duration::from_mins(2)));
+    let max_pending = r.value(&settings::MAX_PENDING, parse::number(1..=100));
+    Ok(DelegationSettings { life: life?, max_pending: max_pending? })
+}
+
+pub(super) fn refusal(r: &mut Reader<'_>) -> Read<RefusalForm> {
+    const FORMS: &[(&str, OnRefusal)] = &[("reject", OnRefusal::Reject), ("pass", OnRefusal::Pass)];
+    let on_refused = r.value(&settings::ON_REFUSED, parse::choice(FORMS));
+    let on_failure = r.value(&settings::ON_FAILURE, parse::choice(FORMS));
+    Ok(RefusalForm { on_refused: on_refused?, on_failure: on_failure? })
+}
+
+pub(super) fn budgets(r: &mut Reader<'_>) -> Read<Budgets> {
+    let bounds = || duration_within(Duration::from_millis(10)..=Duration::from_mins(1));
+    let hook = r.value(&settings::BUDGET_HOOK, bounds());
+    let directory = r.value(&settings::BUDGET_DIRECTORY, bounds());
+    let commit = r.value(&settings::BUDGET_COMMIT, bounds());
+    let budgets = Budgets { hook: hook?, directory: directory?, commit: commit? };
+    if budgets.hook >= OKTA_WAITS {
+        let what = format!("{} is no less than the {} that Okta waits", spell(budgets.hook), spell(OKTA_WAITS));
+        return Err(r.wrong(&settings::BUDGET_HOOK, fault(what, "give less: a late answer lets the plain token out")));
+    }
+    let parts = budgets.directory + budgets.commit;
+    if parts >= budgets.hook {
+        let what = format!("directory and commit take {} of {}", spell(parts), spell(budgets.hook));
+        return Err(r.wrong(&settings::BUDGET_HOOK, fault(what, "give the parts less, or the whole more")));
+    }
+    Ok(budgets)
+}

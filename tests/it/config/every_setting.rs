@@ -1,0 +1,127 @@
+//! Every setting has an effect, by variable as well as by key: none is documented and then forgotten.
+
+use super::*;
+
+/// Variable, TOML key (empty: none), a value that differs from the default, what `Debug` shows of it.
+const SAMPLES: &[(&str, &str, &str, &str)] = &[
+    ("BEHALF_BIND", "server.bind", "10.9.8.7:65", "10.9.8.7:65"),
+    ("PORT", "", "6543", "0.0.0.0:6543"),
+    ("BEHALF_CORS_ORIGINS", "server.cors_origins", "https://c.example.com", "https://c.example.com"),
+    ("BEHALF_WORKERS", "server.workers", "77", "workers: 77"),
+    ("BEHALF_SHUTDOWN_GRACE", "server.shutdown_grace", "77s", "shutdown_grace: 77s"),
+    ("BEHALF_DRAIN_DELAY", "server.drain_delay", "77s", "drain_delay: 77s"),
+    ("BEHALF_RATE_LIMIT", "server.rate_limit", "77", "rate_limit: 77"),
+    ("BEHALF_METRICS", "metrics.enabled", "off", "metrics: false"),
+    ("BEHALF_LOG_LEVEL", "log.level", "silly", "behalf=trace"),
+    ("BEHALF_LOG_FORMAT", "log.format", "pretty", "Pretty"),
+    ("BEHALF_LOG", "log.filter", "warn,x=debug", "warn,x=debug"),
+    ("BEHALF_STORE", "store.url", "memory", "Memory"),
+    ("BEHALF_CA_FILE", "outbound.ca_file", "sample", "ca_file: Some"),
+    ("BEHALF_ISSUER", "tenants.default.issuer", "https://sample.example.com", "https://sample.example.com"),
+    ("BEHALF_AUDIENCE", "tenants.default.audience", "api://sample", "api://sample"),
+    ("BEHALF_HOOK_HEADER", "tenants.default.hook.header", "X-Sample", "header: \"x-sample\""),
+    ("BEHALF_API_SCOPE", "tenants.default.api.scope", "sample", "api_scope: Some(\"sample\")"),
+    ("BEHALF_USER_CLAIM", "tenants.default.identity.user_claim", "sample", "user_claim: \"sample\""),
+    ("BEHALF_USERS_FILE", "tenants.default.directory.users_file", "sample", "users_file: Some"),
+    ("BEHALF_USERS_RELOAD", "tenants.default.directory.reload", "77s", "reload: 77s"),
+    ("BEHALF_USER_TYPE_ID", "tenants.default.user_types.user", "sample", "user: Some(\"sample\")"),
+    (
+        "BEHALF_DELEGATED_USER_TYPE_ID",
+        "tenants.default.user_types.delegatable",
+        "sample",
+        "delegatable: Some(\"sample\")",
+    ),
+    ("BEHALF_ENTITY_TYPE_ID", "tenants.default.user_types.entity", "sample", "entity: Some(\"sample\")"),
+    ("BEHALF_ACCESS_CLAIMS", "tenants.default.claims.access", "sample", "access: [MappedClaim"),
+    ("BEHALF_IDENTITY_CLAIMS", "tenants.default.claims.identity", "sample", "identity: [MappedClaim"),
+    ("BEHALF_MISSING_ATTRIBUTES", "tenants.default.claims.missing_attributes", "keep", "missing: Keep"),
+    (
+        "BEHALF_SUBJECT_ATTRIBUTE",
+        "tenants.default.identity.subject_attribute",
+        "sample",
+        "subject_attribute: Some(\"sample\")",
+    ),
+    ("BEHALF_CLAIM_ON_BEHALF", "tenants.default.claims.on_behalf", "sample", "on_behalf: \"sample\""),
+    ("BEHALF_CLAIM_ON_BEHALF_SUB", "tenants.default.claims.on_behalf_sub", "sample", "on_behalf_sub: \"sample\""),
+    ("BEHALF_CLAIM_CAN_DELEGATE", "tenants.default.claims.can_delegate", "sample", "can_delegate: \"sample\""),
+    ("BEHALF_DELEGATION_LIFE", "tenants.default.delegation.life", "77s", "life: 77s"),
+    ("BEHALF_MAX_PENDING", "tenants.default.delegation.max_pending", "77", "max_pending: 77"),
+    ("BEHALF_ON_REFUSED", "tenants.default.on_refused", "pass", "on_refused: Pass"),
+    ("BEHALF_ON_FAILURE", "tenants.default.on_failure", "pass", "on_failure: Pass"),
+    ("BEHALF_BUDGET_HOOK", "tenants.default.budgets.hook", "2345ms", "hook: 2.345s"),
+    ("BEHALF_BUDGET_DIRECTORY", "tenants.default.budgets.directory", "345ms", "directory: 345ms"),
+    ("BEHALF_BUDGET_COMMIT", "tenants.default.budgets.commit", "345ms", "commit: 345ms"),
+];
+
+/// Settings whose effect other tests of this module show: secrets, pairs, words with one value.
+const ELSEWHERE: &[&str] = &[
+    "BEHALF_CONFIG",
+    "BEHALF_ENV",
+    "BEHALF_TLS_CERT_FILE",
+    "BEHALF_TLS_KEY_FILE",
+    "BEHALF_DIALECT",
+    "BEHALF_DIRECTORY",
+    "BEHALF_HOOK_SECRET",
+    "BEHALF_HOOK_SECOND_SECRET",
+    "BEHALF_HOOK_BEARER_AUDIENCE",
+    "BEHALF_HOOK_BEARER_CID",
+    "BEHALF_HOOK_BEARER_SCOPE",
+    "BEHALF_HOOK_BEARER_ISSUER",
+    "BEHALF_ADMIN_CLAIM",
+    "BEHALF_ADMIN_VALUE",
+    "TENANT",
+    "TOKEN",
+];
+
+/// The least configuration by the file, without `key`.
+fn least_toml(key: &str) -> String {
+    let tenant = [
+        ("tenants.default.issuer", LEAST[0].1),
+        ("tenants.default.audience", LEAST[1].1),
+        ("tenants.default.hook.secret", LEAST[2].1),
+    ];
+    tenant.iter().filter(|(name, _)| *name != key).fold(String::new(), |out, (name, value)| out + &line(name, value))
+}
+
+fn line(key: &str, value: &str) -> String {
+    format!("{key} = \"{value}\"\n")
+}
+
+#[test]
+fn each_takes_effect_by_variable_and_by_key() {
+    let before = format!("{:?}", Case::least().ok());
+    for (variable, key, value, shows) in SAMPLES {
+        assert!(!before.contains(shows), "{variable}: the default shows it already");
+        let case = Case::least().file("sample", "").var(variable, value);
+        let shown = format!("{:?}", case.ok());
+        assert!(shown.contains(shows), "{variable}: `{shows}` is not in {shown}");
+        if !key.is_empty() {
+            let toml = least_toml(key) + &line(key, value);
+            let shown = format!("{:?}", Case::empty().file("sample", "").toml(&toml).ok());
+            assert!(shown.contains(shows), "{key}: `{shows}` is not in {shown}");
+        }
+    }
+}
+
+#[test]
+fn an_administrator_is_named_by_a_claim() {
+    let case = Case::least().vars(&[("BEHALF_ADMIN_CLAIM", "groups"), ("BEHALF_ADMIN_VALUE", "behalf admins")]);
+    let by_key =
+        Case::least().toml("[tenants.default.roles]\nadmin = { claim = \"groups\", value = \"behalf admins\" }");
+    for case in [case, by_key] {
+        let admin = default_tenant(&case.ok()).admin.clone().unwrap();
+        assert_eq!((admin.claim.as_str(), admin.value.as_str()), ("groups", "behalf admins"));
+    }
+}
+
+#[test]
+fn no_setting_is_left_out_here() {
+    let sampled: Vec<&str> = SAMPLES.iter().map(|(variable, ..)| *variable).chain(ELSEWHERE.iter().copied()).collect();
+    let example = behalf::config::env_example();
+    let documented: Vec<_> =
+        example.lines().filter_map(|l| l.strip_prefix('#')?.split_once('=')).map(|(n, _)| n).collect();
+    let documented: Vec<_> = documented.into_iter().filter(|n| !n.contains([' ', '#'])).collect();
+    let missing: Vec<_> = documented.iter().filter(|name| !sampled.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(documented.len(), sampled.len());
+}
