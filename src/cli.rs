@@ -39,9 +39,9 @@ enum Command {
     Check,
     /// Ask a running service whether it is ready; for container health checks
     Health {
-        /// Its address
-        #[arg(long, default_value = "http://127.0.0.1:8080")]
-        url: String,
+        /// Its address; default: where the configuration says that it listens
+        #[arg(long)]
+        url: Option<String>,
     },
     /// Print the API document
     Openapi,
@@ -81,7 +81,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve => serve().await,
         Command::Demo { serve } => demo::run(serve).await,
         Command::Check => check::run().await,
-        Command::Health { url } => health::run(&url).await,
+        Command::Health { url } => health::run(url).await,
         Command::Openapi => print(&openapi::json()),
         Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
         Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),

@@ -4,11 +4,13 @@
 mod api;
 mod architecture;
 mod authz_coverage;
+mod binary;
 mod config;
 mod contract;
 mod directory;
 mod hooks;
 mod oidc;
+mod oidc_provider;
 mod okta;
 mod openapi;
 mod readme;
