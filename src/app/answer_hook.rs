@@ -43,6 +43,8 @@ pub struct Desk {
     pub tenant: Arc<Tenant>,
     /// In which dialect.
     pub dialect: Arc<dyn Dialect>,
+    /// Our id of the request, for the audit trail.
+    pub request: Option<String>,
 }
 
 impl Desk {
@@ -77,7 +79,11 @@ impl Desk {
         if what.carries_id {
             let (services, tenant) = (Arc::clone(&self.services), self.tenant.name.clone());
             let actor = Actor { kind: "idp".to_owned(), id: self.dialect.name().to_owned(), login: None };
-            let denied = move |now| services.event(&tenant, Code::HookDenied, actor, now).failed(Reason::MalformedHook);
+            let request = self.request.clone();
+            let denied = move |now| {
+                let event = services.event(&tenant, Code::HookDenied, actor, now).failed(Reason::MalformedHook);
+                event.in_request(request.as_deref())
+            };
             let until = self.last_moment(started);
             decision.event = self.services.record_until(&self.tenant, until, |now| vec![denied(now)]).await;
         } else {

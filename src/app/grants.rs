@@ -163,6 +163,7 @@ impl GrantChange<'_> {
                 let event = self
                     .services
                     .event(&self.tenant.name, code, actor, now)
+                    .in_request(self.caller.request.as_deref())
                     .on("delegator", self.delegator)
                     .on("agent", self.agent)
                     .detail("operation", verb);

@@ -90,7 +90,7 @@ impl HookRequest<'_> {
 /// What identifies one delivery: the IdP's event id and the body, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// The event id; empty where the IdP has none, then the body alone counts.
+    /// The event id. A dialect of an IdP without one makes it up from what stays the same on a second delivery.
     pub event_id: String,
     /// SHA-256 of the raw body, hex.
     pub body: String,

@@ -50,8 +50,9 @@ pub struct AppState {
 
 impl AppState {
     /// The desk at which this door's hooks of a dialect are answered.
-    pub fn desk(&self, door: &Door, dialect: &Arc<dyn Dialect>) -> Desk {
-        Desk { services: Arc::clone(&self.services), tenant: Arc::clone(&door.tenant), dialect: Arc::clone(dialect) }
+    pub fn desk(&self, door: &Door, dialect: &Arc<dyn Dialect>, request: Option<String>) -> Desk {
+        let (services, tenant) = (Arc::clone(&self.services), Arc::clone(&door.tenant));
+        Desk { services, tenant, dialect: Arc::clone(dialect), request }
     }
 }
 
