@@ -5,6 +5,7 @@ mod architecture;
 mod config;
 mod contract;
 mod directory;
+mod durability;
 mod hooks;
 mod oidc;
 mod okta;
