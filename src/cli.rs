@@ -4,7 +4,7 @@ mod check;
 mod health;
 mod store;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 
@@ -50,10 +50,10 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
-    /// Look at the embedded store
+    /// Look after the embedded store
     Store {
         #[command(subcommand)]
-        what: StoreCommand,
+        what: store::StoreCommand,
     },
 }
 
@@ -63,16 +63,6 @@ enum ConfigCommand {
     Env,
     /// As a Markdown table
     Table,
-}
-
-#[derive(Debug, Subcommand)]
-enum StoreCommand {
-    /// Show what is in it, running or not
-    Status {
-        /// The data folder; default: that of the configuration
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
 }
 
 /// Does what the command line says.
@@ -85,7 +75,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Openapi => print(&openapi::json()),
         Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
         Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),
-        Command::Store { what: StoreCommand::Status { data } } => store::status(data).await,
+        Command::Store { what } => store::run(what).await,
     }
 }
 

@@ -8,6 +8,7 @@ mod binary;
 mod config;
 mod contract;
 mod directory;
+mod durability;
 mod hooks;
 mod oidc;
 mod oidc_provider;
