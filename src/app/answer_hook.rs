@@ -73,10 +73,13 @@ impl Desk {
         }
     }
 
-    /// Answers a body that is no hook. If it may hold an id, it is refused; else the token stays as it is.
-    pub async fn answer_garbage(&self, what: &NotAHook, started: Instant) -> Answer {
+    /// Answers a body that is no hook; `None`: one that wasn't even read to its end. If it may hold an id, it is
+    /// refused; else the token stays as it is. But what can't be read can't be cleaned either: where the token may
+    /// pretend a delegation, none is minted, whatever `on_refused` says.
+    pub async fn answer_garbage(&self, what: &NotAHook, body: Option<&[u8]>, started: Instant) -> Answer {
         let mut decision = self.tenant.refusal.refuse(Reason::MalformedHook);
-        if what.carries_id {
+        let pretends = body.is_none_or(|body| self.tenant.claims.names.may_be_in(body));
+        if what.carries_id || pretends {
             let (services, tenant) = (Arc::clone(&self.services), self.tenant.name.clone());
             let actor = Actor { kind: "idp".to_owned(), id: self.dialect.name().to_owned(), login: None };
             let request = self.request.clone();
@@ -86,7 +89,10 @@ impl Desk {
             };
             let until = self.last_moment(started);
             decision.event = self.services.record_until(&self.tenant, until, |now| vec![denied(now)]).await;
-        } else {
+        }
+        if pretends {
+            decision.effect = Effect::Reject;
+        } else if !what.carries_id {
             decision.effect = Effect::Untouched;
         }
         self.write(&HookRequest::default(), &decision)

@@ -51,7 +51,14 @@ pub(super) fn build(
     let directory = Timed { inner: one_flight, budget, metrics };
     let tenant = Arc::new(tenant(name, settings, Arc::new(directory)));
     let dialects = BTreeMap::from([(dialect.name(), dialect)]);
-    let door = Door { tenant, dialects, verifier, entity_type: settings.user_types.entity.clone() };
+    let watched = Arc::clone(&embedded);
+    let door = Door {
+        tenant,
+        dialects,
+        verifier,
+        users_in_doubt: Some(Arc::new(move || watched.last_error().is_some())),
+        entity_type: settings.user_types.entity.clone(),
+    };
     Ok((door, embedded))
 }
 
@@ -111,6 +118,14 @@ pub(super) fn dialect(
     let config::DialectKind::Okta = settings.dialect;
     let claims = &settings.claims;
     okta::check_claim_names(&claims.names, &claims.access, &claims.identity).map_err(|faults| faults.join("; "))?;
+    let admin = settings.admin.as_ref().map(|role| &role.claim);
+    let speaks = |claim: &String| claim == &settings.user_claim || Some(claim) == admin;
+    if let Some(mapped) = claims.access.iter().chain(&claims.identity).find(|mapped| speaks(&mapped.claim)) {
+        return Err(format!(
+            "the claim `{}` says who calls and with which right; no attribute may set it",
+            mapped.claim
+        ));
+    }
     let callers = &settings.hook;
     let header = match callers.secrets.as_slice() {
         [] => None,

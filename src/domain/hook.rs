@@ -50,8 +50,8 @@ pub struct HookRequest<'a> {
     pub client: Option<Cow<'a, str>>,
     /// The authorization server that mints it.
     pub issuer: Option<Cow<'a, str>>,
-    /// Scopes of the token.
-    pub scopes: Vec<Cow<'a, str>>,
+    /// Scopes of the token; `None` where the request doesn't tell, which is not the same as none.
+    pub scopes: Option<Vec<Cow<'a, str>>>,
     /// OAuth grant type, if the request tells.
     pub grant_type: Option<Cow<'a, str>>,
     /// The delegation id, a bearer secret; hence no `Debug` on this type.
@@ -73,7 +73,7 @@ impl HookRequest<'_> {
             agent: own(self.agent),
             client: own(self.client),
             issuer: own(self.issuer),
-            scopes: self.scopes.into_iter().map(|s| Cow::Owned(s.into_owned())).collect(),
+            scopes: self.scopes.map(|all| all.into_iter().map(|s| Cow::Owned(s.into_owned())).collect()),
             grant_type: own(self.grant_type),
             candidate: match self.candidate {
                 Candidate::None => Candidate::None,

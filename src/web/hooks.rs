@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     BODY_LIMIT,
     extract::{door, request_id, state},
-    state::Door,
+    state::{AppState, Door},
 };
 use crate::{
     app::answer_hook::{Answer, Desk},
@@ -99,13 +99,15 @@ async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> Http
     let Ok(state) = state(&request) else { return empty(StatusCode::NOT_FOUND) };
     let Ok(door) = door(&request, &state) else { return empty(StatusCode::NOT_FOUND) };
     let Some(dialect) = door.dialects.get(dialect) else { return empty(StatusCode::NOT_FOUND) };
-    // A body that is too large, or that breaks off, is authenticated like an empty one and answered like garbage.
+    let first = !dialect.authenticates_by_body();
+    if first && !is_authentic(&**dialect, request.headers(), &[]).await {
+        return stranger(&state, &**dialect);
+    }
+    // A body that is too large, or that breaks off, is answered like garbage.
     let all = timeout(dialect.patience(), body.to_bytes_limited(BODY_LIMIT)).await;
     let read = all.ok().and_then(Result::ok).and_then(Result::ok);
-    let bytes = read.clone().unwrap_or_default();
-    if !is_authentic(&**dialect, request.headers(), &bytes).await {
-        state.metrics.hook_not_authenticated(dialect.name());
-        return empty(StatusCode::UNAUTHORIZED);
+    if !first && !is_authentic(&**dialect, request.headers(), read.as_deref().unwrap_or_default()).await {
+        return stranger(&state, &**dialect);
     }
     let desk = state.desk(&door, dialect, request_id(&request));
     let answer = decide(&desk, read.as_deref(), started).await;
@@ -118,16 +120,21 @@ async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> Http
     HttpResponse::build(status).content_type("application/json").body(answer.response.body)
 }
 
+fn stranger(state: &AppState, dialect: &dyn Dialect) -> HttpResponse {
+    state.metrics.hook_not_authenticated(dialect.name());
+    empty(StatusCode::UNAUTHORIZED)
+}
+
 async fn decide(desk: &Desk, body: Option<&[u8]>, started: Instant) -> Answer {
     let Some(body) = body else {
         let what = format!("larger than {BODY_LIMIT} bytes, broken off, or too slow");
-        return desk.answer_garbage(&NotAHook { detail: what, carries_id: true }, started).await;
+        return desk.answer_garbage(&NotAHook { detail: what, carries_id: true }, None, started).await;
     };
     match desk.dialect.decode(body) {
         Ok(request) => desk.answer(request, body, started).await,
         Err(what) => {
             tracing::warn!(tenant = %desk.tenant.name, detail = %what.detail, "a hook could not be read");
-            desk.answer_garbage(&what, started).await
+            desk.answer_garbage(&what, Some(body), started).await
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Door {
     pub dialects: BTreeMap<&'static str, Arc<dyn Dialect>>,
     /// Verifies its users' tokens.
     pub verifier: Arc<dyn TokenVerifier>,
+    /// Tells whether the directory's own file is wrong or gone, so that old users are in use.
+    pub users_in_doubt: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     /// The user type of entities (companies and the like), for display names.
     pub entity_type: Option<String>,
 }
