@@ -5,7 +5,7 @@ mod check;
 mod health;
 mod store;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 
@@ -40,9 +40,9 @@ enum Command {
     Check,
     /// Ask a running service whether it is ready; for container health checks
     Health {
-        /// Its address
-        #[arg(long, default_value = "http://127.0.0.1:8080")]
-        url: String,
+        /// Its address; default: where the configuration says that it listens
+        #[arg(long)]
+        url: Option<String>,
     },
     /// Print the API document
     Openapi,
@@ -56,10 +56,10 @@ enum Command {
         #[command(subcommand)]
         what: audit::AuditCommand,
     },
-    /// Look at the embedded store
+    /// Look after the embedded store
     Store {
         #[command(subcommand)]
-        what: StoreCommand,
+        what: store::StoreCommand,
     },
 }
 
@@ -71,28 +71,18 @@ enum ConfigCommand {
     Table,
 }
 
-#[derive(Debug, Subcommand)]
-enum StoreCommand {
-    /// Show what is in it, running or not
-    Status {
-        /// The data folder; default: that of the configuration
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
-}
-
 /// Does what the command line says.
 pub async fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Serve => serve().await,
         Command::Demo { serve } => demo::run(serve).await,
         Command::Check => check::run().await,
-        Command::Health { url } => health::run(&url).await,
+        Command::Health { url } => health::run(url).await,
         Command::Openapi => print(&openapi::json()),
         Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
         Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),
         Command::Audit { what } => audit::run(what).await,
-        Command::Store { what: StoreCommand::Status { data } } => store::status(data).await,
+        Command::Store { what } => store::run(what).await,
     }
 }
 

@@ -12,6 +12,7 @@ mod story;
 use std::process::ExitCode;
 
 use self::{say::say, set::Set};
+use crate::lifecycle;
 
 /// Plays the story and fails if any step didn't do what it says. With `serve`, everything runs on until Ctrl-C.
 pub async fn run(serve: bool) -> ExitCode {
@@ -37,7 +38,7 @@ async fn play(serve: bool) -> Result<(), String> {
     let told = story::tell(&set).await;
     if told.is_ok() && serve {
         set.print_commands().await?;
-        if let Err(error) = tokio::signal::ctrl_c().await {
+        if let Err(error) = lifecycle::stop_signal().await {
             say(&format!("signals can't be waited for: {error}"));
         }
     }

@@ -43,6 +43,8 @@ pub struct Desk {
     pub tenant: Arc<Tenant>,
     /// In which dialect.
     pub dialect: Arc<dyn Dialect>,
+    /// Our id of the request, for the audit trail.
+    pub request: Option<String>,
 }
 
 impl Desk {
@@ -71,16 +73,26 @@ impl Desk {
         }
     }
 
-    /// Answers a body that is no hook. If it may hold an id, it is refused; else the token stays as it is.
-    pub async fn answer_garbage(&self, what: &NotAHook, started: Instant) -> Answer {
+    /// Answers a body that is no hook; `None`: one that wasn't even read to its end. If it may hold an id, it is
+    /// refused; else the token stays as it is. But what can't be read can't be cleaned either: where the token may
+    /// pretend a delegation, none is minted, whatever `on_refused` says.
+    pub async fn answer_garbage(&self, what: &NotAHook, body: Option<&[u8]>, started: Instant) -> Answer {
         let mut decision = self.tenant.refusal.refuse(Reason::MalformedHook);
-        if what.carries_id {
+        let pretends = body.is_none_or(|body| self.tenant.claims.names.may_be_in(body));
+        if what.carries_id || pretends {
             let (services, tenant) = (Arc::clone(&self.services), self.tenant.name.clone());
             let actor = Actor { kind: "idp".to_owned(), id: self.dialect.name().to_owned(), login: None };
-            let denied = move |now| services.event(&tenant, Code::HookDenied, actor, now).failed(Reason::MalformedHook);
+            let request = self.request.clone();
+            let denied = move |now| {
+                let event = services.event(&tenant, Code::HookDenied, actor, now).failed(Reason::MalformedHook);
+                event.in_request(request.as_deref())
+            };
             let until = self.last_moment(started);
             decision.event = self.services.record_until(&self.tenant, until, |now| vec![denied(now)]).await;
-        } else {
+        }
+        if pretends {
+            decision.effect = Effect::Reject;
+        } else if !what.carries_id {
             decision.effect = Effect::Untouched;
         }
         self.write(&HookRequest::default(), &decision)

@@ -10,6 +10,7 @@ impl Services {
         self.record(tenant, |now| {
             self.event(&tenant.name, Code::AccessDenied, Actor::user_id(caller.user.as_str()), now)
                 .failed_with("administrator-only")
+                .in_request(caller.request.as_deref())
                 .on("user", &whom)
                 .detail("operation", operation)
         })

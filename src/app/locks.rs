@@ -59,7 +59,8 @@ pub async fn place(
             // `place` refuses only what stands already.
             return Ok((present.ok_or(AppError::from_reason(Reason::Internal))?, false));
         };
-        let event = event(services, tenant, Code::LockPlaced, &by, side, &target, &snapshot);
+        let event = event(services, tenant, Code::LockPlaced, &by, side, &target, &snapshot)
+            .in_request(caller.request.as_deref());
         let event = reason.iter().fold(event, |e, text| e.detail("reason", text.as_str()));
         let put = records::put_lock(&lock)?;
         if commit(services, tenant, key, expect, Some(put), event, &snapshot).await? {
@@ -86,7 +87,8 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
             Lifted::Gone => None,
             Lifted::Remains(rest) => Some(records::put_lock(&rest)?),
         };
-        let event = event(services, tenant, Code::LockLifted, &by, side, &target, &snapshot);
+        let event = event(services, tenant, Code::LockLifted, &by, side, &target, &snapshot)
+            .in_request(caller.request.as_deref());
         if commit(services, tenant, key, expectation(Some(&record)), put, event, &snapshot).await? {
             return Ok(());
         }

@@ -139,7 +139,8 @@ impl Set {
              -d '{{\"delegator\":\"bob@example.test\"}}' | sed 's/.*\"delegationid\":\"\\([^\"]*\\)\".*/\\1/')\n\
              curl -s \"{token}?delegationid=$ID\" -d grant_type=refresh_token -d client_id={CLIENT} -d refresh_token=$REFRESH\n\
              curl -s {api}/v1/audit -H \"authorization: Bearer $ANN\"\n\
-             curl -s {api}/healthz; curl -s {api}/metrics; open {api}/docs/",
+             curl -s {api}/healthz; curl -s {api}/metrics\n\n\
+             The API's documentation, in a browser: {api}/docs/",
             ann.access, bob.access, ann.refresh,
         ));
         Ok(())

@@ -264,6 +264,13 @@ impl Event {
         self
     }
 
+    /// Carried by this request of ours.
+    #[must_use]
+    pub fn in_request(mut self, id: Option<&str>) -> Self {
+        self.request.id = id.map(str::to_owned);
+        self
+    }
+
     /// From one state to another.
     #[must_use]
     pub fn changed(mut self, from: Option<&str>, to: &str) -> Self {

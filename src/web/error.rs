@@ -186,7 +186,7 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
-        AppError::AdministratorOnly => StatusCode::FORBIDDEN,
+        AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
         AppError::NotPending(_) => StatusCode::CONFLICT,
     }
 }
@@ -207,6 +207,7 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::NotFound(_) => "not-found",
         AppError::TooManyPending { .. } => "too-many-pending",
         AppError::AdministratorOnly => "administrator-only",
+        AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
     }
 }

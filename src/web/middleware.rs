@@ -23,6 +23,10 @@ const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 const PAGES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// The request's id, for who writes of it.
+#[derive(Clone)]
+pub struct RequestId(pub String);
+
 /// The middleware, for `actix_web::middleware::from_fn`.
 pub async fn around<B: MessageBody + 'static>(
     request: ServiceRequest,
@@ -31,6 +35,7 @@ pub async fn around<B: MessageBody + 'static>(
     let started = Instant::now();
     let state = request.app_data::<web::Data<AppState>>().cloned();
     let id = request_id(&request, state.as_ref().map(web::Data::get_ref));
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::debug_span!("request", id = %id);
     let mut response = next.call(request).instrument(span).await?;
     let budget = response.request().extensions().get::<Budget>().copied();

@@ -41,7 +41,7 @@ fn text(status: StatusCode, words: &'static str) -> HttpResponse {
 /// One thing that behalf needs.
 #[derive(Serialize, ToSchema)]
 pub struct Dependency {
-    /// `store`, or `directory:` or `issuer:` and the tenant.
+    /// `store`, or `directory:`, `issuer:` or `users:` (its file) and the tenant.
     name: String,
     /// Whether it answered just now.
     up: bool,
@@ -79,6 +79,10 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
         let issuer = probe(format!("issuer:{name}"), async { door.verifier.probe().await.map_err(|_| ISSUER) });
         let (directory, issuer) = tokio::join!(directory, issuer);
         dependencies.extend([directory, issuer]);
+        if let Some(in_doubt) = &door.users_in_doubt {
+            let detail = in_doubt().then(|| USERS.to_owned());
+            dependencies.push(Dependency { name: format!("users:{name}"), up: detail.is_none(), detail });
+        }
     }
     for dependency in &dependencies {
         state.metrics.dependency_up(&dependency.name, dependency.up);
@@ -89,6 +93,7 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
     answer.json(Health { status, dependencies })
 }
 
+const USERS: &str = "the users file is wrong or gone, and the users from before are in use; the log says more";
 const STORE: &str = "the store does not answer";
 const DIRECTORY: &str = "the directory does not answer";
 const ISSUER: &str = "the issuer's keys are unavailable";

@@ -5,5 +5,6 @@ pub(crate) mod fake_directory;
 pub(crate) mod http;
 pub(crate) mod model_store;
 pub(crate) mod okta_apply;
+pub(crate) mod process;
 pub(crate) mod tampered_store;
 pub(crate) mod test_app;

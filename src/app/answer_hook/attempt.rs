@@ -32,6 +32,9 @@ const ATTEMPTS: usize = 3;
 /// What is left of the budget for the answer itself.
 const RESERVE: SignedDuration = SignedDuration::from_millis(300);
 
+/// The longest answer, in bytes: it is kept in the delegation's record.
+const MOST_ANSWER: usize = 48 * 1024;
+
 /// The longest event id of an IdP that is taken, in characters.
 const MOST_EVENT_ID: usize = 256;
 
@@ -146,7 +149,8 @@ impl Attempt {
             return Err(Reason::NoAccessToken.into());
         }
         let id = id.ok_or(Reason::UnknownId)?;
-        let scopes = request.scopes.iter().map(|s| s.clone().into_owned()).collect();
+        let scopes = request.scopes.as_ref().ok_or(Reason::ScopesUnknown)?;
+        let scopes = scopes.iter().map(|s| s.clone().into_owned()).collect();
         Ok(Facts { agent, client, issuer: issuer.to_owned(), scopes, id })
     }
 
@@ -235,10 +239,14 @@ impl Attempt {
             outcome: Outcome::Granted,
             effect: Effect::Patch(said.patch),
             event: Some(event_id.clone()),
-            trace: said.trace,
+            trace: said.trace.clone(),
             sealed: said.sealed,
         };
+        let trace = said.trace;
         let answer = self.desk.dialect.encode(&self.request, &decision).body;
+        if answer.len() > MOST_ANSWER {
+            return Err(Refusal { reason: Reason::AnswerTooLarge, trace, delegation: Some(Box::new(delegation)) });
+        }
         let consumed = delegation.consume(self.delivery.clone(), answer.clone(), now)?;
         let change = Change {
             id: services.change_id(),

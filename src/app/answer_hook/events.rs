@@ -60,7 +60,8 @@ impl Who {
 
     fn event(self, desk: &Desk, code: Code, now: Timestamp) -> Event {
         let actor = Actor::user_id(&self.agent);
-        let mut event = desk.services.event(&desk.tenant.name, code, actor, now).through(&self.client);
+        let event = desk.services.event(&desk.tenant.name, code, actor, now).through(&self.client);
+        let mut event = event.in_request(desk.request.as_deref());
         event.request.hook_event_id = self.event;
         event
     }

@@ -110,7 +110,7 @@ fn tenants(source: &Source, args: &VerifyArgs) -> Result<BTreeMap<TenantName, u6
 }
 
 async fn of_store(args: &VerifyArgs) -> Result<String, Ended> {
-    let source = Source::open(&store::folder(args.of.data.clone())?).await?;
+    let source = Source::open(&store::named_folder(args.of.data.clone())?).await?;
     let mut text = String::new();
     for (tenant, last_event) in tenants(&source, args)? {
         let mut question = question(args)?;

@@ -40,6 +40,7 @@ pub async fn activation(
 ) -> Result<HttpResponse, CompatError> {
     let op = body.op.unwrap_or_default();
     if op.eq_ignore_ascii_case("activate") {
+        grants::must_be_delegatable(&writer.door.tenant, &writer.caller).await?;
         return Ok(HttpResponse::Ok().finish());
     }
     if !op.eq_ignore_ascii_case("deactivate") {

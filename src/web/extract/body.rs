@@ -1,13 +1,17 @@
 //! Bodies, bounded and strict.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::text::brief;
 use crate::web::{BODY_LIMIT, compat::CompatError, error::ApiError};
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Local<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
 
@@ -50,7 +54,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonOrForm<T> {
 async fn read(payload: Result<web::Payload, actix_web::Error>) -> Result<web::Bytes, ApiError> {
     let unreadable = |_| ApiError::Invalid { field: None, problem: "the body could not be read".to_owned() };
     let payload = payload.map_err(unreadable)?;
-    payload.to_bytes_limited(BODY_LIMIT).await.map_err(|_| ApiError::TooLarge)?.map_err(unreadable)
+    let slow = |_| ApiError::Invalid { field: None, problem: "the body did not arrive in time".to_owned() };
+    let all = timeout(PATIENCE, payload.to_bytes_limited(BODY_LIMIT)).await.map_err(slow)?;
+    all.map_err(|_| ApiError::TooLarge)?.map_err(unreadable)
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

@@ -2,13 +2,14 @@
 
 use behalf::{
     domain::user::Status,
+    policy::TenantPolicy,
     ports::directory::{Directory as _, DirectoryError},
 };
 use serde_json::{Value, json};
 
 use crate::support::{
     fake_directory::{Act, Op},
-    test_app::{TestApp, uid, user},
+    test_app::{Setup, TestApp, uid, user},
 };
 
 async fn agents(app: &TestApp, token: &str) -> Vec<(String, String)> {
@@ -63,7 +64,7 @@ async fn removing_is_done_when_there_is_none() {
     let app = TestApp::new().await;
     assert_eq!(app.delete("/v1/grants/00uann", "bob").await.status, 204);
     assert_eq!(app.delete("/v1/grants/00uann", "bob").await.status, 204, "there is none any more");
-    assert_eq!(app.delete("/v1/grants/ann@example.test", "bob").await.status, 204);
+    app.delete("/v1/grants/ann@example.test", "bob").await.is_problem(404, "not-found");
     assert_eq!(app.delete("/v1/grants/00uann", "eve").await.status, 204, "and here there was none ever");
     app.delete("/v1/grants/nobody", "bob").await.is_problem(404, "not-found");
     let removed = app.trail().await.into_iter().filter(|(code, _)| code == "DA6102").count();
@@ -178,4 +179,34 @@ async fn grants_of_one_user_are_no_other_users() {
     for who in ["bob", "eve", "root"] {
         assert_eq!(delegators(&app, who).await, Vec::<String>::new(), "{who}");
     }
+}
+
+#[actix_web::test]
+async fn a_login_that_changed_hands_ends_nobody_elses_grant_and_is_not_answered_with_done() {
+    let app = TestApp::new().await;
+    app.directory.put(user("00uann", "ann2@example.test", &json!({})));
+    app.directory.put(user("00unew", "ann@example.test", &json!({})));
+    app.delete("/v1/grants/ann%40example.test", "bob").await.is_problem(404, "not-found");
+    app.begin().await;
+    assert_eq!(app.delete("/v1/grants/ann2%40example.test", "bob").await.status, 204);
+    let body = json!({"delegator": "00ubob"});
+    app.post("/v1/delegations", "ann", &body).await.is_problem(403, "not-delegated");
+}
+
+#[actix_web::test]
+async fn an_id_on_the_list_counts_before_a_login_of_the_same_text() {
+    let app = TestApp::new().await;
+    app.directory.put(user("00uother", "00uann", &json!({})));
+    assert_eq!(app.delete("/v1/grants/00uann", "bob").await.status, 204);
+    let body = json!({"delegator": "00ubob"});
+    app.post("/v1/delegations", "ann", &body).await.is_problem(403, "not-delegated");
+}
+
+#[actix_web::test]
+async fn an_account_of_another_type_gets_no_agents() {
+    let policy = TenantPolicy { delegatable_type: Some("delegatable".to_owned()), ..TenantPolicy::default() };
+    let app = TestApp::with(Setup { policy, ..Setup::default() }).await;
+    app.post("/v1/grants", "bob", &json!({"agent": "00ueve"})).await.is_problem(403, "cannot-delegate");
+    let answer = app.post("/delegator/delegation", "bob", &json!({"op": "ACTIVATE"})).await;
+    assert_eq!(answer.status, 403, "{}", answer.text);
 }

@@ -70,3 +70,26 @@ async fn an_issuer_that_is_away_is_no_wrong_token() {
     let compat = app.get("/agent", "bob").await;
     assert_eq!((compat.status.as_u16(), compat.header("retry-after")), (503, Some("1")));
 }
+
+#[actix_web::test]
+async fn an_audit_event_names_the_request_that_caused_it() {
+    let app = TestApp::new().await;
+    let named = |method, path, token, body| {
+        let request = app.request(method, path).bearer_auth(token).header("x-request-id", "the-request");
+        app.send(request.json(&body))
+    };
+    let begun = named(Method::POST, "/v1/delegations", "ann", json!({"delegator": "00ubob"})).await;
+    named(Method::POST, "/v1/delegations", "eve", json!({"delegator": "00ubob"})).await;
+    named(Method::POST, "/v1/grants", "bob", json!({"agent": "00ueve"})).await;
+    named(Method::POST, "/v1/locks", "bob", json!({})).await;
+    named(Method::POST, "/v1/locks", "eve", json!({"user": "00ubob"})).await;
+    let id = begun.json["delegationid"].as_str().unwrap();
+    let hook = app.request(Method::POST, "/hooks/okta").header("authorization", HOOK_SECRET);
+    hook.header("x-request-id", "the-request").json(&refresh_hook("e1", Some(id))).send().await.unwrap();
+    let events = app.events().await;
+    let codes: Vec<&str> = events.iter().map(|e| e.code.as_str()).collect();
+    assert_eq!(codes, ["DA1100", "DA1101", "DA6100", "DA6101", "DA6200", "DA6300", "DA1001"]);
+    for event in &events {
+        assert_eq!(event.request.id.as_deref(), Some("the-request"), "{}", event.code);
+    }
+}

@@ -169,3 +169,20 @@ async fn a_commit_that_reaches_the_store_too_late_is_not_applied() {
     assert_eq!(told.refused(), "deadline");
     still_works(&app, &id).await;
 }
+
+#[actix_web::test]
+async fn a_clock_that_jumped_ahead_and_was_set_right_lets_ids_expire_all_the_same() {
+    let app = TestApp::new().await;
+    app.clock.set_by(SignedDuration::from_mins(10));
+    app.begin().await;
+    app.clock.set_by(SignedDuration::from_mins(-10));
+    let id = app.begin().await;
+    app.advance(SignedDuration::from_secs(59));
+    let soon = app.begin().await;
+    app.advance(SignedDuration::from_secs(1));
+    app.deliver(&refresh_hook("late", Some(&id)).to_string()).await;
+    app.deliver(&refresh_hook("soon", Some(&soon)).to_string()).await;
+    let trail = app.trail().await;
+    let ends: Vec<_> = trail.iter().filter(|(code, _)| code.starts_with("DA10")).map(|(_, r)| r.as_deref()).collect();
+    assert_eq!(ends, [Some("expired"), None]);
+}

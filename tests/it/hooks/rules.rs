@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{coded, deliver, with, without};
-use crate::support::test_app::{Setup, TestApp, refresh_hook};
+use crate::support::test_app::{Setup, TestApp, refresh_hook, user};
 
 const SCOPES: &str = "/data/access/scopes";
 
@@ -101,4 +101,30 @@ async fn the_rule_is_matched_with_the_hooks_own_scopes() {
         let hook = with(refresh_hook(event, Some(&app.begin().await)), SCOPES, granted(asked));
         assert_eq!(deliver(&app, &hook).await.minted(&hook).access.unwrap().lifetime, lifetime);
     }
+}
+
+#[actix_web::test]
+async fn a_hook_that_does_not_tell_the_scopes_is_refused_and_uses_nothing_up() {
+    let app = TestApp::new().await;
+    let id = app.begin().await;
+    for (event, scopes) in [("gone", None), ("null", Some(Value::Null))] {
+        let mut hook = refresh_hook(event, Some(&id));
+        let access = hook["data"]["access"].as_object_mut().unwrap();
+        access.remove("scopes");
+        access.extend(scopes.map(|s| ("scopes".to_owned(), s)));
+        let (status, body) = app.deliver(&hook.to_string()).await;
+        assert_eq!(status, 200);
+        assert!(body.contains("(scope-not-allowed)") && body.contains("scopes-unknown"), "{body}");
+    }
+    let (_, body) = app.deliver(&refresh_hook("told", Some(&id)).to_string()).await;
+    assert!(body.contains("on_behalf"), "{body}");
+}
+
+#[actix_web::test]
+async fn attributes_larger_than_an_answer_have_a_reason_of_their_own() {
+    let app = TestApp::new().await;
+    app.directory.put(user("00ubob", "bob@example.test", &json!({"department": "x".repeat(70_000)})));
+    let id = app.begin().await;
+    let (_, body) = app.deliver(&refresh_hook("e1", Some(&id)).to_string()).await;
+    assert!(body.contains("answer-too-large"), "{body}");
 }

@@ -86,3 +86,20 @@ async fn a_refused_id_is_no_way_around_it() {
     is_clean(&told.minted(&hook), &hook);
     assert_eq!(coded(&app, "DA1005").await.len(), 4);
 }
+
+#[actix_web::test]
+async fn what_can_not_be_read_can_not_be_cleaned_so_no_token_is_minted() {
+    let pass = RefusalForm { on_refused: OnRefusal::Pass, on_failure: OnRefusal::Pass };
+    for refusal in [RefusalForm::default(), pass] {
+        let app = TestApp::with(Setup { refusal, ..Setup::default() }).await;
+        let mut hook = refresh_hook("e1", None);
+        hook["data"]["access"]["token"]["lifetime"]["expiration"] = json!(-1);
+        let (status, body) = app.deliver(&hook.to_string()).await;
+        assert!(status == 200 && body.contains("commands"), "nothing pretended, nothing refused: {body}");
+        hook["data"]["access"]["claims"]["on_behalf"] = json!("True");
+        let (_, body) = app.deliver(&hook.to_string()).await;
+        assert!(body.contains("errorSummary"), "{body}");
+        let (_, body) = app.deliver(&"x".repeat(300 * 1024)).await;
+        assert!(body.contains("errorSummary"), "unread is unknown: {body}");
+    }
+}

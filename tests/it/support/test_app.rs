@@ -203,6 +203,7 @@ impl TestApp {
                 tenant: Arc::clone(tenant),
                 dialects: BTreeMap::from([("okta", Arc::clone(&dialect))]),
                 verifier: Arc::clone(&verifier) as _,
+                users_in_doubt: None,
                 entity_type: Some("entity".to_owned()),
             })
         };
