@@ -18,6 +18,7 @@ pub struct CompatError {
     status: StatusCode,
     text: String,
     retry_after: Option<u64>,
+    challenge: Option<&'static str>,
 }
 
 /// What went wrong, in a sentence.
@@ -57,14 +58,19 @@ pub enum CompatProblems {
 impl CompatError {
     /// A sentence with its status.
     pub fn new(status: StatusCode, text: &str) -> Self {
-        Self { status, text: text.to_owned(), retry_after: None }
+        Self { status, text: text.to_owned(), retry_after: None, challenge: None }
     }
 }
 
 impl From<ApiError> for CompatError {
     fn from(error: ApiError) -> Self {
         error.log();
-        Self { status: error.status(), text: error.detail(), retry_after: error.retry_after() }
+        Self {
+            status: error.status(),
+            text: error.detail(),
+            retry_after: error.retry_after(),
+            challenge: error.challenge(),
+        }
     }
 }
 
@@ -86,6 +92,10 @@ impl ResponseError for CompatError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        answer_to(self.status, self.retry_after).json(CompatErrorBody { error: self.text.clone() })
+        let mut answer = answer_to(self.status, self.retry_after);
+        if let Some(challenge) = self.challenge {
+            answer.insert_header(("WWW-Authenticate", challenge));
+        }
+        answer.json(CompatErrorBody { error: self.text.clone() })
     }
 }

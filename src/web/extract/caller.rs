@@ -63,10 +63,11 @@ async fn read(request: HttpRequest) -> Result<Reader, ApiError> {
     let state = state(&request)?;
     let door = door(&request, &state)?;
     let token = bearer(&request).ok_or(ApiError::NotAuthenticated)?;
-    let verified = door.verifier.verify(token).await?;
-    let mut caller = Caller::from_token(&verified, &door.tenant.identity)?;
+    let name = &door.tenant.name;
+    let verified = door.verifier.verify(token).await.map_err(|error| ApiError::of_token(error, name))?;
+    let mut caller = Caller::from_token(&verified, &door.tenant.identity).map_err(|e| ApiError::of_caller(&e, name))?;
     caller.request = request_id(&request);
-    let budget = state.rate_limit.check(&door.tenant.name, &caller.user);
+    let budget = state.rate_limit.check(name, &caller.user);
     request.extensions_mut().insert(budget);
     if let Some(seconds) = budget.wait {
         return Err(ApiError::RateLimited(seconds));

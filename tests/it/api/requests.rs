@@ -93,3 +93,22 @@ async fn an_audit_event_names_the_request_that_caused_it() {
         assert_eq!(event.request.id.as_deref(), Some("the-request"), "{}", event.code);
     }
 }
+
+#[actix_web::test]
+async fn an_error_is_named_in_the_challenge_only_where_a_token_was_sent() {
+    let app = TestApp::new().await;
+    app.token("nobody", &json!({"uid": 5}), &["behalf"]);
+    for path in ["/v1/grants", "/agent"] {
+        let get = || app.request(Method::GET, path);
+        let wrong = Some(r#"Bearer error="invalid_token""#);
+        for (request, challenge) in [
+            (get(), Some("Bearer")),
+            (get().header("authorization", "Basic YW5uOmFubg=="), Some("Bearer")),
+            (get().bearer_auth("garbage"), wrong),
+            (get().bearer_auth("nobody"), wrong),
+        ] {
+            let answer = app.send(request).await;
+            assert_eq!((answer.status.as_u16(), answer.header("www-authenticate")), (401, challenge), "{path}");
+        }
+    }
+}
