@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 pub use docs::{env_example, markdown_table};
@@ -121,6 +122,7 @@ fn tenants(sources: &Sources, found: &mut Findings) -> Read<BTreeMap<TenantName,
         }
     }
     distinct(&tenants, found)?;
+    shared_secrets(&tenants, found);
     all_well.map(|()| tenants)
 }
 
@@ -168,4 +170,18 @@ fn distinct(tenants: &BTreeMap<TenantName, Tenant>, found: &mut Findings) -> Rea
         }
     }
     all_well
+}
+
+/// Whoever may call the hook of one of them may then call that of the other.
+fn shared_secrets(tenants: &BTreeMap<TenantName, Tenant>, found: &mut Findings) {
+    let mut seen: BTreeMap<&str, &TenantName> = BTreeMap::new();
+    for (name, tenant) in tenants {
+        for secret in &tenant.hook.secrets {
+            if let Some(other) = seen.insert(secret.expose_secret(), name) {
+                found.warnings.push(format!(
+                    "key `tenants.{name}`: tenant `{other}` has the same hook secret; give each its own"
+                ));
+            }
+        }
+    }
 }

@@ -36,6 +36,9 @@ async fn play(serve: bool) -> Result<(), String> {
         set.issuer.url(),
     ));
     let told = story::tell(&set).await;
+    if told.is_ok() {
+        say("\nEvery step did what it said.");
+    }
     if told.is_ok() && serve {
         set.print_commands().await?;
         if let Err(error) = lifecycle::stop_signal().await {
@@ -43,7 +46,5 @@ async fn play(serve: bool) -> Result<(), String> {
         }
     }
     set.strike().await;
-    told?;
-    say("\nEvery step did what it said.");
-    Ok(())
+    told
 }

@@ -150,7 +150,7 @@ settings! {
     }
     Tenant "Callers of the API" {
         API_SCOPE = setting("api.scope", "BEHALF_API_SCOPE", "behalf",
-            "Scope that a token needs to change anything; not asked for where the old variables are used and this isn't set");
+            "Scope that a token needs to change anything; not asked for where `ISSUER`, `TOKEN_AUD` and `SERVICE_AUTH_SECRET` are all used and this isn't set");
         USER_CLAIM = setting("identity.user_claim", "BEHALF_USER_CLAIM", "uid",
             "Claim that names the user by the same id as the hook does");
         ADMIN_CLAIM = setting("roles.admin.claim", "BEHALF_ADMIN_CLAIM", "", "Claim that makes an administrator");

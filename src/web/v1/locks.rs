@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::locks,
+    app::{caller::Caller, grants::find_user, locks},
     domain::{
         ids::UserId,
         lock::{Lock, Placed},
@@ -15,7 +15,7 @@ use crate::{
         error::ApiError,
         extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, user_ref},
         problem::{BodyProblems, CallerProblems},
-        state::AppState,
+        state::{AppState, Door},
     },
 };
 
@@ -131,7 +131,7 @@ pub async fn place(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct UserPath {
-    /// Id of the account.
+    /// Id of the account, or its login.
     #[param(example = "00u1bob")]
     user: String,
 }
@@ -147,10 +147,26 @@ pub async fn lift(
     Then(Writer { door, caller }, path): Then<Writer, web::Path<UserPath>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = UserId::parse(&path.user)
-        .map_err(|error| ApiError::Invalid { field: Some("user".to_owned()), problem: error.to_string() })?;
+    let user = account(&door, &caller, &path.user).await?;
     locks::lift(&state.services, &door.tenant, &caller, &user).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The account that `text` names: by its login where the caller may know, else by the text as an id. The directory may
+/// have forgotten an account whose lock still stands.
+async fn account(door: &Door, caller: &Caller, text: &str) -> Result<UserId, ApiError> {
+    let id = UserId::parse(text);
+    if let Ok(id) = &id
+        && *id == caller.user
+    {
+        return Ok(id.clone());
+    }
+    let found = find_user(&*door.tenant.directory, &user_ref("user", text)?).await?;
+    // To whom another's account is no business, it isn't said whether there is one.
+    match found.filter(|user| caller.administrator || user.id == caller.user) {
+        Some(user) => Ok(user.id),
+        None => id.map_err(|error| ApiError::Invalid { field: Some("user".to_owned()), problem: error.to_string() }),
+    }
 }
 
 /// Whose lock.

@@ -84,6 +84,19 @@ async fn others_accounts_are_nobodys_business() {
 }
 
 #[actix_web::test]
+async fn a_lock_is_lifted_by_the_accounts_login_too() {
+    let app = TestApp::new().await;
+    for who in ["bob", "root"] {
+        assert_eq!(app.post("/v1/locks", "bob", &json!({})).await.status, 201);
+        app.delete("/v1/locks/bob@example.test", "eve").await.is_problem(403, "administrator-only");
+        assert!(is_locked(&app, "bob", "00ubob").await);
+        assert_eq!(app.delete("/v1/locks/bob@example.test", who).await.status, 204, "{who}");
+        assert!(!is_locked(&app, "bob", "00ubob").await);
+    }
+    app.delete("/v1/locks/nobody@example.test", "root").await.is_problem(404, "not-found");
+}
+
+#[actix_web::test]
 async fn an_administrator_sees_all_of_them_page_by_page() {
     let app = TestApp::new().await;
     for n in 0..5 {

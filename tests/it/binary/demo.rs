@@ -53,6 +53,10 @@ async fn it_stays_and_the_commands_that_it_prints_work() {
         let tried = run(Command::new("sh").args(["-e", "-c", &script])).await;
         assert_eq!(tried.code, Some(0), "{tried:?}\n{script}");
         assert!(tried.out.contains("bob@example.test"), "for whom Ann may act: {}", tried.out);
+        assert!(tried.out.contains(r#""on_behalf_sub":"bob@example.test""#), "decoded: {}", tried.out);
+        assert!(tried.out.contains("not-delegated") && tried.out.contains("behalf_hooks"), "{}", tried.out);
+        let verdict = out.iter().position(|line| line == "Every step did what it said.").unwrap();
+        assert!(verdict < start, "before the commands");
         assert!(tried.out.contains("access_token") && !tried.out.contains("server_error"), "{}", tried.out);
 
         demo.signal(signal);
