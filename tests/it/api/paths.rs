@@ -51,7 +51,7 @@ async fn a_lock_is_lifted_by_its_own_name_only() {
     let app = TestApp::new().await;
     app.post("/v1/locks", "bob", &json!({})).await;
     let long = "x".repeat(10_000);
-    for trick in TRICKS.into_iter().chain([long.as_str(), "bob@example.test", "00ubob%20", "00uBOB"]) {
+    for trick in TRICKS.into_iter().chain([long.as_str(), "BOB@example.test", "00ubob%20", "00uBOB"]) {
         for who in ["bob", "root"] {
             let answer = app.raw(Method::DELETE, &format!("/v1/locks/{trick}"), who).await;
             let status = answer.status.as_u16();
