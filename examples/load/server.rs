@@ -40,7 +40,8 @@ impl Server {
     /// behalf with one worker, its data and users in `folder`.
     pub(crate) async fn behalf(binary: &Path, folder: &Path, issuer: &str) -> Result<Self, Fault> {
         let address = free()?;
-        let mut command = Command::new(binary);
+        // It starts in the folder of its data, where a relative path would lead elsewhere.
+        let mut command = Command::new(binary.canonicalize()?);
         command
             .arg("serve")
             .current_dir(folder)
