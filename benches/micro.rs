@@ -117,6 +117,7 @@ fn dialect(c: &mut Criterion) {
         effect: Effect::Patch(patch),
         event: Some("evt_AaHuVl4AWlpaWlpaWlpaWg".to_owned()),
         trace: trace.into(),
+        sealed: None,
     };
     let mut group = c.benchmark_group("encode");
     group.bench_function("untouched", |b| b.iter(|| okta.encode(black_box(&request), &Decision::UNTOUCHED)));

@@ -1,5 +1,6 @@
 //! The outside world behind the ports: identity providers, directories, stores, keys, clock.
 
+pub mod audit;
 pub mod dialect;
 pub mod directory;
 pub mod http_client;

@@ -6,12 +6,17 @@ pub mod begin_delegation;
 pub mod caller;
 mod commit;
 pub mod delegations;
+pub mod deliver;
+mod denied;
 pub mod epoch;
 pub mod error;
 pub mod grants;
 pub mod locks;
 pub mod reaper;
 pub mod records;
+pub mod sealed;
+pub mod sealer;
+pub mod trail;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,5 +1,6 @@
 //! Configuration to running service: the only file that names concrete adapters.
 
+mod audit;
 mod background;
 mod preview;
 mod tenant;
@@ -19,12 +20,12 @@ use crate::{
             timed::Timed,
         },
     },
-    app::{Services, answer_hook::UnknownIds, epoch, error::AppError},
+    app::{Services, answer_hook::UnknownIds, epoch, error::AppError, sealer::Sealer},
     config::{Config, StoreKind},
     domain::ids::TenantName,
     metrics::Metrics,
     policy::Pipeline,
-    ports::{clock::Clock, entropy::Entropy, store::Store},
+    ports::{audit_sink::AuditSink, clock::Clock, entropy::Entropy, store::Store},
     web::{
         app::app,
         openapi,
@@ -52,6 +53,9 @@ pub enum BootError {
     /// The address can't be listened on.
     #[error("BEHALF_BIND: can't listen on {0}: {1}")]
     Bind(std::net::SocketAddr, io::Error),
+    /// There is no key to sign the audit trail with.
+    #[error("{0}: {1}")]
+    SigningKey(&'static str, String),
     /// Certificate or key can't be used.
     #[error("{0}")]
     Tls(String),
@@ -63,6 +67,9 @@ pub struct Behalf {
     pub state: web::Data<AppState>,
     /// The store itself, for its clock and its end.
     pub store: Arc<EmbeddedStore>,
+    /// Seals the audit trail.
+    pub sealer: Arc<Sealer>,
+    sink: Option<Arc<dyn AuditSink>>,
     directories: Vec<(Arc<EmbeddedDirectory>, std::time::Duration)>,
     data: Option<PathBuf>,
     stop: CancellationToken,
@@ -89,6 +96,7 @@ impl Behalf {
             directories.push((directory, settings.directory.reload));
             doors.insert(name.clone(), Arc::new(door));
         }
+        let sealer = Arc::new(audit::sealer(&config.audit, data.as_deref(), &*entropy)?);
         let tracker = TaskTracker::new();
         let services = Services {
             store: timed,
@@ -102,9 +110,11 @@ impl Behalf {
         };
         for name in services.tenants.keys() {
             epoch::ensure(&services, name).await?;
+            sealer.announce(&services, name).await?;
         }
         let state = web::Data::new(state(config, Arc::new(services), doors, metrics));
-        Ok(Self { state, store, directories, data, stop: CancellationToken::new(), tracker })
+        let (sink, stop) = (audit::sink(&config.audit), CancellationToken::new());
+        Ok(Self { state, store, sealer, sink, directories, data, stop, tracker })
     }
 
     /// Binds, and starts the background work. The server runs once it is awaited; it leaves signals to the caller.
@@ -129,6 +139,11 @@ impl Behalf {
         let state = &self.state;
         self.spawn(background::reap(Arc::clone(&state.services), Arc::clone(&state.metrics)));
         self.spawn(background::tidy(state.clone()));
+        self.spawn(background::seal(Arc::clone(&state.services), Arc::clone(&self.sealer)));
+        if let Some(sink) = &self.sink {
+            let (services, sealer) = (Arc::clone(&state.services), Arc::clone(&self.sealer));
+            self.spawn(background::deliver(services, Arc::clone(sink), sealer));
+        }
         for (directory, period) in &self.directories {
             self.spawn(directory.watch(*period));
         }

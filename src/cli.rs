@@ -1,10 +1,11 @@
 //! The command line. Values come from the configuration; the command line only says what to do.
 
+mod audit;
 mod check;
 mod health;
 mod store;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
 
@@ -39,9 +40,9 @@ enum Command {
     Check,
     /// Ask a running service whether it is ready; for container health checks
     Health {
-        /// Its address
-        #[arg(long, default_value = "http://127.0.0.1:8080")]
-        url: String,
+        /// Its address; default: where the configuration says that it listens
+        #[arg(long)]
+        url: Option<String>,
     },
     /// Print the API document
     Openapi,
@@ -50,10 +51,15 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
-    /// Look at the embedded store
+    /// Verify the sealed audit trail, and take it out of the house
+    Audit {
+        #[command(subcommand)]
+        what: audit::AuditCommand,
+    },
+    /// Look after the embedded store
     Store {
         #[command(subcommand)]
-        what: StoreCommand,
+        what: store::StoreCommand,
     },
 }
 
@@ -65,27 +71,18 @@ enum ConfigCommand {
     Table,
 }
 
-#[derive(Debug, Subcommand)]
-enum StoreCommand {
-    /// Show what is in it, running or not
-    Status {
-        /// The data folder; default: that of the configuration
-        #[arg(long)]
-        data: Option<PathBuf>,
-    },
-}
-
 /// Does what the command line says.
 pub async fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Serve => serve().await,
         Command::Demo { serve } => demo::run(serve).await,
         Command::Check => check::run().await,
-        Command::Health { url } => health::run(&url).await,
+        Command::Health { url } => health::run(url).await,
         Command::Openapi => print(&openapi::json()),
         Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
         Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),
-        Command::Store { what: StoreCommand::Status { data } } => store::status(data).await,
+        Command::Audit { what } => audit::run(what).await,
+        Command::Store { what } => store::run(what).await,
     }
 }
 

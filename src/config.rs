@@ -10,11 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 pub use docs::{env_example, markdown_table};
 pub use mistakes::{Mistake, Mistakes};
-pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
+pub use server::{AuditSettings, BODY_LIMIT, LogFormat, LogSettings, Server, SinkKind, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectorySettings, HookBearer, HookCallers, Tenant, UserTypes,
 };
@@ -47,6 +48,8 @@ pub struct Config {
     pub log: LogSettings,
     /// Where records are kept.
     pub store: StoreKind,
+    /// What happens to the sealed audit trail.
+    pub audit: AuditSettings,
     /// Certificates to trust besides the system's, PEM.
     pub ca_file: Option<PathBuf>,
     /// Whether `/metrics` answers.
@@ -91,6 +94,7 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
     let server = server::server(&mut reader);
     let log = server::log(&mut reader);
     let store = server::store(&mut reader);
+    let audit = server::audit(&mut reader);
     let ca_file = server::ca_file(&mut reader);
     let metrics = server::metrics(&mut reader);
     let tenants = tenants(sources, found);
@@ -98,6 +102,7 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
         server: server?,
         log: log?,
         store: store?,
+        audit: audit?,
         ca_file: ca_file?,
         metrics: metrics?,
         tenants: tenants?,
@@ -117,6 +122,7 @@ fn tenants(sources: &Sources, found: &mut Findings) -> Read<BTreeMap<TenantName,
         }
     }
     distinct(&tenants, found)?;
+    shared_secrets(&tenants, found);
     all_well.map(|()| tenants)
 }
 
@@ -164,4 +170,18 @@ fn distinct(tenants: &BTreeMap<TenantName, Tenant>, found: &mut Findings) -> Rea
         }
     }
     all_well
+}
+
+/// Whoever may call the hook of one of them may then call that of the other.
+fn shared_secrets(tenants: &BTreeMap<TenantName, Tenant>, found: &mut Findings) {
+    let mut seen: BTreeMap<&str, &TenantName> = BTreeMap::new();
+    for (name, tenant) in tenants {
+        for secret in &tenant.hook.secrets {
+            if let Some(other) = seen.insert(secret.expose_secret(), name) {
+                found.warnings.push(format!(
+                    "key `tenants.{name}`: tenant `{other}` has the same hook secret; give each its own"
+                ));
+            }
+        }
+    }
 }

@@ -5,12 +5,14 @@
 pub mod authorization_server;
 mod client;
 mod say;
+mod sealed;
 mod set;
 mod story;
 
 use std::process::ExitCode;
 
 use self::{say::say, set::Set};
+use crate::lifecycle;
 
 /// Plays the story and fails if any step didn't do what it says. With `serve`, everything runs on until Ctrl-C.
 pub async fn run(serve: bool) -> ExitCode {
@@ -34,14 +36,15 @@ async fn play(serve: bool) -> Result<(), String> {
         set.issuer.url(),
     ));
     let told = story::tell(&set).await;
+    if told.is_ok() {
+        say("\nEvery step did what it said.");
+    }
     if told.is_ok() && serve {
         set.print_commands().await?;
-        if let Err(error) = tokio::signal::ctrl_c().await {
+        if let Err(error) = lifecycle::stop_signal().await {
             say(&format!("signals can't be waited for: {error}"));
         }
     }
     set.strike().await;
-    told?;
-    say("\nEvery step did what it said.");
-    Ok(())
+    told
 }

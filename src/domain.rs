@@ -1,6 +1,7 @@
 //! The rules of delegation, pure: no async, no I/O, no clock, no randomness. Time and ids come in as parameters.
 
 pub mod audit;
+pub mod chain;
 pub mod claims;
 pub mod delegation;
 pub mod hook;

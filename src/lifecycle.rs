@@ -41,7 +41,8 @@ async fn drain(handle: &ServerHandle, delay: Duration) {
     handle.stop(true).await;
 }
 
-async fn stop_signal() -> io::Result<&'static str> {
+/// Waits for SIGTERM or SIGINT and gives its name.
+pub async fn stop_signal() -> io::Result<&'static str> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(tokio::select! {
         _ = term.recv() => "SIGTERM",

@@ -114,3 +114,6 @@ impl Pipeline {
         Verdict { trace, result }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! The machine's clock and randomness: the only place that reads them.
 
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
 use jiff::Timestamp;
 
 use crate::ports::{clock::Clock, entropy::Entropy};
@@ -12,6 +17,12 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+    fn monotonic(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
     }
 }
 

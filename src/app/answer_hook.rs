@@ -4,6 +4,7 @@
 //! The directory is asked before the commit, so its failure consumes nothing.
 
 mod attempt;
+mod events;
 mod unknown_ids;
 
 use std::{sync::Arc, time::Duration};
@@ -42,55 +43,75 @@ pub struct Desk {
     pub tenant: Arc<Tenant>,
     /// In which dialect.
     pub dialect: Arc<dyn Dialect>,
+    /// Our id of the request, for the audit trail.
+    pub request: Option<String>,
 }
 
 impl Desk {
-    /// Answers a hook, always and in the IdP's form. Hooks without an id, nearly all, touch neither store nor
-    /// directory; the others run as a task of their own, which a time-out or a hang-up can't cut in half.
-    pub async fn answer(&self, request: HookRequest<'_>, body: &[u8]) -> Answer {
+    /// Answers a hook that arrived at `started`, always and in the IdP's form. Hooks without an id, nearly all, touch
+    /// neither store nor directory; the others run as a task of their own, which a time-out or a hang-up can't cut in
+    /// half.
+    pub async fn answer(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
         if request.candidate == Candidate::None {
-            return self.without_id(&request).await;
+            return self.without_id(&request, started).await;
         }
-        let started = Instant::now();
         let request = Arc::new(request.into_owned());
         let delivery = fingerprint(&request, body);
-        let attempt = Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started };
-        let task = self.services.tracker.spawn_on(attempt.run(), &self.services.runtime);
-        match task.await {
-            Ok(Ended::Answered { body, outcome }) => Answer { response: HookResponse { status: 200, body }, outcome },
-            Ok(Ended::Decided(decision)) => self.write(&request, &decision),
+        let attempt = Arc::new(Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started });
+        let task = self.services.tracker.spawn_on(Arc::clone(&attempt).run(), &self.services.runtime);
+        let ended = match task.await {
+            Ok(ended) => ended,
             // A panic in a stage, or a runtime that is going down.
             Err(error) => {
                 tracing::error!(%error, "answering a hook failed");
-                self.write(&request, &self.tenant.refusal.refuse(Reason::Internal))
+                attempt.refuse(Reason::Internal.into()).await
             }
+        };
+        match ended {
+            Ended::Answered { body, outcome } => Answer { response: HookResponse { status: 200, body }, outcome },
+            Ended::Decided(decision) => self.write(&request, &decision),
         }
     }
 
-    /// Answers a body that is no hook. If it may hold an id, it is refused; else the token stays as it is.
-    pub fn answer_garbage(&self, what: &NotAHook) -> Answer {
+    /// Answers a body that is no hook; `None`: one that wasn't even read to its end. If it may hold an id, it is
+    /// refused; else the token stays as it is. But what can't be read can't be cleaned either: where the token may
+    /// pretend a delegation, none is minted, whatever `on_refused` says.
+    pub async fn answer_garbage(&self, what: &NotAHook, body: Option<&[u8]>, started: Instant) -> Answer {
         let mut decision = self.tenant.refusal.refuse(Reason::MalformedHook);
-        if !what.carries_id {
+        let pretends = body.is_none_or(|body| self.tenant.claims.names.may_be_in(body));
+        if what.carries_id || pretends {
+            let (services, tenant) = (Arc::clone(&self.services), self.tenant.name.clone());
+            let actor = Actor { kind: "idp".to_owned(), id: self.dialect.name().to_owned(), login: None };
+            let request = self.request.clone();
+            let denied = move |now| {
+                let event = services.event(&tenant, Code::HookDenied, actor, now).failed(Reason::MalformedHook);
+                event.in_request(request.as_deref())
+            };
+            let until = self.last_moment(started);
+            decision.event = self.services.record_until(&self.tenant, until, |now| vec![denied(now)]).await;
+        }
+        if pretends {
+            decision.effect = Effect::Reject;
+        } else if !what.carries_id {
             decision.effect = Effect::Untouched;
         }
         self.write(&HookRequest::default(), &decision)
     }
 
-    async fn without_id(&self, request: &HookRequest<'_>) -> Answer {
+    async fn without_id(&self, request: &HookRequest<'_>, started: Instant) -> Answer {
         let Some(patch) = self.tenant.claims.stripped(request) else {
             return self.write(request, &Decision::UNTOUCHED);
         };
-        let event = self
-            .services
-            .record(&self.tenant, |now| {
-                let who = Actor::user_id(&shown(request.agent.as_deref()));
-                self.services
-                    .event(&self.tenant.name, Code::ClaimsSpoofed, who, now)
-                    .through(&shown(request.client.as_deref()))
-                    .detail("hook_event_id", shown(request.event_id.as_deref()))
-            })
-            .await;
-        let decision = Decision { outcome: Outcome::Stripped, effect: Effect::Patch(patch), event, trace: Vec::new() };
+        let spoofed = self.spoofed(request);
+        let until = self.last_moment(started);
+        let event = self.services.record_until(&self.tenant, until, |now| vec![spoofed(now)]).await;
+        let decision = Decision {
+            outcome: Outcome::Stripped,
+            effect: Effect::Patch(patch),
+            event,
+            trace: Vec::new(),
+            sealed: None,
+        };
         self.write(request, &decision)
     }
 
@@ -98,10 +119,19 @@ impl Desk {
         Answer { response: self.dialect.encode(request, decision), outcome: decision.outcome }
     }
 
-    /// When the answer has to be ready.
+    /// When the decision has to be made.
     fn deadline(&self, started: Instant) -> Instant {
-        let patience = self.dialect.patience().saturating_sub(Duration::from_millis(200));
-        started + self.tenant.budget.hook.min(patience)
+        self.hard_stop(started).min(started + self.tenant.budget.hook)
+    }
+
+    /// An answer that leaves later comes when nobody listens, and a refusal that nobody hears is a plain token.
+    fn hard_stop(&self, started: Instant) -> Instant {
+        started + self.dialect.patience().saturating_sub(Duration::from_millis(200))
+    }
+
+    /// Until when an answer waits for its event to be written.
+    fn last_moment(&self, started: Instant) -> Instant {
+        self.hard_stop(started).min(Instant::now() + self.tenant.budget.commit)
     }
 }
 

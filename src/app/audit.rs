@@ -4,7 +4,10 @@ use jiff::Timestamp;
 
 use super::{Services, Tenant, caller::Caller, error::AppError, records::decode_event};
 use crate::{
-    domain::audit::{Actor, Event},
+    domain::{
+        audit::{Actor, Event},
+        reason::Reason,
+    },
     ports::store::Seq,
 };
 
@@ -54,7 +57,7 @@ pub async fn page(
             scanned += 1;
             let event = decode_event(&stored)?;
             if filter.fits(&event) && may_see(caller, &event) {
-                events.push((stored.seq, event));
+                events.push((stored.seq, shown(caller, event)));
             }
             if events.len() == limit {
                 return Ok(AuditPage { events, next: Some(at) });
@@ -74,6 +77,21 @@ fn may_see(caller: &Caller, event: &Event) -> bool {
         || event.actor.id == me
         || event.on_behalf_of.as_ref().is_some_and(|who| who.id == me)
         || event.outcome.result == "success" && event.target.iter().any(|t| t.id == me && concerns(&t.kind))
+}
+
+/// The event as the caller may know it. Exact reasons and the trace are an administrator's: to everybody else they
+/// would tell apart what the refusal itself must not (no such user, or no grant).
+fn shown(caller: &Caller, mut event: Event) -> Event {
+    if !caller.administrator {
+        event.outcome.reason = event.outcome.reason.map(coarse);
+        event.policy.trace.clear();
+    }
+    event
+}
+
+/// The outside's code for an exact one; what stands in no table is no secret.
+fn coarse(exact: String) -> String {
+    Reason::ALL.iter().find(|r| r.code() == exact).map_or(exact, |r| r.public().code().to_owned())
 }
 
 impl Filter {

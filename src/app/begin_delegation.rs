@@ -136,6 +136,7 @@ impl Begin<'_> {
             .on_behalf_of(&delegation.delegator)
             .on("delegation", &reference)
             .through(self.client.as_str())
+            .in_request(self.caller.request.as_deref())
             .changed(None, "PENDING");
         let event = with_words(event, self.request, delegation.rule.as_deref());
         let [lock_one, lock_two] = self.lock_keys();
@@ -247,6 +248,7 @@ async fn refused(
                 .event(&tenant.name, Code::DelegationRefused, Actor::user_id(caller.user.as_str()), now)
                 .failed(reason)
                 .through(client.as_str())
+                .in_request(caller.request.as_deref())
                 .on("user", &asked);
             match people {
                 None => event,

@@ -38,6 +38,8 @@ pub struct Caller {
     pub administrator: bool,
     /// Whether the token has the scope for changes.
     pub may_change: bool,
+    /// The id of the request he calls with, for the audit trail.
+    pub request: Option<String>,
 }
 
 /// Why a verified token is no caller.
@@ -68,6 +70,7 @@ impl Caller {
             scopes: token.scopes.clone(),
             administrator,
             may_change: policy.scope.as_ref().is_none_or(|scope| token.scopes.contains(scope)),
+            request: None,
         })
     }
 }

@@ -1,8 +1,9 @@
 //! Committing when the answer may get lost.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Services, Tenant, records};
 use crate::{
@@ -14,6 +15,10 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A commit taken in before its `not_after` may show this much later.
 const MARGIN: SignedDuration = SignedDuration::from_secs(2);
+/// How long an API call waits for a commit, doubts included.
+const API_PATIENCE: Duration = Duration::from_secs(3);
+/// How long an event that nobody waits for any more is tried.
+const RECORD_FOR: Duration = Duration::from_secs(10);
 
 impl Services {
     /// The last instant (store's time) at which a commit of an API call is wanted.
@@ -23,7 +28,22 @@ impl Services {
     }
 
     /// Commits; when the reply is lost, the record under `witness`, which the change writes, tells what became of it.
+    /// For API calls: after 3 s without certainty it gives up, `Unknown`.
     pub async fn commit_and_settle(
+        &self,
+        tenant: &TenantName,
+        change: Change,
+        witness: Key,
+        id: ChangeId,
+        not_after: Timestamp,
+    ) -> Result<Committed, StoreError> {
+        let certain = self.commit_to_the_end(tenant, change, witness, id, not_after);
+        let in_time = timeout(API_PATIENCE, certain).await;
+        in_time.unwrap_or_else(|_| Err(StoreError::Unknown("no certainty in time".to_owned())))
+    }
+
+    /// As [`Services::commit_and_settle`], but ends only when it is certain; bound it from outside.
+    pub async fn commit_to_the_end(
         &self,
         tenant: &TenantName,
         change: Change,
@@ -42,7 +62,7 @@ impl Services {
 
     /// Waits until it is certain whether the change was applied: true if the record under `witness` is its doing.
     /// Ends only when the store answers; bound it from outside.
-    pub async fn settle(&self, tenant: &TenantName, witness: Key, id: ChangeId, not_after: Timestamp) -> bool {
+    async fn settle(&self, tenant: &TenantName, witness: Key, id: ChangeId, not_after: Timestamp) -> bool {
         let certain = not_after.saturating_add(MARGIN).unwrap_or(not_after);
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
@@ -59,9 +79,31 @@ impl Services {
 
     /// Writes one event that goes with no change of records. Gives its id if it stands; a failure is logged.
     pub async fn record(&self, tenant: &Tenant, event: impl FnOnce(Timestamp) -> Event) -> Option<String> {
-        let written = tokio::time::timeout(tenant.budget.commit, self.try_record(tenant, event)).await;
-        match written {
-            Ok(Ok(id)) => Some(id),
+        self.record_within(tenant, tenant.budget.commit, |now| vec![event(now)]).await
+    }
+
+    /// Writes events that go with no change of records, as a task of its own that is waited for until `until`.
+    /// Gives the first one's id if they stand by then.
+    pub async fn record_until(
+        self: &Arc<Self>,
+        tenant: &Arc<Tenant>,
+        until: Instant,
+        events: impl FnOnce(Timestamp) -> Vec<Event> + Send + 'static,
+    ) -> Option<String> {
+        let (services, tenant) = (Arc::clone(self), Arc::clone(tenant));
+        let work = async move { services.record_within(&tenant, RECORD_FOR, events).await };
+        let task = self.tracker.spawn_on(work, &self.runtime);
+        timeout_at(until, task).await.ok()?.ok()?
+    }
+
+    async fn record_within(
+        &self,
+        tenant: &Tenant,
+        within: Duration,
+        events: impl FnOnce(Timestamp) -> Vec<Event>,
+    ) -> Option<String> {
+        match timeout(within, self.try_record(tenant, within, events)).await {
+            Ok(Ok(id)) => id,
             Ok(Err(error)) => {
                 tracing::error!(tenant = %tenant.name, %error, "an audit event could not be written");
                 None
@@ -73,20 +115,26 @@ impl Services {
         }
     }
 
-    async fn try_record(&self, tenant: &Tenant, event: impl FnOnce(Timestamp) -> Event) -> Result<String, StoreError> {
+    async fn try_record(
+        &self,
+        tenant: &Tenant,
+        within: Duration,
+        events: impl FnOnce(Timestamp) -> Vec<Event>,
+    ) -> Result<Option<String>, StoreError> {
         let now = self.store.read(&tenant.name, &[]).await?.now;
-        let event = event(now);
+        let events = events(now);
+        let within = SignedDuration::try_from(within).unwrap_or(MARGIN);
         let change = Change {
             id: self.change_id(),
-            not_after: self.not_after(now, tenant),
+            not_after: now.saturating_add(within).unwrap_or(now),
             expect: Vec::new(),
             fence: None,
             puts: Vec::new(),
             drops: Vec::new(),
-            events: records::encode_events(std::slice::from_ref(&event))?,
+            events: records::encode_events(&events)?,
         };
         match self.store.commit(&tenant.name, change).await? {
-            Committed::Done(_) => Ok(event.id.as_str().to_owned()),
+            Committed::Done(_) => Ok(events.first().map(|event| event.id.as_str().to_owned())),
             other => Err(StoreError::Unavailable(format!("not written: {other:?}"))),
         }
     }

@@ -76,6 +76,7 @@ pub async fn cancel(services: &Services, tenant: &Tenant, caller: &Caller, id: &
             .on_behalf_of(&delegator)
             .on("delegation", &DelegationRef(key.id))
             .through(client.as_str())
+            .in_request(caller.request.as_deref())
             .changed(Some("PENDING"), cancelled.state.name());
         let (change_id, not_after) = (services.change_id(), services.not_after(snapshot.now, tenant));
         let change = Change {

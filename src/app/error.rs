@@ -33,6 +33,9 @@ pub enum AppError {
     /// Only an administrator may.
     #[error("this needs the administrator's role")]
     AdministratorOnly,
+    /// The caller's own account can't have agents.
+    #[error("your account can't be delegated: it isn't active, or isn't of the type that can be")]
+    CannotDelegate,
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),

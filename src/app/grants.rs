@@ -16,8 +16,8 @@ use crate::{
 
 /// Look-ups of one list that run at the same time.
 const AT_ONCE: usize = 8;
-/// A list is cut here; nobody reads on.
-const MOST: usize = 500;
+/// A list is cut here. The embedded directory takes no more agents than that, so nobody hides behind the end.
+const MOST: usize = 1000;
 
 /// One of a delegator's agents.
 #[derive(Debug, Clone)]
@@ -71,12 +71,18 @@ pub async fn add(
     if user.id == caller.user {
         return Err(AppError::Invalid { field: "agent", problem: "is yourself".to_owned() });
     }
-    if find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?.is_none_or(|me| !me.is_active()) {
-        return Err(AppError::Refused(Reason::DelegatorInactive));
-    }
+    must_be_delegatable(tenant, caller).await?;
     let change = GrantChange { services, tenant, caller, delegator: &caller.user, agent: &user.id };
     let written = change.make(Code::GrantAdded).await?;
     Ok((user, written))
+}
+
+/// An account that can't be a delegator gets no agents: the grant would wait, and nobody would see why.
+pub async fn must_be_delegatable(tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
+    let me = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
+    let wanted = &tenant.policy.delegatable_type;
+    let can = me.is_some_and(|me| me.is_active() && (wanted.is_none() || *wanted == me.user_type));
+    if can { Ok(()) } else { Err(AppError::CannotDelegate) }
 }
 
 /// Ends the grant of an agent, who may be gone from the directory already. `delegator` is the caller himself, or,
@@ -89,11 +95,16 @@ pub async fn remove(
     agent: &UserRef,
 ) -> Result<Written, AppError> {
     if delegator != &caller.user && !caller.administrator {
-        return Err(AppError::AdministratorOnly);
+        return Err(services.denied(tenant, caller, "grant.remove", delegator.as_str()).await);
     }
-    let agent = match find_user(&*tenant.directory, agent).await? {
-        Some(user) => user.id,
-        None => listed_id(tenant, delegator, agent).await?.ok_or(AppError::NotFound("agent"))?,
+    let Some(agent) = listed(tenant, delegator, agent).await? else {
+        // Nobody of that name acts for the delegator. Of an id that is certain; a login may have changed hands, and
+        // whoever had it may act still: so it must not be answered with "done".
+        let found = find_user(&*tenant.directory, agent).await?;
+        return match found.filter(|user| user.id.as_str() == text_of(agent)) {
+            Some(_) => Ok(Written::Already),
+            None => Err(AppError::NotFound("agent")),
+        };
     };
     GrantChange { services, tenant, caller, delegator, agent: &agent }.make(Code::GrantRemoved).await
 }
@@ -112,14 +123,26 @@ pub async fn find_user(directory: &dyn Directory, who: &UserRef) -> Result<Optio
     Ok(directory.user(who).await?.filter(|user| is_named(user, who)))
 }
 
-/// An id that the delegator lists though the directory has no such user any more.
-async fn listed_id(tenant: &Tenant, delegator: &UserId, agent: &UserRef) -> Result<Option<UserId>, AppError> {
-    let text = match agent {
+/// The agent of the delegator's list whom the text names: by his id, which counts first, or else by the login that he
+/// has now. Whoever isn't on the list isn't looked at.
+async fn listed(tenant: &Tenant, delegator: &UserId, agent: &UserRef) -> Result<Option<UserId>, AppError> {
+    let text = text_of(agent);
+    let ids = tenant.directory.agents_of(delegator).await?;
+    if let Some(id) = ids.iter().find(|id| id.as_str() == text) {
+        return Ok(Some(id.clone()));
+    }
+    let known = agents(tenant, delegator).await?;
+    Ok(known.into_iter().find_map(|agent| match agent {
+        Agent::Known(user) if user.login.as_str() == text => Some(user.id),
+        _ => None,
+    }))
+}
+
+fn text_of(user: &UserRef) -> &str {
+    match user {
         UserRef::Id(id) => id.as_str(),
         UserRef::Login(login) | UserRef::Either(login) => login.as_str(),
-    };
-    let listed = tenant.directory.agents_of(delegator).await?;
-    Ok(listed.into_iter().find(|id| id.as_str() == text))
+    }
 }
 
 struct GrantChange<'a> {
@@ -163,6 +186,7 @@ impl GrantChange<'_> {
                 let event = self
                     .services
                     .event(&self.tenant.name, code, actor, now)
+                    .in_request(self.caller.request.as_deref())
                     .on("delegator", self.delegator)
                     .on("agent", self.agent)
                     .detail("operation", verb);

@@ -41,7 +41,7 @@ pub async fn place(
         // Without the role the answer must not tell whether there is such a user.
         let mine = find_user(&*tenant.directory, &own).await?;
         if mine.is_none_or(|me| !crate::policy::grant::is_named(&me, asked)) {
-            return Err(AppError::AdministratorOnly);
+            return Err(services.denied(tenant, caller, "lock.place", text_of(asked)).await);
         }
     }
     let found = find_user(&*tenant.directory, asked).await?.ok_or(AppError::NotFound("user"))?;
@@ -59,7 +59,8 @@ pub async fn place(
             // `place` refuses only what stands already.
             return Ok((present.ok_or(AppError::from_reason(Reason::Internal))?, false));
         };
-        let event = event(services, tenant, Code::LockPlaced, &by, side, &target, &snapshot);
+        let event = event(services, tenant, Code::LockPlaced, &by, side, &target, &snapshot)
+            .in_request(caller.request.as_deref());
         let event = reason.iter().fold(event, |e, text| e.detail("reason", text.as_str()));
         let put = records::put_lock(&lock)?;
         if commit(services, tenant, key, expect, Some(put), event, &snapshot).await? {
@@ -71,8 +72,9 @@ pub async fn place(
 
 /// Lifts what the caller may lift: the owner his own lock, an administrator both.
 pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &UserId) -> Result<(), AppError> {
+    let side = if caller.administrator { Ok(Side::Administrator) } else { side_of(caller, user) };
+    let Ok(side) = side else { return Err(services.denied(tenant, caller, "lock.lift", user.as_str()).await) };
     let by = whom(tenant, caller).await?;
-    let side = if caller.administrator { Side::Administrator } else { side_of(caller, user)? };
     let key = records::lock_key(user);
     for _ in 0..3 {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
@@ -81,11 +83,12 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
         };
         let target = lock.user.clone();
         let put = match lock.lift(side) {
-            Lifted::NotYours => return Err(AppError::AdministratorOnly),
+            Lifted::NotYours => return Err(services.denied(tenant, caller, "lock.lift", user.as_str()).await),
             Lifted::Gone => None,
             Lifted::Remains(rest) => Some(records::put_lock(&rest)?),
         };
-        let event = event(services, tenant, Code::LockLifted, &by, side, &target, &snapshot);
+        let event = event(services, tenant, Code::LockLifted, &by, side, &target, &snapshot)
+            .in_request(caller.request.as_deref());
         if commit(services, tenant, key, expectation(Some(&record)), put, event, &snapshot).await? {
             return Ok(());
         }
@@ -94,16 +97,22 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
 }
 
 /// The lock of one account: one's own, or any for an administrator.
-pub async fn find(
-    services: &Services,
-    tenant: &Tenant,
-    caller: &Caller,
-    user: &UserId,
-) -> Result<Option<Lock>, AppError> {
+async fn find(services: &Services, tenant: &Tenant, caller: &Caller, user: &UserId) -> Result<Option<Lock>, AppError> {
     side_of(caller, user)?;
     let key = records::lock_key(user);
     let snapshot = services.store.read(&tenant.name, &[key]).await?;
     Ok(records::find::<Lock>(&snapshot, &key)?.map(|(lock, _)| lock))
+}
+
+/// Whether the account that `who` names is locked: one's own, or any for an administrator.
+pub async fn check(services: &Services, tenant: &Tenant, caller: &Caller, who: &UserRef) -> Result<bool, AppError> {
+    let user = match find_user(&*tenant.directory, who).await? {
+        Some(user) if caller.administrator || user.id == caller.user => user,
+        None if caller.administrator => return Err(AppError::NotFound("user")),
+        // The same whether there is such a user or not.
+        _ => return Err(services.denied(tenant, caller, "lock.check", text_of(who)).await),
+    };
+    Ok(find(services, tenant, caller, &user.id).await?.is_some())
 }
 
 /// Locks that the caller may see: his own account's, or all of them for an administrator.
@@ -123,6 +132,13 @@ pub async fn list(
     let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
     let items = found.rows.iter().map(|(_, _, r)| records::decode(r)).collect::<Result<_, _>>()?;
     Ok(Listed { items, next })
+}
+
+fn text_of(user: &UserRef) -> &str {
+    match user {
+        UserRef::Id(id) => id.as_str(),
+        UserRef::Login(text) | UserRef::Either(text) => text.as_str(),
+    }
 }
 
 fn names_self(caller: &Caller, user: &UserRef) -> bool {

@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 use actix_web::web;
 
 use crate::{
-    app::{Services, reaper},
+    app::{Services, deliver, reaper, sealer::Sealer},
+    domain::ids::TenantName,
     metrics::Metrics,
+    ports::audit_sink::AuditSink,
     web::state::AppState,
 };
 
@@ -14,6 +16,9 @@ use crate::{
 const REAP_EVERY: Duration = Duration::from_secs(5);
 /// Between two tidyings of the rate limiter.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
+
+/// Between two looks for events to seal or to deliver.
+const SEAL_EVERY: Duration = Duration::from_secs(1);
 
 /// Ends delegations that nobody used and drops old records.
 pub(super) async fn reap(services: Arc<Services>, metrics: Arc<Metrics>) {
@@ -30,7 +35,7 @@ pub(super) async fn reap(services: Arc<Services>, metrics: Arc<Metrics>) {
 }
 
 /// Passes over one tenant until there is nothing left to do, or a pass gets nowhere.
-async fn reap_tenant(services: &Services, tenant: &crate::domain::ids::TenantName) -> u64 {
+async fn reap_tenant(services: &Services, tenant: &TenantName) -> u64 {
     loop {
         match reaper::pass(services, tenant).await {
             Ok(pass) if pass.more && pass.expired + pass.dropped > 0 => {}
@@ -49,5 +54,45 @@ pub(super) async fn tidy(state: web::Data<AppState>) {
     loop {
         ticks.tick().await;
         state.rate_limit.tidy();
+    }
+}
+
+/// Seals what was written since, and signs checkpoints.
+pub(super) async fn seal(services: Arc<Services>, sealer: Arc<Sealer>) {
+    let mut ticks = tokio::time::interval(SEAL_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for tenant in services.tenants.keys() {
+            let result = loop {
+                match sealer.pass(&services, tenant).await {
+                    Ok(pass) if pass.more => {}
+                    other => break other,
+                }
+            };
+            if let Err(error) = result {
+                tracing::warn!(%tenant, %error, "the audit trail could not be sealed");
+            }
+        }
+    }
+}
+
+/// Hands sealed entries to the sink.
+pub(super) async fn deliver(services: Arc<Services>, sink: Arc<dyn AuditSink>, sealer: Arc<Sealer>) {
+    let mut ticks = tokio::time::interval(SEAL_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for tenant in services.tenants.keys() {
+            let delivered = loop {
+                match deliver::pass(&services, tenant, &*sink, sealer.holder()).await {
+                    Ok(pass) if pass.more => {}
+                    other => break other,
+                }
+            };
+            if let Err(error) = delivered {
+                tracing::warn!(%tenant, %error, "the audit trail could not be delivered");
+            }
+        }
     }
 }

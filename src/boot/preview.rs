@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Behalf, BootError, tenant};
+use super::{Behalf, tenant};
 use crate::{
     adapters::{
         http_client,
         store::embedded::{EmbeddedStore, OpenError, Place, Settings, admin},
     },
-    config::{Config, StoreKind},
+    config::{self, Config, StoreKind},
+    domain::ids::TenantName,
     metrics::Metrics,
     ports::{clock::Clock, entropy::Entropy, store::Store},
 };
@@ -29,6 +30,11 @@ impl Preview {
             Err(why) => format!("error: {name}: {why}"),
         });
     }
+
+    fn and(mut self, name: &str, result: Result<String, String>) -> Self {
+        self.note(name, result);
+        self
+    }
 }
 
 impl Behalf {
@@ -39,39 +45,36 @@ impl Behalf {
         if let Some(files) = &config.server.tls {
             preview.note("tls", tenant::tls(files).map(|_| files.cert.display().to_string()));
         }
-        let http = match http_client::build(config.ca_file.as_deref()) {
-            Ok(http) => http,
-            Err(error) => {
-                preview.note("outbound", Err(error.to_string()));
-                return preview;
-            }
-        };
+        // A CA file that can't be used keeps nobody from looking at the rest.
+        let trusting = http_client::build(config.ca_file.as_deref());
+        if let Err(error) = &trusting {
+            preview.note("outbound", Err(error.to_string()));
+        }
         // Directories need a store for their grants; what is checked here is theirs, so an empty one will do.
         let memory = EmbeddedStore::open(&Settings::new(Place::Memory), Arc::clone(&clock), &*entropy);
-        let memory: Arc<dyn Store> = match memory {
-            Ok(store) => Arc::new(store),
-            Err(error) => {
-                preview.note("memory", Err(error.to_string()));
-                return preview;
-            }
+        let (http, memory): (_, Arc<dyn Store>) = match (trusting.or_else(|_| http_client::build(None)), memory) {
+            (Ok(http), Ok(store)) => (http, Arc::new(store)),
+            (Err(error), _) => return preview.and("outbound", Err(error.to_string())),
+            (_, Err(error)) => return preview.and("memory", Err(error.to_string())),
         };
         let metrics = Arc::new(Metrics::default());
         let parts = tenant::Parts { http, metrics: &metrics, clock: &clock, entropy: &entropy, store: &memory };
         for (name, settings) in &config.tenants {
-            match tenant::build(name, settings, &parts) {
-                Err(BootError::Tenant(_, why)) => preview.note(&format!("tenant `{name}`"), Err(why)),
-                Err(error) => preview.note(&format!("tenant `{name}`"), Err(error.to_string())),
-                Ok((door, directory)) => {
-                    let users = format!("{} users", directory.users().len());
-                    preview.note(&format!("directory of `{name}`"), Ok(users));
-                    let keys = door.verifier.probe().await;
-                    let issuer = settings.issuer.to_string();
-                    preview.note(&format!("issuer of `{name}`"), keys.map(|()| issuer).map_err(|e| e.to_string()));
-                }
+            if let Err(why) = tenant::dialect(name, settings, &parts) {
+                preview.note(&format!("hook of `{name}`"), Err(why));
             }
+            let users = tenant::directory(name, settings, &parts).map(|d| format!("{} users", d.users().len()));
+            preview.note(&format!("directory of `{name}`"), users);
+            preview.note(&format!("issuer of `{name}`"), issuer(name, settings, &parts).await);
         }
         preview
     }
+}
+
+async fn issuer(name: &TenantName, settings: &config::Tenant, parts: &tenant::Parts<'_>) -> Result<String, String> {
+    let verifier = tenant::verifier(name, &settings.issuer, &settings.audience, parts)?;
+    verifier.probe().await.map_err(|error| error.to_string())?;
+    Ok(settings.issuer.to_string())
 }
 
 async fn store(kind: &StoreKind, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<String, String> {

@@ -42,18 +42,33 @@ pub(super) fn build(
     let fault = |what: String| BootError::Tenant(name.clone(), what);
     let verifier = verifier(name, &settings.issuer, &settings.audience, parts).map_err(fault)?;
     let dialect = dialect(name, settings, parts).map_err(fault)?;
-    let users = settings.directory.users_file.clone().unwrap_or_default();
-    let embedded = EmbeddedDirectory::open(&users, name.clone(), Arc::clone(parts.store), Arc::clone(parts.entropy))
-        .map_err(|mistakes| fault(format!("BEHALF_USERS_FILE {}: {mistakes}", users.display())))?;
-    let embedded = Arc::new(embedded);
+    let embedded = Arc::new(directory(name, settings, parts).map_err(fault)?);
     // It answers from this process: sharing its answers (`Coalesced`, three tasks for each hook) costs more than asking.
     let inner = Arc::clone(&embedded) as Arc<dyn Directory>;
     let (budget, metrics) = (settings.budgets.directory, Arc::clone(parts.metrics));
     let directory = Timed { inner, budget, metrics };
     let tenant = Arc::new(tenant(name, settings, Arc::new(directory)));
     let dialects = BTreeMap::from([(dialect.name(), dialect)]);
-    let door = Door { tenant, dialects, verifier, entity_type: settings.user_types.entity.clone() };
+    let watched = Arc::clone(&embedded);
+    let door = Door {
+        tenant,
+        dialects,
+        verifier,
+        users_in_doubt: Some(Arc::new(move || watched.last_error().is_some())),
+        entity_type: settings.user_types.entity.clone(),
+    };
     Ok((door, embedded))
+}
+
+/// Reads the file of users.
+pub(super) fn directory(
+    name: &TenantName,
+    settings: &config::Tenant,
+    parts: &Parts<'_>,
+) -> Result<EmbeddedDirectory, String> {
+    let users = settings.directory.users_file.clone().unwrap_or_default();
+    EmbeddedDirectory::open(&users, name.clone(), Arc::clone(parts.store), Arc::clone(parts.entropy))
+        .map_err(|mistakes| format!("BEHALF_USERS_FILE {}: {mistakes}", users.display()))
 }
 
 fn tenant(name: &TenantName, settings: &config::Tenant, directory: Arc<dyn Directory>) -> app::Tenant {
@@ -79,7 +94,8 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directory: Arc<dyn Direc
     }
 }
 
-fn verifier(
+/// Makes what checks tokens; asks nobody yet.
+pub(super) fn verifier(
     name: &TenantName,
     issuer: &Issuer,
     audience: &str,
@@ -91,10 +107,23 @@ fn verifier(
     Ok(Arc::new(verifier))
 }
 
-fn dialect(name: &TenantName, settings: &config::Tenant, parts: &Parts<'_>) -> Result<Arc<dyn Dialect>, String> {
+/// Makes what reads and writes hooks.
+pub(super) fn dialect(
+    name: &TenantName,
+    settings: &config::Tenant,
+    parts: &Parts<'_>,
+) -> Result<Arc<dyn Dialect>, String> {
     let config::DialectKind::Okta = settings.dialect;
     let claims = &settings.claims;
     okta::check_claim_names(&claims.names, &claims.access, &claims.identity).map_err(|faults| faults.join("; "))?;
+    let admin = settings.admin.as_ref().map(|role| &role.claim);
+    let speaks = |claim: &String| claim == &settings.user_claim || Some(claim) == admin;
+    if let Some(mapped) = claims.access.iter().chain(&claims.identity).find(|mapped| speaks(&mapped.claim)) {
+        return Err(format!(
+            "the claim `{}` says who calls and with which right; no attribute may set it",
+            mapped.claim
+        ));
+    }
     let callers = &settings.hook;
     let header = match callers.secrets.as_slice() {
         [] => None,

@@ -1,7 +1,12 @@
-//! `behalf store`: a look at the embedded store, through the running process or, without one, at the file.
+//! `behalf store`: the embedded store, through the running process or, without one, at the file.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use clap::{Args, Subcommand};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{fail, print};
@@ -9,31 +14,100 @@ use crate::{
     adapters::{
         store::embedded::{
             admin::{self, AskError},
-            status,
+            maintenance, status,
         },
-        system::SystemClock,
+        system::{OsEntropy, SystemClock},
     },
     config::{Config, StoreKind},
+    ports::entropy,
 };
 
-/// Prints the store's status as JSON.
-pub(super) async fn status(data: Option<PathBuf>) -> ExitCode {
-    let folder = match folder(data) {
-        Ok(folder) => folder,
-        Err(why) => return fail(&why),
-    };
-    let shown = match admin::ask(&folder.join(admin::SOCKET), &json!({"cmd": "status"})).await {
-        Ok(answer) => Ok(answer),
-        Err(AskError::NotRunning(_)) => offline(&folder),
-        Err(error) => Err(error.to_string()),
-    };
-    match shown {
+#[derive(Debug, Args)]
+pub(super) struct Data {
+    /// The data folder; default: that of the configuration
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Show what is in it, running or not
+    Status(Data),
+    /// Copy it into a new file, running or not
+    Backup {
+        /// The file to make
+        file: PathBuf,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Put a backup in its place; ids and answers from before are refused then. The service must be stopped
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// Replace data that is there; it is kept as `behalf.redb.before-restore`
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Give unused space back to the disk. The service must be stopped
+    Compact(Data),
+}
+
+/// Does it, and prints what came of it as JSON.
+pub(super) async fn run(what: StoreCommand) -> ExitCode {
+    match attempt(what).await {
         Ok(value) => print(&format!("{value:#}\n")),
         Err(why) => fail(&why),
     }
 }
 
-fn folder(data: Option<PathBuf>) -> Result<PathBuf, String> {
+async fn attempt(what: StoreCommand) -> Result<Value, String> {
+    match what {
+        StoreCommand::Status(data) => {
+            let folder = folder(data)?;
+            match admin::ask(&folder.join(admin::SOCKET), &json!({"cmd": "status"})).await {
+                Err(AskError::NotRunning(_)) => offline(move || status::status_offline(&folder, &SystemClock)).await,
+                answered => answered.map_err(|error| error.to_string()),
+            }
+        }
+        StoreCommand::Backup { file, data } => backup(folder(data)?, &file).await,
+        StoreCommand::Restore { file, force, data } => {
+            let folder = stopped(folder(data)?).await?;
+            let incarnation = entropy::bytes(&OsEntropy);
+            offline(move || maintenance::restore(&folder, &file, force, incarnation)).await
+        }
+        StoreCommand::Compact(data) => {
+            let folder = stopped(folder(data)?).await?;
+            offline(move || maintenance::compact(&folder)).await
+        }
+    }
+}
+
+async fn backup(folder: PathBuf, file: &Path) -> Result<Value, String> {
+    // The running process has a working directory of its own.
+    let file = std::path::absolute(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text = file.to_str().ok_or_else(|| format!("{} is not UTF-8", file.display()))?;
+    match admin::ask_patiently(&folder.join(admin::SOCKET), &json!({"cmd": "backup", "file": text})).await {
+        Err(AskError::NotRunning(_)) => offline(move || maintenance::backup_offline(&folder, &file)).await,
+        answered => answered.map_err(|error| error.to_string()),
+    }
+}
+
+/// The folder, if no process answers for it. One that is only about to start holds the data's lock.
+async fn stopped(folder: PathBuf) -> Result<PathBuf, String> {
+    match admin::ask(&folder.join(admin::SOCKET), &json!({"cmd": "status"})).await {
+        Err(AskError::NotRunning(_)) => Ok(folder),
+        _ => Err(format!("the data in {} is in use by a running process: stop that one first", folder.display())),
+    }
+}
+
+fn folder(data: Data) -> Result<PathBuf, String> {
+    named_folder(data.data)
+}
+
+/// The folder that is named, or else the configuration's.
+pub(super) fn named_folder(data: Option<PathBuf>) -> Result<PathBuf, String> {
     if let Some(folder) = data {
         return Ok(folder);
     }
@@ -43,7 +117,12 @@ fn folder(data: Option<PathBuf>) -> Result<PathBuf, String> {
     }
 }
 
-fn offline(folder: &std::path::Path) -> Result<Value, String> {
-    let status = status::status_offline(folder, &SystemClock).map_err(|error| error.to_string())?;
-    serde_json::to_value(status).map_err(|error| error.to_string())
+/// Works on the file, off the async threads.
+async fn offline<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<Value, String>
+where
+    T: Serialize + Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?;
+    serde_json::to_value(done.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }

@@ -218,13 +218,35 @@ impl<'r> Reader<'r> {
     fn file_content(&mut self, setting: &Setting, path: &str) -> Read<String> {
         let path: &Path = &self.sources.dir.join(path);
         match fs::read_to_string(path) {
-            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+            Ok(text) => {
+                self.warn_if_open(setting, path);
+                Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
             Err(e) => {
                 let what = format!("its file `{}` can't be read ({e})", path.display());
                 Err(self.wrong(setting, fault(what, "name a text file that is there and readable")))
             }
         }
     }
+
+    /// A secret that others of the machine may read or replace is worth a word.
+    #[cfg(unix)]
+    fn warn_if_open(&mut self, setting: &Setting, path: &Path) {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mode = fs::metadata(path).map_or(0, |data| data.permissions().mode() & 0o777);
+        if mode & 0o077 != 0 {
+            let warning = format!(
+                "{}: others than the owner may read or write its file `{}` (mode {mode:03o}); `chmod 600` it",
+                self.place(setting),
+                path.display()
+            );
+            self.found.warnings.push(warning);
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn warn_if_open(&mut self, _: &Setting, _: &Path) {}
 }
 
 fn scalar(value: &Value) -> Option<String> {

@@ -76,6 +76,28 @@ pub enum StoreKind {
     Memory,
 }
 
+/// What happens to the sealed audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The key that signs; `None`: one beside the data.
+    pub signing_key: Option<PathBuf>,
+    /// The key that signed before.
+    pub former_key: Option<PathBuf>,
+    /// Where sealed entries go besides the store.
+    pub sink: SinkKind,
+}
+
+/// Where sealed entries go besides the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkKind {
+    /// Nowhere.
+    Off,
+    /// Standard output, among the log's lines.
+    Stdout,
+    /// A file of JSON lines.
+    File(PathBuf),
+}
+
 pub(super) fn server(r: &mut Reader<'_>) -> Read<Server> {
     let bind = bind(r);
     let tls = tls(r);
@@ -165,6 +187,19 @@ pub(super) fn store(r: &mut Reader<'_>) -> Read<StoreKind> {
         // A URL may hold a password.
         _ => Err(fault("names no store", "give `embedded:<directory>` or `memory`")),
     })
+}
+
+pub(super) fn audit(r: &mut Reader<'_>) -> Read<AuditSettings> {
+    let dir = r.sources.dir.clone();
+    let signing_key = r.existing_file(&settings::SIGNING_KEY);
+    let former_key = r.existing_file(&settings::FORMER_KEY);
+    let sink = r.value(&settings::AUDIT_SINK, |text| match text.split_once(':') {
+        None if text == "off" => Ok(SinkKind::Off),
+        None if text == "stdout" => Ok(SinkKind::Stdout),
+        Some(("file", path)) if !path.is_empty() => Ok(SinkKind::File(dir.join(path))),
+        _ => Err(fault("names no sink", "give `off`, `stdout` or `file:<path>`")),
+    });
+    Ok(AuditSettings { signing_key: signing_key?, former_key: former_key?, sink: sink? })
 }
 
 pub(super) fn ca_file(r: &mut Reader<'_>) -> Read<Option<PathBuf>> {

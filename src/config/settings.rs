@@ -120,6 +120,14 @@ settings! {
         CA_FILE = setting("outbound.ca_file", "BEHALF_CA_FILE", "",
             "PEM certificates to trust besides the system's, for calls to issuers and directories");
     }
+    Process "Audit trail" {
+        SIGNING_KEY = setting("audit.signing_key_file", "BEHALF_SIGNING_KEY_FILE", "",
+            "Ed25519 private key, PKCS#8, that signs checkpoints; by default one is made in the store's directory");
+        FORMER_KEY = setting("audit.previous_signing_key_file", "BEHALF_SIGNING_KEY_PREVIOUS_FILE", "",
+            "The key before it, which signs the change of keys; not needed any more after the first start");
+        AUDIT_SINK = setting("audit.sink", "BEHALF_AUDIT_SINK", "off",
+            "Where sealed entries go besides the store: `off`, `stdout`, or `file:<path>`");
+    }
     Tenant "Identity provider" {
         DIALECT = setting("dialect", "BEHALF_DIALECT", "okta", "Whose hook it is: okta");
         ISSUER = setting("issuer", "BEHALF_ISSUER", "",
@@ -142,7 +150,7 @@ settings! {
     }
     Tenant "Callers of the API" {
         API_SCOPE = setting("api.scope", "BEHALF_API_SCOPE", "behalf",
-            "Scope that a token needs to change anything; not asked for where the old variables are used and this isn't set");
+            "Scope that a token needs to change anything; not asked for where `ISSUER`, `TOKEN_AUD` and `SERVICE_AUTH_SECRET` are all used and this isn't set");
         USER_CLAIM = setting("identity.user_claim", "BEHALF_USER_CLAIM", "uid",
             "Claim that names the user by the same id as the hook does");
         ADMIN_CLAIM = setting("roles.admin.claim", "BEHALF_ADMIN_CLAIM", "", "Claim that makes an administrator");

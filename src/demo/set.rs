@@ -19,6 +19,7 @@ use crate::{
         http_client,
         system::{OsEntropy, SystemClock},
     },
+    app::{Services, sealer::Sealer},
     boot::Behalf,
     config::Config,
     ports::entropy,
@@ -115,6 +116,11 @@ impl Set {
         Ok(answer)
     }
 
+    /// What seals the trail, and over what.
+    pub(super) fn audit(&self) -> (&Services, &Sealer) {
+        (&self.behalf.state.services, &self.behalf.sealer)
+    }
+
     /// Lets the store's time jump ahead, in the demo only, so that nobody has to wait.
     pub(super) fn jump_ahead(&self, by: SignedDuration) {
         self.behalf.store.set_clock_offset(by);
@@ -123,18 +129,31 @@ impl Set {
     /// Prints commands that work while the demo runs on.
     pub(super) async fn print_commands(&self) -> Result<(), String> {
         let (ann, bob) = (self.sign_in("ann@example.test").await?, self.sign_in("bob@example.test").await?);
+        let (carol, eve) = (self.sign_in("carol@example.test").await?, self.sign_in("eve@example.test").await?);
         let (api, token) = (&self.api, format!("{}/v1/token", self.issuer.issuer()));
         say(&format!(
-            "\nIt runs on; Ctrl-C ends it. To try (Ann's and Bob's tokens are good for an hour):\n\n\
-             ANN='{}'\nBOB='{}'\nREFRESH='{}'\n\
+            "\nIt runs on; Ctrl-C ends it. To try (the tokens are good for an hour; the store's clock is ahead by the \
+             demo's 61 s, so times in answers are, too):\n\n\
+             ANN='{}'\nBOB='{}'\nCAROL='{}'\nEVE='{}'\nREFRESH='{}'\n\
+             echo '# for whom may Ann act, and whom does Bob let act for him?'\n\
              curl -s {api}/v1/grants/delegators -H \"authorization: Bearer $ANN\"\n\
              curl -s {api}/v1/grants -H \"authorization: Bearer $BOB\"\n\
+             echo '# Ann begins a delegation and refreshes with its id; a new refresh token comes in place of the old one'\n\
              ID=$(curl -s {api}/v1/delegations -H \"authorization: Bearer $ANN\" -H 'content-type: application/json' \\\n  \
              -d '{{\"delegator\":\"bob@example.test\"}}' | sed 's/.*\"delegationid\":\"\\([^\"]*\\)\".*/\\1/')\n\
-             curl -s \"{token}?delegationid=$ID\" -d grant_type=refresh_token -d client_id={CLIENT} -d refresh_token=$REFRESH\n\
-             curl -s {api}/v1/audit -H \"authorization: Bearer $ANN\"\n\
-             curl -s {api}/healthz; curl -s {api}/metrics; open {api}/docs/",
-            ann.access, bob.access, ann.refresh,
+             R=$(curl -s \"{token}?delegationid=$ID\" -d grant_type=refresh_token -d client_id={CLIENT} -d refresh_token=$REFRESH)\n\
+             echo \"$R\"\n\
+             REFRESH=$(echo \"$R\" | sed 's/.*\"refresh_token\":\"\\([^\"]*\\)\".*/\\1/')\n\
+             echo '# the claims of the new access token: on_behalf and on_behalf_sub'\n\
+             echo \"$R\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/' | cut -d. -f2 | sed 's/-/+/g; s/_/\\//g; s/$/==/' \
+             | base64 -d 2>/dev/null || true; echo\n\
+             echo '# Eve may not act for Bob; Carol, the administrator, reads why'\n\
+             curl -s {api}/v1/delegations -H \"authorization: Bearer $EVE\" -H 'content-type: application/json' \\\n  \
+             -d '{{\"delegator\":\"bob@example.test\"}}'\n\
+             curl -s {api}/v1/audit -H \"authorization: Bearer $CAROL\"\n\
+             curl -s {api}/healthz; curl -s {api}/metrics | grep '^behalf_hooks'\n\n\
+             in a browser: {api}/docs/",
+            ann.access, bob.access, carol.access, eve.access, ann.refresh,
         ));
         Ok(())
     }

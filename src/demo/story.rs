@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     client::{Session, decode},
     say::{chapter, claims, compare, say},
+    sealed,
     set::Set,
 };
 
@@ -28,7 +29,8 @@ pub(super) async fn tell(set: &Set) -> Result<(), String> {
     refused_without_grant(set, &cast).await?;
     refused_late(set, &cast).await?;
     refused_by_lock(set, &cast).await?;
-    audited(set, &cast).await
+    audited(set, &cast).await?;
+    sealed::told(set).await
 }
 
 struct Cast {
@@ -88,6 +90,7 @@ async fn refused_to_another(set: &Set, cast: &Cast) -> Result<(), String> {
     chapter("NO     Ann's id in Eve's hands");
     let id = begin(set, &cast.ann).await?;
     refused(set, &cast.eve, &id, "delegation-not-usable").await?;
+    say("   (the app isn't told why; the administrator is)");
     say("   Eve used nothing up, and is told no more than anybody who guesses.");
     let path = "/v1/delegations";
     let body = Some(json!({"delegator": BOB}));
@@ -139,11 +142,15 @@ async fn audited(set: &Set, cast: &Cast) -> Result<(), String> {
     let page = set.call(Method::GET, "/v1/audit?limit=200", &cast.carol, None, StatusCode::OK).await?;
     let events = page["items"].as_array().cloned().unwrap_or_default();
     let text = |event: &Value, path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    say(&format!(
+        "   {:>3} {:<6} {:<24} {:<8} {:<20} {:<18} on behalf of",
+        "seq", "code", "type", "result", "reason", "who"
+    ));
     for event in &events {
         let (actor, for_whom) = (text(event, "/actor/login"), text(event, "/on_behalf_of/login"));
         let who = if actor.is_empty() { text(event, "/actor/id") } else { actor };
         let line = format!(
-            "   {:>3} {} {:<24} {:<8} {:<20} {:<18} {for_whom}",
+            "   {:>3} {:<6} {:<24} {:<8} {:<20} {:<18} {for_whom}",
             event["seq"].as_u64().unwrap_or_default(),
             text(event, "/code"),
             text(event, "/type"),
@@ -181,8 +188,10 @@ async fn refused(set: &Set, who: &Session, id: &str, code: &str) -> Result<(), S
     }
 }
 
+/// The end of an id: ids of one moment begin alike.
 fn shown(id: &str) -> String {
-    format!("{}…", id.chars().take(12).collect::<String>())
+    let skipped = id.chars().count().saturating_sub(6);
+    format!("dlg_…{}", id.chars().skip(skipped).collect::<String>())
 }
 
 fn demand(holds: bool, what: &str) -> Result<(), String> {

@@ -68,6 +68,8 @@ codes! {
     LockLifted = "DA6201", "lock.lifted", "info";
     /// Somebody tried what he has no right to.
     AccessDenied = "DA6300", "access.denied", "warning";
+    /// Another key signs the audit trail's checkpoints from now on.
+    SigningKeyRotated = "DA9001", "audit.key_rotated", "warning";
     /// The store may have rolled back: what was pending is void.
     EpochRaised = "DA9010", "store.epoch_raised", "critical";
 }
@@ -259,6 +261,13 @@ impl Event {
     #[must_use]
     pub fn through(mut self, app: &str) -> Self {
         self.client.app = Some(app.to_owned());
+        self
+    }
+
+    /// Carried by this request of ours.
+    #[must_use]
+    pub fn in_request(mut self, id: Option<&str>) -> Self {
+        self.request.id = id.map(str::to_owned);
         self
     }
 

@@ -59,6 +59,11 @@ impl Default for ClaimNames {
 }
 
 impl ClaimNames {
+    /// True if the bytes hold one of the names that only a delegated token may have.
+    pub fn may_be_in(&self, bytes: &[u8]) -> bool {
+        self.exclusive().iter().any(|name| bytes.windows(name.len()).any(|part| part == name.as_bytes()))
+    }
+
     /// The claims that only a delegated token may have. `can_delegate` isn't one: IdPs set it on every token.
     fn exclusive(&self) -> [&str; 2] {
         [&self.on_behalf, &self.on_behalf_sub]

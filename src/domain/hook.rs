@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{claims::ClaimPatch, reason::Reason};
+use super::{chain::SealedHead, claims::ClaimPatch, reason::Reason};
 
 /// The delegation id that a hook carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,8 +50,8 @@ pub struct HookRequest<'a> {
     pub client: Option<Cow<'a, str>>,
     /// The authorization server that mints it.
     pub issuer: Option<Cow<'a, str>>,
-    /// Scopes of the token.
-    pub scopes: Vec<Cow<'a, str>>,
+    /// Scopes of the token; `None` where the request doesn't tell, which is not the same as none.
+    pub scopes: Option<Vec<Cow<'a, str>>>,
     /// OAuth grant type, if the request tells.
     pub grant_type: Option<Cow<'a, str>>,
     /// The delegation id, a bearer secret; hence no `Debug` on this type.
@@ -73,7 +73,7 @@ impl HookRequest<'_> {
             agent: own(self.agent),
             client: own(self.client),
             issuer: own(self.issuer),
-            scopes: self.scopes.into_iter().map(|s| Cow::Owned(s.into_owned())).collect(),
+            scopes: self.scopes.map(|all| all.into_iter().map(|s| Cow::Owned(s.into_owned())).collect()),
             grant_type: own(self.grant_type),
             candidate: match self.candidate {
                 Candidate::None => Candidate::None,
@@ -90,7 +90,7 @@ impl HookRequest<'_> {
 /// What identifies one delivery: the IdP's event id and the body, byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// The event id; empty where the IdP has none, then the body alone counts.
+    /// The event id. A dialect of an IdP without one makes it up from what stays the same on a second delivery.
     pub event_id: String,
     /// SHA-256 of the raw body, hex.
     pub body: String,
@@ -154,12 +154,14 @@ pub struct Decision {
     pub event: Option<String>,
     /// One entry for each stage that ran: its name and what it said.
     pub trace: Vec<TraceLine>,
+    /// How far the audit trail was sealed, if it was looked at: written where we can't reach it, it is an anchor.
+    pub sealed: Option<SealedHead>,
 }
 
 impl Decision {
     /// The answer to a hook that has nothing to do with us.
     pub const UNTOUCHED: Self =
-        Self { outcome: Outcome::Untouched, effect: Effect::Untouched, event: None, trace: Vec::new() };
+        Self { outcome: Outcome::Untouched, effect: Effect::Untouched, event: None, trace: Vec::new(), sealed: None };
 }
 
 /// What one stage said.
@@ -199,7 +201,7 @@ impl RefusalForm {
             OnRefusal::Reject => Effect::Reject,
             OnRefusal::Pass => Effect::Untouched,
         };
-        Decision { outcome: Outcome::Refused(reason), effect, event: None, trace: Vec::new() }
+        Decision { outcome: Outcome::Refused(reason), effect, event: None, trace: Vec::new(), sealed: None }
     }
 }
 

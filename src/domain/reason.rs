@@ -121,6 +121,8 @@ reasons! {
     Locked = "locked" => Locked,
     /// The token has a scope beyond the bound ones or the rule's.
     ScopeNotAllowed = "scope-not-allowed" => ScopeNotAllowed,
+    /// The request doesn't tell the token's scopes, so no bound on them can be kept.
+    ScopesUnknown = "scopes-unknown" => ScopeNotAllowed,
     /// The hook's rule asks for a stage that the delegation doesn't carry.
     StageMissing = "stage-missing" => StageMissing,
     /// The rule's lifetime lies below the dialect's minimum.
@@ -133,6 +135,8 @@ reasons! {
     StoreUnavailable = "store-unavailable" => TemporarilyUnavailable,
     /// The commit's outcome could not be learned in time.
     OutcomeUnknown = "outcome-unknown" => TemporarilyUnavailable,
+    /// The delegator's attributes are larger than an answer may be.
+    AnswerTooLarge = "answer-too-large" => TemporarilyUnavailable,
     /// The directory didn't answer.
     DirectoryUnavailable = "directory-unavailable" => TemporarilyUnavailable,
     /// The directory refused our question.

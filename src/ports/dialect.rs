@@ -40,6 +40,10 @@ pub trait Dialect: Send + Sync + 'static {
     /// The dialect's name, in routes and metrics.
     fn name(&self) -> &'static str;
 
+    /// Whether [`Dialect::authenticate`] looks at the body. If not, it is asked before the body is read, with an empty
+    /// one: strangers then hold no memory.
+    fn authenticates_by_body(&self) -> bool;
+
     /// Is it the identity provider that calls? Secrets are compared in constant time.
     async fn authenticate(&self, headers: HeaderLookup<'_>, body: &[u8]) -> Result<(), NotAuthenticated>;
 

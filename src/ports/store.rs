@@ -232,7 +232,8 @@ pub type Hints = Pin<Box<dyn Stream<Item = ()> + Send>>;
 /// * `read` and `commit` are serialisable per tenant: a read sees all of a commit or nothing, and a commit that
 ///   was answered `Done` is seen by every later read.
 /// * The store's clock never runs back within a tenant: it is the maximum of its own time and the highest it has
-///   shown there. A clean restart keeps that; after a crash it is at least the time of the last commit.
+///   shown there. Where its own time was set back, it goes on from there as real time passes: it never stands
+///   still. A clean restart keeps that; after a crash it is at least the time of the last commit.
 /// * Every expectation is checked before the first write.
 /// * A failure after sending is `Unknown`, never `Unavailable`.
 #[async_trait]

@@ -13,7 +13,7 @@ use utoipa_actix_web::AppExt as _;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    error::ApiError, middleware::around, openapi, ops_routes, state::AppState, tenant_routes,
+    error::ApiError, extract::brief, middleware::around, openapi, ops_routes, state::AppState, tenant_routes,
     undocumented_tenant_routes, unknown_route::unknown_route,
 };
 
@@ -40,14 +40,17 @@ pub fn app(
         .configure(tenant_routes)
         .configure(ops_routes)
         .split_for_parts();
-    app.service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::document()))
+    // By default the pages ask swagger.io whether the document is valid.
+    let offline = utoipa_swagger_ui::Config::default().validator_url("none");
+    app.service(SwaggerUi::new("/docs/{_:.*}").config(offline).url("/openapi.json", openapi::document()))
+        .service(web::redirect("/docs", "/docs/"))
         .default_service(web::to(unknown_route))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(from_fn(around))
 }
 
 fn invalid(part: &str, error: &dyn std::fmt::Display) -> ApiError {
-    ApiError::Invalid { field: None, problem: format!("the {part} is not what this route takes: {error}") }
+    ApiError::Invalid { field: None, problem: format!("the {part} is not what this route takes: {}", brief(error)) }
 }
 
 fn cors(origins: Vec<String>) -> Cors {

@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use super::error::ApiError;
+use super::{error::ApiError, problem::answer_to};
 use crate::app::error::AppError;
 
 /// An error in the old form: a status and a sentence.
@@ -17,6 +17,8 @@ use crate::app::error::AppError;
 pub struct CompatError {
     status: StatusCode,
     text: String,
+    retry_after: Option<u64>,
+    challenge: Option<&'static str>,
 }
 
 /// What went wrong, in a sentence.
@@ -56,14 +58,19 @@ pub enum CompatProblems {
 impl CompatError {
     /// A sentence with its status.
     pub fn new(status: StatusCode, text: &str) -> Self {
-        Self { status, text: text.to_owned() }
+        Self { status, text: text.to_owned(), retry_after: None, challenge: None }
     }
 }
 
 impl From<ApiError> for CompatError {
     fn from(error: ApiError) -> Self {
         error.log();
-        Self { status: error.status(), text: error.detail() }
+        Self {
+            status: error.status(),
+            text: error.detail(),
+            retry_after: error.retry_after(),
+            challenge: error.challenge(),
+        }
     }
 }
 
@@ -85,6 +92,10 @@ impl ResponseError for CompatError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status).json(CompatErrorBody { error: self.text.clone() })
+        let mut answer = answer_to(self.status, self.retry_after);
+        if let Some(challenge) = self.challenge {
+            answer.insert_header(("WWW-Authenticate", challenge));
+        }
+        answer.json(CompatErrorBody { error: self.text.clone() })
     }
 }

@@ -2,12 +2,18 @@
 
 use std::fmt;
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, HeaderValue, WWW_AUTHENTICATE},
+    },
+};
 
 use super::problem::Problem;
 use crate::{
     app::{caller::CallerError, error::AppError},
-    domain::reason::Public,
+    domain::{ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
 
@@ -27,8 +33,10 @@ pub enum ApiError {
     TooLarge,
     /// Not JSON.
     MediaType,
-    /// No bearer token, or a wrong one.
+    /// No bearer token.
     NotAuthenticated,
+    /// A bearer token that isn't good here. Callers are told the same as those without one, but for the challenge.
+    InvalidToken,
     /// A token that is itself delegated.
     DelegatedToken,
     /// The token lacks the scope for changes.
@@ -49,30 +57,6 @@ impl From<AppError> for ApiError {
     }
 }
 
-impl From<CallerError> for ApiError {
-    fn from(error: CallerError) -> Self {
-        match error {
-            CallerError::NoUser => Self::NotAuthenticated,
-            CallerError::Delegated => Self::DelegatedToken,
-        }
-    }
-}
-
-impl From<VerifyError> for ApiError {
-    fn from(error: VerifyError) -> Self {
-        match error {
-            VerifyError::Invalid(why) => {
-                tracing::debug!(%why, "a token was refused");
-                Self::NotAuthenticated
-            }
-            VerifyError::Unavailable(why) => {
-                tracing::warn!(%why, "a token could not be verified");
-                Self::KeysUnavailable
-            }
-        }
-    }
-}
-
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail())
@@ -80,6 +64,41 @@ impl fmt::Display for ApiError {
 }
 
 impl ApiError {
+    /// The answer to a token that names nobody or may not be used; why goes to the log, with the tenant.
+    pub fn of_caller(error: &CallerError, tenant: &TenantName) -> Self {
+        match error {
+            CallerError::NoUser => {
+                let why = "it names no user in the claim that the tenant uses";
+                tracing::info!(%tenant, why, "an access token was refused");
+                Self::InvalidToken
+            }
+            CallerError::Delegated => Self::DelegatedToken,
+        }
+    }
+
+    /// The answer to a token that was not verified; why goes to the log, with the tenant.
+    pub fn of_token(error: VerifyError, tenant: &TenantName) -> Self {
+        match error {
+            VerifyError::Invalid(why) => {
+                tracing::info!(%tenant, %why, "an access token was refused");
+                Self::InvalidToken
+            }
+            VerifyError::Unavailable(why) => {
+                tracing::warn!(%tenant, %why, "an access token could not be verified");
+                Self::KeysUnavailable
+            }
+        }
+    }
+
+    /// How to authenticate (RFC 6750, 3.1: an error is named only where a token was sent).
+    pub fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAuthenticated => Some("Bearer"),
+            Self::InvalidToken => Some(r#"Bearer error="invalid_token""#),
+            _ => None,
+        }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -87,7 +106,7 @@ impl ApiError {
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotAuthenticated => StatusCode::UNAUTHORIZED,
+            Self::NotAuthenticated | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::DelegatedToken | Self::ScopeMissing(_) => StatusCode::FORBIDDEN,
             Self::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
@@ -103,7 +122,7 @@ impl ApiError {
             Self::Invalid { .. } => "invalid-request",
             Self::TooLarge => "body-too-large",
             Self::MediaType => "unsupported-media-type",
-            Self::NotAuthenticated => "invalid-token",
+            Self::NotAuthenticated | Self::InvalidToken => "invalid-token",
             Self::DelegatedToken => "delegated-token",
             Self::ScopeMissing(_) => "scope-missing",
             Self::KeysUnavailable => Public::TemporarilyUnavailable.code(),
@@ -124,7 +143,9 @@ impl ApiError {
             Self::Invalid { field: None, problem } => capitalised(problem),
             Self::TooLarge => "The body is larger than 256 KiB.".to_owned(),
             Self::MediaType => "Send the body as application/json.".to_owned(),
-            Self::NotAuthenticated => "Send a valid access token of this tenant's issuer as a bearer token.".to_owned(),
+            Self::NotAuthenticated | Self::InvalidToken => {
+                "Send a valid access token of this tenant's issuer as a bearer token.".to_owned()
+            }
             Self::DelegatedToken => "A token that is itself delegated can't be used here. Use your own.".to_owned(),
             Self::ScopeMissing(scope) => format!("The access token needs the scope `{scope}`."),
             Self::KeysUnavailable => "The access token could not be verified. Try again in a moment.".to_owned(),
@@ -170,10 +191,13 @@ impl ResponseError for ApiError {
         let mut problem = Problem::new(self.status(), self.code(), self.detail());
         problem.field = self.field();
         let mut answer = problem.respond(self.retry_after());
+        if let Some(challenge) = self.challenge() {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
         if let Self::Method(allowed) = self
-            && let Ok(value) = actix_web::http::header::HeaderValue::from_str(allowed)
+            && let Ok(value) = HeaderValue::from_str(allowed)
         {
-            answer.headers_mut().insert(actix_web::http::header::ALLOW, value);
+            answer.headers_mut().insert(ALLOW, value);
         }
         answer
     }
@@ -186,7 +210,7 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
-        AppError::AdministratorOnly => StatusCode::FORBIDDEN,
+        AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
         AppError::NotPending(_) => StatusCode::CONFLICT,
     }
 }
@@ -207,6 +231,7 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::NotFound(_) => "not-found",
         AppError::TooManyPending { .. } => "too-many-pending",
         AppError::AdministratorOnly => "administrator-only",
+        AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
     }
 }
@@ -215,4 +240,28 @@ fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", chars.as_str().trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn why_a_token_was_refused_is_logged_with_the_tenant() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = Mutex::new(file.reopen().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+        let tenant = TenantName::parse("acme").unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            ApiError::of_token(VerifyError::Invalid("it has expired".to_owned()), &tenant);
+            ApiError::of_caller(&CallerError::NoUser, &tenant);
+        });
+        let said = std::fs::read_to_string(file.path()).unwrap();
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), 2, "{said}");
+        assert!(lines.iter().all(|line| line.contains("INFO") && line.contains("acme")), "{said}");
+        assert!(lines[0].contains("it has expired") && lines[1].contains("names no user"), "{said}");
+    }
 }

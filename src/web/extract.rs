@@ -4,10 +4,12 @@ mod body;
 mod caller;
 mod paging;
 mod text;
+mod then;
 
 pub use self::{
     body::{Json, JsonOrForm},
-    caller::{CompatReader, CompatWriter, Reader, Writer, door, state},
+    caller::{CompatReader, CompatWriter, Reader, Writer, door, request_id, state},
     paging::{PageQuery, cursor_text, limit},
-    text::{free_text, scope_set, user_ref},
+    text::{brief, free_text, scope_set, user_ref},
+    then::Then,
 };

@@ -1,23 +1,21 @@
 //! The IdP's calls: bytes in, the IdP's own form out. Never a problem document, never a 5xx.
 
-use std::sync::Arc;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header::HeaderMap},
     post, web,
 };
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     BODY_LIMIT,
-    extract::{door, state},
+    extract::{door, request_id, state},
     state::{AppState, Door},
 };
 use crate::{
-    app::answer_hook::Answer,
+    app::answer_hook::{Answer, Desk},
     ports::dialect::{Dialect, NotAHook},
 };
 
@@ -101,14 +99,18 @@ async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> Http
     let Ok(state) = state(&request) else { return empty(StatusCode::NOT_FOUND) };
     let Ok(door) = door(&request, &state) else { return empty(StatusCode::NOT_FOUND) };
     let Some(dialect) = door.dialects.get(dialect) else { return empty(StatusCode::NOT_FOUND) };
-    // A body that is too large, or that breaks off, is authenticated like an empty one and answered like garbage.
-    let read = body.to_bytes_limited(BODY_LIMIT).await.ok().and_then(Result::ok);
-    let bytes = read.clone().unwrap_or_default();
-    if !is_authentic(&**dialect, request.headers(), &bytes).await {
-        state.metrics.hook_not_authenticated(dialect.name());
-        return empty(StatusCode::UNAUTHORIZED);
+    let first = !dialect.authenticates_by_body();
+    if first && !is_authentic(&**dialect, request.headers(), &[]).await {
+        return stranger(&state, &**dialect);
     }
-    let answer = decide(&state, &door, dialect, read.as_deref()).await;
+    // A body that is too large, or that breaks off, is answered like garbage.
+    let all = timeout(dialect.patience(), body.to_bytes_limited(BODY_LIMIT)).await;
+    let read = all.ok().and_then(Result::ok).and_then(Result::ok);
+    if !first && !is_authentic(&**dialect, request.headers(), read.as_deref().unwrap_or_default()).await {
+        return stranger(&state, &**dialect);
+    }
+    let desk = state.desk(&door, dialect, request_id(&request));
+    let answer = decide(&desk, read.as_deref(), started).await;
     state.metrics.hook(dialect.name(), answer.outcome, started.elapsed(), dialect.patience());
     log(&door, &answer);
     let status = StatusCode::from_u16(answer.response.status).unwrap_or(StatusCode::OK);
@@ -118,26 +120,35 @@ async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> Http
     HttpResponse::build(status).content_type("application/json").body(answer.response.body)
 }
 
-async fn decide(state: &AppState, door: &Door, dialect: &Arc<dyn Dialect>, body: Option<&[u8]>) -> Answer {
-    let desk = state.desk(door, dialect);
+fn stranger(state: &AppState, dialect: &dyn Dialect) -> HttpResponse {
+    state.metrics.hook_not_authenticated(dialect.name());
+    empty(StatusCode::UNAUTHORIZED)
+}
+
+async fn decide(desk: &Desk, body: Option<&[u8]>, started: Instant) -> Answer {
     let Some(body) = body else {
-        let what = format!("larger than {BODY_LIMIT} bytes, or broken off");
-        return desk.answer_garbage(&NotAHook { detail: what, carries_id: true });
+        let what = format!("larger than {BODY_LIMIT} bytes, broken off, or too slow");
+        return desk.answer_garbage(&NotAHook { detail: what, carries_id: true }, None, started).await;
     };
-    match dialect.decode(body) {
-        Ok(request) => desk.answer(request, body).await,
+    match desk.dialect.decode(body) {
+        Ok(request) => desk.answer(request, body, started).await,
         Err(what) => {
-            tracing::warn!(tenant = %door.tenant.name, detail = %what.detail, "a hook could not be read");
-            desk.answer_garbage(&what)
+            tracing::warn!(tenant = %desk.tenant.name, detail = %what.detail, "a hook could not be read");
+            desk.answer_garbage(&what, Some(body), started).await
         }
     }
 }
 
 async fn is_authentic(dialect: &dyn Dialect, headers: &HeaderMap, body: &[u8]) -> bool {
     let lookup = |name: &str| headers.get_all(name).map(actix_web::http::header::HeaderValue::as_bytes).collect();
-    match dialect.authenticate(&lookup, body).await {
-        Ok(()) => true,
-        Err(error) => {
+    // A token may need its issuer's keys; whoever can't be told in time isn't let in.
+    match timeout(dialect.patience(), dialect.authenticate(&lookup, body)).await {
+        Ok(Ok(())) => true,
+        Err(_) => {
+            tracing::warn!("a hook's caller could not be told in time");
+            false
+        }
+        Ok(Err(error)) => {
             tracing::warn!(%error, "a hook's caller was turned away");
             false
         }

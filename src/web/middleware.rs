@@ -17,6 +17,16 @@ use crate::{domain::ids::plain_text, ports::entropy};
 /// Longest request id that is taken over from the caller.
 const MOST: usize = 128;
 
+/// What a browser may do with an answer of the API, should it show one.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
+/// What the pages for people may do: everything from here, nothing from elsewhere.
+const PAGES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
+                     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The request's id, for who writes of it.
+#[derive(Clone)]
+pub struct RequestId(pub String);
+
 /// The middleware, for `actix_web::middleware::from_fn`.
 pub async fn around<B: MessageBody + 'static>(
     request: ServiceRequest,
@@ -25,10 +35,12 @@ pub async fn around<B: MessageBody + 'static>(
     let started = Instant::now();
     let state = request.app_data::<web::Data<AppState>>().cloned();
     let id = request_id(&request, state.as_ref().map(web::Data::get_ref));
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::debug_span!("request", id = %id);
     let mut response = next.call(request).instrument(span).await?;
     let budget = response.request().extensions().get::<Budget>().copied();
-    headers(response.headers_mut(), &id, budget);
+    let policy = if response.request().path().starts_with("/docs/") { PAGES } else { NO_PAGE };
+    headers(response.headers_mut(), &id, policy, budget);
     if let Some(state) = state {
         count(&state, &response, started, &id);
     }
@@ -44,7 +56,7 @@ fn request_id(request: &ServiceRequest, state: Option<&AppState>) -> String {
     format!("{:032x}", u128::from_be_bytes(random))
 }
 
-fn headers(headers: &mut HeaderMap, id: &str, budget: Option<Budget>) {
+fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Option<Budget>) {
     let mut set = |name: &'static str, value: HeaderValue| {
         headers.insert(HeaderName::from_static(name), value);
     };
@@ -53,6 +65,8 @@ fn headers(headers: &mut HeaderMap, id: &str, budget: Option<Budget>) {
     }
     set("x-content-type-options", HeaderValue::from_static("nosniff"));
     set("cache-control", HeaderValue::from_static("no-store"));
+    set("referrer-policy", HeaderValue::from_static("no-referrer"));
+    set("content-security-policy", HeaderValue::from_static(policy));
     if let Some(budget) = budget {
         set("ratelimit-limit", HeaderValue::from(budget.limit));
         set("ratelimit-remaining", HeaderValue::from(budget.remaining));

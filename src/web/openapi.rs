@@ -10,7 +10,7 @@ use utoipa::{
 };
 use utoipa_actix_web::AppExt as _;
 
-use super::{ops_routes, tenant_routes};
+use super::{compat::CompatErrorBody, ops_routes, problem::Problem, tenant_routes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -33,6 +33,7 @@ use super::{ops_routes, tenant_routes};
         (name = "compatibility", description = "The routes of Okta Managed Access"),
         (name = "operations", description = "For operators; under the bare path only"),
     ),
+    components(schemas(CompatErrorBody, Problem)),
     modifiers(&Security)
 )]
 struct Base;

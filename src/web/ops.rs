@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, get, http::StatusCode, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,7 +17,7 @@ const PROBE: Duration = Duration::from_secs(2);
     responses((status = 200, description = "It does.", body = String, content_type = "text/plain", example = json!("ok"))))]
 #[get("/livez")]
 pub async fn livez() -> HttpResponse {
-    HttpResponse::Ok().body("ok")
+    text(StatusCode::OK, "ok")
 }
 
 /// Whether hooks should be sent here: started and not draining. Asks no dependency.
@@ -28,21 +28,26 @@ pub async fn livez() -> HttpResponse {
 #[get("/readyz")]
 pub async fn readyz(state: web::Data<AppState>) -> HttpResponse {
     if state.readiness.is_ready() {
-        HttpResponse::Ok().body("ready")
+        text(StatusCode::OK, "ready")
     } else {
-        HttpResponse::ServiceUnavailable().body("not ready")
+        text(StatusCode::SERVICE_UNAVAILABLE, "not ready")
     }
+}
+
+fn text(status: StatusCode, words: &'static str) -> HttpResponse {
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(words)
 }
 
 /// One thing that behalf needs.
 #[derive(Serialize, ToSchema)]
 pub struct Dependency {
-    /// `store`, or `directory:` or `issuer:` and the tenant.
+    /// `store`, or `directory:`, `issuer:` or `users:` (its file) and the tenant.
     name: String,
     /// Whether it answered just now.
     up: bool,
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
 }
 
@@ -74,6 +79,10 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
         let issuer = probe(format!("issuer:{name}"), async { door.verifier.probe().await.map_err(|_| ISSUER) });
         let (directory, issuer) = tokio::join!(directory, issuer);
         dependencies.extend([directory, issuer]);
+        if let Some(in_doubt) = &door.users_in_doubt {
+            let detail = in_doubt().then(|| USERS.to_owned());
+            dependencies.push(Dependency { name: format!("users:{name}"), up: detail.is_none(), detail });
+        }
     }
     for dependency in &dependencies {
         state.metrics.dependency_up(&dependency.name, dependency.up);
@@ -84,6 +93,7 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
     answer.json(Health { status, dependencies })
 }
 
+const USERS: &str = "the users file is wrong or gone, and the users from before are in use; the log says more";
 const STORE: &str = "the store does not answer";
 const DIRECTORY: &str = "the directory does not answer";
 const ISSUER: &str = "the issuer's keys are unavailable";

@@ -1,6 +1,6 @@
 //! Problem documents (RFC 9457).
 
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::{HttpResponse, HttpResponseBuilder, http::StatusCode};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -27,6 +27,7 @@ pub struct Problem {
     pub detail: String,
     /// The field or parameter that is no good.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub field: Option<String>,
 }
 
@@ -46,16 +47,21 @@ impl Problem {
     /// The HTTP answer, with `Retry-After` where waiting helps.
     pub fn respond(&self, retry_after: Option<u64>) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut answer = HttpResponse::build(status);
-        if let Some(seconds) = retry_after {
-            answer.insert_header(("Retry-After", seconds.to_string()));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            answer.insert_header(("WWW-Authenticate", "Bearer"));
-        }
         let body = serde_json::to_string(self).unwrap_or_default();
-        answer.content_type("application/problem+json").body(body)
+        answer_to(status, retry_after).content_type("application/problem+json").body(body)
     }
+}
+
+/// An answer with what HTTP demands beside its body: how to authenticate (RFC 9110, 15.5.2), when to come again.
+pub fn answer_to(status: StatusCode, retry_after: Option<u64>) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    if let Some(seconds) = retry_after {
+        answer.insert_header(("Retry-After", seconds.to_string()));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        answer.insert_header(("WWW-Authenticate", "Bearer"));
+    }
+    answer
 }
 
 /// The problems that every route for users can answer with.

@@ -24,6 +24,8 @@ pub struct Door {
     pub dialects: BTreeMap<&'static str, Arc<dyn Dialect>>,
     /// Verifies its users' tokens.
     pub verifier: Arc<dyn TokenVerifier>,
+    /// Tells whether the directory's own file is wrong or gone, so that old users are in use.
+    pub users_in_doubt: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     /// The user type of entities (companies and the like), for display names.
     pub entity_type: Option<String>,
 }
@@ -50,8 +52,9 @@ pub struct AppState {
 
 impl AppState {
     /// The desk at which this door's hooks of a dialect are answered.
-    pub fn desk(&self, door: &Door, dialect: &Arc<dyn Dialect>) -> Desk {
-        Desk { services: Arc::clone(&self.services), tenant: Arc::clone(&door.tenant), dialect: Arc::clone(dialect) }
+    pub fn desk(&self, door: &Door, dialect: &Arc<dyn Dialect>, request: Option<String>) -> Desk {
+        let (services, tenant) = (Arc::clone(&self.services), Arc::clone(&door.tenant));
+        Desk { services, tenant, dialect: Arc::clone(dialect), request }
     }
 }
 

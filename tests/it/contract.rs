@@ -1,4 +1,4 @@
 //! One suite over every adapter of a port.
 
 mod embedded;
-mod stores;
+pub(crate) mod stores;

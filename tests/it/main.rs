@@ -1,11 +1,19 @@
 //! The one integration test binary.
 #![expect(clippy::unwrap_used, reason = "a test that panics fails")]
 
+mod api;
 mod architecture;
+mod audit;
+mod authz_coverage;
+mod binary;
 mod config;
 mod contract;
 mod directory;
+mod durability;
 mod hooks;
 mod oidc;
+mod oidc_provider;
 mod okta;
+mod openapi;
+mod readme;
 mod support;

@@ -128,6 +128,7 @@ fn decide(request: &HookRequest<'_>) -> Decision {
                 effect: Effect::Patch(patch),
                 event: Some("evt_granted".to_owned()),
                 trace: vec![trace("grant", "continue"), trace("lock", "continue")],
+                sealed: None,
             },
             Err(reason) => refuse(reason),
         },

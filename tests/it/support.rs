@@ -1,6 +1,10 @@
 //! Stand-ins for the outside world that several tests share.
 
+pub(crate) mod document;
 pub(crate) mod fake_directory;
+pub(crate) mod http;
 pub(crate) mod model_store;
 pub(crate) mod okta_apply;
+pub(crate) mod process;
+pub(crate) mod tampered_store;
 pub(crate) mod test_app;

@@ -45,6 +45,10 @@ impl Dialect for Okta {
         "okta"
     }
 
+    fn authenticates_by_body(&self) -> bool {
+        false
+    }
+
     async fn authenticate(&self, headers: HeaderLookup<'_>, _body: &[u8]) -> Result<(), NotAuthenticated> {
         auth::authenticate(&self.settings, headers).await
     }

@@ -67,6 +67,10 @@ impl Expected {
     /// log and has nothing of the token in it.
     pub(super) fn check(&self, claims: Claims, now: Timestamp) -> Result<Arc<VerifiedToken>, &'static str> {
         let Claims(claims) = claims;
+        // An audience that is a client's id as well would let its ID tokens in (OpenID Connect Core, 2 and 3.3.2.11).
+        if ["at_hash", "c_hash", "nonce"].iter().any(|claim| claims.contains_key(*claim)) {
+            return Err("it is an ID token");
+        }
         if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
             return Err("another issuer, or none");
         }

@@ -43,10 +43,12 @@ use crate::{
 pub mod admin;
 mod apply;
 mod attempts;
+pub mod copy;
 mod database;
 mod fault;
 mod layout;
 mod lease;
+pub mod maintenance;
 pub mod media;
 mod queue;
 mod reads;

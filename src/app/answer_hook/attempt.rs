@@ -8,15 +8,16 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Desk, shown};
+use super::{Desk, events::answer_withheld};
 use crate::{
-    app::{epoch, records},
+    app::{epoch, records, sealed},
     domain::{
-        audit::{Actor, Code, Event},
+        audit::Code,
+        chain::SealedHead,
         claims::{self, ClaimPatch},
         delegation::{Delegation, Match, Shown},
         hook::{Candidate, Decision, Effect, Fingerprint, HookRequest, Outcome, TraceLine},
-        ids::{ClientId, DelegationId, DelegationRef, UserId},
+        ids::{ClientId, DelegationId, UserId, plain_text},
         lock::Lock,
         reason::Reason,
         rule::Rule,
@@ -31,20 +32,26 @@ const ATTEMPTS: usize = 3;
 /// What is left of the budget for the answer itself.
 const RESERVE: SignedDuration = SignedDuration::from_millis(300);
 
+/// The longest answer, in bytes: it is kept in the delegation's record.
+const MOST_ANSWER: usize = 48 * 1024;
+
+/// The longest event id of an IdP that is taken, in characters.
+const MOST_EVENT_ID: usize = 256;
+
 /// How an attempt ended.
 pub(super) enum Ended {
     /// Granted or replayed: the answer's bytes, as they are stored.
     Answered { body: String, outcome: Outcome },
     /// To be written in the dialect.
-    Decided(Decision),
+    Decided(Box<Decision>),
 }
 
 /// A refusal on its way out, with what is known for the event.
-struct Refusal {
-    reason: Reason,
-    trace: Vec<TraceLine>,
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    pub(super) trace: Vec<TraceLine>,
     /// Known only to a hook that showed the right binding.
-    delegation: Option<Box<Delegation>>,
+    pub(super) delegation: Option<Box<Delegation>>,
 }
 
 impl From<Reason> for Refusal {
@@ -85,7 +92,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) async fn run(self) -> Ended {
+    pub(super) async fn run(self: Arc<Self>) -> Ended {
         match self.decide().await {
             Ok(ended) => ended,
             Err(refusal) => self.refuse(refusal).await,
@@ -96,14 +103,14 @@ impl Attempt {
         self.desk.deadline(self.started)
     }
 
-    async fn decide(&self) -> Result<Ended, Refusal> {
+    async fn decide(self: &Arc<Self>) -> Result<Ended, Refusal> {
         let facts = self.facts()?;
         let key = records::delegation_key(facts.id.record());
-        let mut keys = vec![key, records::epoch_key()];
+        let mut keys = vec![key, records::epoch_key(), sealed::head_key()];
         for _ in 0..ATTEMPTS {
             let prepared = timeout_at(self.deadline(), self.prepare(&facts, key, &keys)).await;
             let ready = match prepared.map_err(|_| Refusal::from(Reason::Deadline))?? {
-                Prepared::Replay(body) => return Ok(self.replayed(&facts, body).await),
+                Prepared::Replay(body) => return Ok(self.replayed(&facts.id, body).await),
                 Prepared::Ready(ready) => ready,
             };
             let (answer, granted) = (ready.answer.clone(), Outcome::Granted);
@@ -111,7 +118,8 @@ impl Attempt {
                 Committed::Done(_) => return Ok(Ended::Answered { body: answer, outcome: granted }),
                 Committed::Conflict(other) if !keys.contains(&other) => keys.push(other),
                 Committed::Conflict(_) => {}
-                Committed::Late | Committed::Fenced => return Err(Reason::StoreUnavailable.into()),
+                Committed::Late => return Err(Reason::Deadline.into()),
+                Committed::Fenced => return Err(Reason::StoreUnavailable.into()),
             }
         }
         Err(Reason::Busy.into())
@@ -128,6 +136,10 @@ impl Attempt {
         if request.hybrid {
             return Err(Reason::HybridFlow.into());
         }
+        // Without an event id, two hooks for one id could not be told from one that was delivered twice.
+        if request.event_id.as_deref().is_none_or(|event| plain_text(event, MOST_EVENT_ID).is_err()) {
+            return Err(Reason::MalformedHook.into());
+        }
         let agent = request.agent.as_deref().and_then(|a| UserId::parse(a).ok());
         let client = request.client.as_deref().and_then(|c| ClientId::parse(c).ok());
         let (Some(agent), Some(client), Some(issuer)) = (agent, client, request.issuer.as_deref()) else {
@@ -137,7 +149,8 @@ impl Attempt {
             return Err(Reason::NoAccessToken.into());
         }
         let id = id.ok_or(Reason::UnknownId)?;
-        let scopes = request.scopes.iter().map(|s| s.clone().into_owned()).collect();
+        let scopes = request.scopes.as_ref().ok_or(Reason::ScopesUnknown)?;
+        let scopes = scopes.iter().map(|s| s.clone().into_owned()).collect();
         Ok(Facts { agent, client, issuer: issuer.to_owned(), scopes, id })
     }
 
@@ -201,7 +214,9 @@ impl Attempt {
             |reason| Refusal { reason, trace: verdict.trace.clone(), delegation: Some(Box::new(delegation.clone())) };
         let people = verdict.result.map_err(refuse)?;
         let patch = self.patch(&people.delegator, context.rule).map_err(refuse)?;
-        Ok(Said { patch, trace: verdict.trace, rule: context.rule.map(|r| r.name.clone()) })
+        // Only an anchor for auditors: one that can't be read must not stop anybody.
+        let sealed = records::find(snapshot, &sealed::head_key()).ok().flatten().map(|(head, _)| head);
+        Ok(Said { patch, trace: verdict.trace, rule: context.rule.map(|r| r.name.clone()), sealed })
     }
 
     fn patch(&self, delegator: &User, rule: Option<&Rule>) -> Result<ClaimPatch, Reason> {
@@ -224,9 +239,14 @@ impl Attempt {
             outcome: Outcome::Granted,
             effect: Effect::Patch(said.patch),
             event: Some(event_id.clone()),
-            trace: said.trace,
+            trace: said.trace.clone(),
+            sealed: said.sealed,
         };
+        let trace = said.trace;
         let answer = self.desk.dialect.encode(&self.request, &decision).body;
+        if answer.len() > MOST_ANSWER {
+            return Err(Refusal { reason: Reason::AnswerTooLarge, trace, delegation: Some(Box::new(delegation)) });
+        }
         let consumed = delegation.consume(self.delivery.clone(), answer.clone(), now)?;
         let change = Change {
             id: services.change_id(),
@@ -257,7 +277,7 @@ impl Attempt {
         let work = async move {
             let (id, not_after) = (ready.change.id, ready.change.not_after);
             let (services, name) = (&desk.services, &desk.tenant.name);
-            let done = services.commit_and_settle(name, ready.change, ready.key, id, not_after).await;
+            let done = services.commit_to_the_end(name, ready.change, ready.key, id, not_after).await;
             if let Err(Ok(Committed::Done(_))) = tell.send(done) {
                 answer_withheld(&desk, &ready.event).await;
             }
@@ -275,69 +295,6 @@ impl Attempt {
             None => Err(Reason::OutcomeUnknown.into()),
         }
     }
-
-    async fn replayed(&self, facts: &Facts, body: String) -> Ended {
-        let desk = &self.desk;
-        desk.services
-            .record(&desk.tenant, |now| {
-                self.bare_event(Code::HookReplayed, now).on("delegation", &DelegationRef(facts.id.record()))
-            })
-            .await;
-        Ended::Answered { body, outcome: Outcome::Replayed }
-    }
-
-    async fn refuse(&self, refusal: Refusal) -> Ended {
-        let mut decision = self.desk.tenant.refusal.refuse(refusal.reason);
-        decision.trace.clone_from(&refusal.trace);
-        decision.event = self.write_refusal(refusal).await;
-        Ended::Decided(decision)
-    }
-
-    async fn write_refusal(&self, refusal: Refusal) -> Option<String> {
-        let Refusal { reason, trace, delegation } = refusal;
-        let (services, tenant) = (&self.desk.services, &self.desk.tenant);
-        let agent = shown(self.request.agent.as_deref());
-        if reason == Reason::UnknownId && !services.unknown_ids.is_first(&tenant.name, &agent, services.clock.now()) {
-            return None;
-        }
-        let code = if reason == Reason::ReplayConflict { Code::HookReplayConflict } else { Code::HookDenied };
-        services
-            .record(tenant, |now| {
-                let mut event = match &delegation {
-                    Some(delegation) => self.event(code, delegation, now),
-                    None => self.bare_event(code, now),
-                };
-                event.policy = crate::domain::audit::Policy { rule: None, trace };
-                if delegation.is_none()
-                    && let Candidate::One(text) = &self.request.candidate
-                    && let Some(id) = DelegationId::parse(text)
-                {
-                    event = event.on("delegation", &DelegationRef(id.record()));
-                }
-                event.failed(reason)
-            })
-            .await
-    }
-
-    /// An event about a delegation that this hook may know of.
-    fn event(&self, code: Code, delegation: &Delegation, now: Timestamp) -> Event {
-        let mut event = self.bare_event(code, now).on_behalf_of(&delegation.delegator);
-        if let Candidate::One(text) = &self.request.candidate
-            && let Some(id) = DelegationId::parse(text)
-        {
-            event = event.on("delegation", &DelegationRef(id.record()));
-        }
-        event.actor = Actor::user(&delegation.binding.agent);
-        event
-    }
-
-    fn bare_event(&self, code: Code, now: Timestamp) -> Event {
-        let actor = Actor::user_id(&shown(self.request.agent.as_deref()));
-        let mut event = self.desk.services.event(&self.desk.tenant.name, code, actor, now);
-        event = event.through(&shown(self.request.client.as_deref()));
-        event.request.hook_event_id = self.request.event_id.as_deref().map(|id| shown(Some(id)));
-        event
-    }
 }
 
 /// What policy let through.
@@ -345,6 +302,7 @@ struct Said {
     patch: ClaimPatch,
     trace: Vec<TraceLine>,
     rule: Option<String>,
+    sealed: Option<SealedHead>,
 }
 
 enum Prepared {
@@ -355,18 +313,4 @@ enum Prepared {
 struct WithLocks {
     ready: Ready,
     locks: [Key; 2],
-}
-
-async fn answer_withheld(desk: &Desk, granted: &str) {
-    let mut tries = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        tries.tick().await;
-        let written = desk.services.record(&desk.tenant, |now| {
-            let event = desk.services.event(&desk.tenant.name, Code::AnswerWithheld, Actor::service("hook"), now);
-            event.failed(Reason::OutcomeUnknown).detail("event", granted)
-        });
-        if written.await.is_some() {
-            return;
-        }
-    }
 }

@@ -12,6 +12,13 @@ use crate::{
     domain::ids::{Issuer, TenantName},
 };
 
+/// Headers that HTTP or the caller's client fills (RFC 9110): none of them can carry a secret.
+const TAKEN_HEADERS: &[&str] =
+    &["host", "content-type", "content-length", "accept", "user-agent", "connection", "transfer-encoding"];
+/// Claims that say the same for many users or all (RFC 7519; RFC 9068; Okta): whoever has one is no administrator
+/// for that.
+const CLAIMS_OF_ALL: &[&str] = &["iss", "aud", "scp", "scope", "cid", "azp", "client_id", "ver", "exp", "iat"];
+
 /// How the identity provider proves that it calls.
 #[derive(Debug, Clone)]
 pub struct HookCallers {
@@ -47,6 +54,9 @@ pub struct ClaimRole {
 
 pub(super) fn hook_callers(r: &mut Reader<'_>, issuer: Option<&Issuer>) -> Read<HookCallers> {
     let header = r.value(&settings::HOOK_HEADER, |text| match http::HeaderName::from_bytes(text.as_bytes()) {
+        Ok(name) if TAKEN_HEADERS.contains(&name.as_str()) => {
+            Err(fault(format!("`{name}` has a meaning of its own"), "give one such as `authorization`"))
+        }
         Ok(name) => Ok(name.as_str().to_owned()),
         Err(_) => Err(fault(format!("`{text}` is no header's name"), "give one such as `authorization`")),
     });
@@ -59,6 +69,12 @@ pub(super) fn hook_callers(r: &mut Reader<'_>, issuer: Option<&Issuer>) -> Read<
         let remedy =
             format!("give what the hook's caller sends there, or set up a bearer token by {bearer} and its like");
         return Err(r.wrong(&settings::HOOK_SECRET, fault("is missing: anybody could call the hook", remedy)));
+    }
+    if let (Some(first), Some(second)) = (&first, &second)
+        && first.expose_secret() == second.expose_secret()
+    {
+        let remedy = "give the new one there, or leave it out";
+        return Err(r.wrong(&settings::HOOK_SECRET_2, fault("is the same as the first", remedy)));
     }
     let secrets: Vec<_> = [first, second].into_iter().flatten().collect();
     if secrets.iter().any(|secret| secret.expose_secret().len() < 16) {
@@ -97,7 +113,7 @@ fn present<T>(r: &mut Reader<'_>, setting: &Setting, value: Option<T>) -> Read<T
 /// Okta Managed Access asked for no scope: whoever starts us with its variables alone gets what he had.
 pub(super) fn api_scope(name: &TenantName, r: &mut Reader<'_>) -> Read<Option<String>> {
     let old = [&settings::ISSUER, &settings::AUDIENCE, &settings::HOOK_SECRET];
-    if r.is_given(&settings::API_SCOPE) || !old.into_iter().any(|setting| r.by_old_name(setting)) {
+    if r.is_given(&settings::API_SCOPE) || !old.into_iter().all(|setting| r.by_old_name(setting)) {
         return r.value(&settings::API_SCOPE, parse::scope).map(Some);
     }
     r.found.warnings.push(format!(
@@ -109,7 +125,12 @@ pub(super) fn api_scope(name: &TenantName, r: &mut Reader<'_>) -> Read<Option<St
 }
 
 pub(super) fn admin(r: &mut Reader<'_>) -> Read<Option<ClaimRole>> {
-    let claim = r.optional(&settings::ADMIN_CLAIM, parse::word);
+    let claim = r.optional(&settings::ADMIN_CLAIM, |text| match parse::word(text)? {
+        claim if CLAIMS_OF_ALL.contains(&claim.as_str()) => {
+            Err(fault(format!("`{claim}` says nothing about the user"), "name a claim such as `groups`"))
+        }
+        claim => Ok(claim),
+    });
     let value = r.optional(&settings::ADMIN_VALUE, parse::text);
     match (claim?, value?) {
         (Some(claim), Some(value)) => Ok(Some(ClaimRole { claim, value })),

@@ -46,7 +46,16 @@ pub(super) fn refusal(r: &mut Reader<'_>) -> Read<RefusalForm> {
     const FORMS: &[(&str, OnRefusal)] = &[("reject", OnRefusal::Reject), ("pass", OnRefusal::Pass)];
     let on_refused = r.value(&settings::ON_REFUSED, parse::choice(FORMS));
     let on_failure = r.value(&settings::ON_FAILURE, parse::choice(FORMS));
-    Ok(RefusalForm { on_refused: on_refused?, on_failure: on_failure? })
+    let form = RefusalForm { on_refused: on_refused?, on_failure: on_failure? };
+    if (form.on_refused, form.on_failure) == (OnRefusal::Pass, OnRefusal::Pass) {
+        let places = [r.place(&settings::ON_REFUSED), r.place(&settings::ON_FAILURE)];
+        r.found.warnings.push(format!(
+            "{} and {} are both `pass`: an app gets a plain token and no error whenever a delegation doesn't come \
+             about; it must look at the token's claims",
+            places[0], places[1]
+        ));
+    }
+    Ok(form)
 }
 
 pub(super) fn budgets(r: &mut Reader<'_>) -> Read<Budgets> {

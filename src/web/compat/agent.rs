@@ -8,7 +8,7 @@ use super::{CompatError, CompatProblems};
 use crate::{
     app::{begin_delegation, error::AppError, grants},
     web::{
-        extract::{CompatReader, CompatWriter, JsonOrForm, user_ref},
+        extract::{CompatReader, CompatWriter, JsonOrForm, Then, user_ref},
         people::display_name,
         state::AppState,
     },
@@ -70,9 +70,8 @@ pub struct EntityBegun {
 )]
 #[post("/agent")]
 pub async fn begin(
-    CompatWriter(writer): CompatWriter,
+    Then(CompatWriter(writer), JsonOrForm(body)): Then<CompatWriter, JsonOrForm<EntityRequest>>,
     state: web::Data<AppState>,
-    JsonOrForm(body): JsonOrForm<EntityRequest>,
 ) -> Result<HttpResponse, CompatError> {
     let Some(entity) = body.entityid.filter(|e| !e.is_empty()) else {
         return Err(CompatError::new(StatusCode::BAD_REQUEST, "entityid is missing."));

@@ -9,7 +9,7 @@ use crate::{
     app::grants::{self, Agent},
     domain::user::User,
     web::{
-        extract::{CompatReader, CompatWriter, JsonOrForm, user_ref},
+        extract::{CompatReader, CompatWriter, JsonOrForm, Then, user_ref},
         state::AppState,
     },
 };
@@ -35,12 +35,12 @@ pub struct ActivationRequest {
 )]
 #[post("/delegator/delegation")]
 pub async fn activation(
-    CompatWriter(writer): CompatWriter,
+    Then(CompatWriter(writer), JsonOrForm(body)): Then<CompatWriter, JsonOrForm<ActivationRequest>>,
     state: web::Data<AppState>,
-    JsonOrForm(body): JsonOrForm<ActivationRequest>,
 ) -> Result<HttpResponse, CompatError> {
     let op = body.op.unwrap_or_default();
     if op.eq_ignore_ascii_case("activate") {
+        grants::must_be_delegatable(&writer.door.tenant, &writer.caller).await?;
         return Ok(HttpResponse::Ok().finish());
     }
     if !op.eq_ignore_ascii_case("deactivate") {
@@ -67,17 +67,21 @@ pub struct AgentView {
     id: String,
     /// `firstName`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     first_name: Option<String>,
     /// `lastName`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     second_name: Option<String>,
     /// Login name.
     login: String,
     /// `email`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<String>,
     /// `organization`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     organization: Option<String>,
 }
 
@@ -140,9 +144,8 @@ fn no_such_agent() -> CompatError {
 )]
 #[post("/delegator/agents/add")]
 pub async fn add_agent(
-    CompatWriter(writer): CompatWriter,
+    Then(CompatWriter(writer), JsonOrForm(body)): Then<CompatWriter, JsonOrForm<AgentRequest>>,
     state: web::Data<AppState>,
-    JsonOrForm(body): JsonOrForm<AgentRequest>,
 ) -> Result<HttpResponse, CompatError> {
     let agent = body.named()?;
     grants::add(&state.services, &writer.door.tenant, &writer.caller, &agent).await?;
@@ -158,9 +161,8 @@ pub async fn add_agent(
 )]
 #[post("/delegator/agents/remove")]
 pub async fn remove_agent(
-    CompatWriter(writer): CompatWriter,
+    Then(CompatWriter(writer), JsonOrForm(body)): Then<CompatWriter, JsonOrForm<AgentRequest>>,
     state: web::Data<AppState>,
-    JsonOrForm(body): JsonOrForm<AgentRequest>,
 ) -> Result<HttpResponse, CompatError> {
     let agent = body.named()?;
     let (caller, me) = (&writer.caller, &writer.caller.user);

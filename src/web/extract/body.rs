@@ -1,12 +1,17 @@
 //! Bodies, bounded and strict.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
+use super::text::brief;
 use crate::web::{BODY_LIMIT, compat::CompatError, error::ApiError};
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Local<T, E> = Pin<Box<dyn Future<Output = Result<T, E>>>>;
 
@@ -49,13 +54,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonOrForm<T> {
 async fn read(payload: Result<web::Payload, actix_web::Error>) -> Result<web::Bytes, ApiError> {
     let unreadable = |_| ApiError::Invalid { field: None, problem: "the body could not be read".to_owned() };
     let payload = payload.map_err(unreadable)?;
-    payload.to_bytes_limited(BODY_LIMIT).await.map_err(|_| ApiError::TooLarge)?.map_err(unreadable)
+    let slow = |_| ApiError::Invalid { field: None, problem: "the body did not arrive in time".to_owned() };
+    let all = timeout(PATIENCE, payload.to_bytes_limited(BODY_LIMIT)).await.map_err(slow)?;
+    all.map_err(|_| ApiError::TooLarge)?.map_err(unreadable)
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::Invalid {
         field: None,
-        problem: format!("the body is not what this route takes: {error}"),
+        problem: format!("the body is not what this route takes: {}", brief(&error)),
     })
 }
 
@@ -63,11 +70,11 @@ fn parse_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(body) {
         if fields.insert(name.to_string(), Value::String(value.into_owned())).is_some() {
-            return Err(ApiError::Invalid { field: Some(name.into_owned()), problem: "is there twice".to_owned() });
+            return Err(ApiError::Invalid { field: Some(brief(&name)), problem: "is there twice".to_owned() });
         }
     }
     serde_json::from_value(Value::Object(fields)).map_err(|error| ApiError::Invalid {
         field: None,
-        problem: format!("the form is not what this route takes: {error}"),
+        problem: format!("the form is not what this route takes: {}", brief(&error)),
     })
 }

@@ -10,6 +10,7 @@ use crate::{
     web::{
         compat::CompatError,
         error::ApiError,
+        middleware::RequestId,
         state::{AppState, Door},
     },
 };
@@ -53,13 +54,20 @@ pub fn state(request: &HttpRequest) -> Result<web::Data<AppState>, ApiError> {
     request.app_data::<web::Data<AppState>>().cloned().ok_or(ApiError::KeysUnavailable)
 }
 
+/// Our id of the request.
+pub fn request_id(request: &HttpRequest) -> Option<String> {
+    request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone())
+}
+
 async fn read(request: HttpRequest) -> Result<Reader, ApiError> {
     let state = state(&request)?;
     let door = door(&request, &state)?;
     let token = bearer(&request).ok_or(ApiError::NotAuthenticated)?;
-    let verified = door.verifier.verify(token).await?;
-    let caller = Caller::from_token(&verified, &door.tenant.identity)?;
-    let budget = state.rate_limit.check(&door.tenant.name, &caller.user);
+    let name = &door.tenant.name;
+    let verified = door.verifier.verify(token).await.map_err(|error| ApiError::of_token(error, name))?;
+    let mut caller = Caller::from_token(&verified, &door.tenant.identity).map_err(|e| ApiError::of_caller(&e, name))?;
+    caller.request = request_id(&request);
+    let budget = state.rate_limit.check(name, &caller.user);
     request.extensions_mut().insert(budget);
     if let Some(seconds) = budget.wait {
         return Err(ApiError::RateLimited(seconds));

@@ -13,10 +13,11 @@ const MOST: usize = 200;
 
 /// Which page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// Items on the page, 1 to 200; default 50.
-    #[param(minimum = 1, maximum = 200, example = 50)]
+    #[param(nullable = false, minimum = 1, maximum = 200, example = 50)]
     pub limit: Option<usize>,
     /// `next_cursor` of the page before.
     #[param(nullable = false)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    domain::ids::{IdError, UserRef, plain_text},
+    domain::ids::{IdError, UserRef, is_deceptive, plain_text},
     web::error::ApiError,
 };
 
@@ -12,6 +12,14 @@ const MOST_SCOPES: usize = 100;
 
 fn invalid(field: &str, error: IdError) -> ApiError {
     ApiError::Invalid { field: Some(field.to_owned()), problem: error.to_string() }
+}
+
+/// What a parser says, fit for an answer: it may quote what the caller sent, at any length.
+pub fn brief(error: &dyn std::fmt::Display) -> String {
+    const MOST: usize = 200;
+    let text = error.to_string();
+    let shown: String = text.chars().filter(|c| !is_deceptive(*c)).take(MOST).collect();
+    if shown.chars().count() == MOST { format!("{shown}…") } else { shown }
 }
 
 /// An id or a login.

@@ -11,7 +11,7 @@ use crate::{
     ports::store::Seq,
     web::{
         error::ApiError,
-        extract::{Reader, limit},
+        extract::{Reader, Then, limit},
         problem::CallerProblems,
         state::AppState,
     },
@@ -41,7 +41,7 @@ pub struct AuditQuery {
     #[param(nullable = false)]
     cursor: Option<String>,
     /// Items on the page, 1 to 200; default 50.
-    #[param(minimum = 1, maximum = 200, example = 50)]
+    #[param(nullable = false, minimum = 1, maximum = 200, example = 50)]
     limit: Option<usize>,
 }
 
@@ -78,9 +78,8 @@ pub struct AuditPage {
 )]
 #[get("/v1/audit")]
 pub async fn list(
-    Reader { door, caller }: Reader,
+    Then(Reader { door, caller }, query): Then<Reader, web::Query<AuditQuery>>,
     state: web::Data<AppState>,
-    query: web::Query<AuditQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let query = query.into_inner();
     let filter = Filter {

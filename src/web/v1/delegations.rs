@@ -10,7 +10,7 @@ use crate::{
     domain::ids::DelegationRef,
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Writer, cursor_text, free_text, scope_set, user_ref},
+        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, scope_set, user_ref},
         people::Person,
         problem::{BodyProblems, CallerProblems, Problem},
         state::AppState,
@@ -72,9 +72,8 @@ pub struct Begun {
 )]
 #[post("/v1/delegations")]
 pub async fn begin(
-    Writer { door, caller }: Writer,
+    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<BeginRequest>>,
     state: web::Data<AppState>,
-    Json(body): Json<BeginRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let request = begin_delegation::Request {
         delegator: user_ref("delegator", &body.delegator)?,
@@ -115,12 +114,15 @@ pub struct DelegationItem {
     scopes: Vec<String>,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reason: Option<String>,
     /// A ticket number.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     ticket: Option<String>,
     /// The rule that matched.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     rule: Option<String>,
     /// When it was begun.
     #[schema(value_type = String, format = DateTime)]
@@ -151,9 +153,8 @@ pub struct DelegationPage {
 )]
 #[get("/v1/delegations")]
 pub async fn list(
-    Reader { door, caller }: Reader,
+    Then(Reader { door, caller }, page): Then<Reader, web::Query<PageQuery>>,
     state: web::Data<AppState>,
-    page: web::Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = (page.after()?, page.limit()?);
     let found = delegations::list(&state.services, &door.tenant, &caller, after, limit).await?;
@@ -199,9 +200,8 @@ pub struct DelegationPath {
 )]
 #[delete("/v1/delegations/{id}")]
 pub async fn cancel(
-    Writer { door, caller }: Writer,
+    Then(Writer { door, caller }, path): Then<Writer, web::Path<DelegationPath>>,
     state: web::Data<AppState>,
-    path: web::Path<DelegationPath>,
 ) -> Result<HttpResponse, ApiError> {
     delegations::cancel(&state.services, &door.tenant, &caller, &path.id).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -10,7 +10,7 @@ use crate::{
     ports::directory::Written,
     web::{
         error::ApiError,
-        extract::{Json, Reader, Writer, user_ref},
+        extract::{Json, Reader, Then, Writer, user_ref},
         people::Person,
         problem::{BodyProblems, CallerProblems},
         state::{AppState, Door},
@@ -26,9 +26,11 @@ pub struct AgentItem {
     status: &'static str,
     /// Login name, if he is there.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     login: Option<String>,
     /// For people, if he is there.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     display_name: Option<String>,
 }
 
@@ -110,9 +112,8 @@ pub struct AddRequest {
 )]
 #[post("/v1/grants")]
 pub async fn add(
-    Writer { door, caller }: Writer,
+    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<AddRequest>>,
     state: web::Data<AppState>,
-    Json(body): Json<AddRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let agent = user_ref("agent", &body.agent)?;
     let (user, written) = grants::add(&state.services, &door.tenant, &caller, &agent).await?;
@@ -150,10 +151,8 @@ pub struct OfDelegator {
 )]
 #[delete("/v1/grants/{agent}")]
 pub async fn remove(
-    Writer { door, caller }: Writer,
+    Then(Then(Writer { door, caller }, path), query): Then<Then<Writer, web::Path<AgentPath>>, web::Query<OfDelegator>>,
     state: web::Data<AppState>,
-    path: web::Path<AgentPath>,
-    query: web::Query<OfDelegator>,
 ) -> Result<HttpResponse, ApiError> {
     let agent = user_ref("agent", &path.agent)?;
     let delegator = match &query.delegator {

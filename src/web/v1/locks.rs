@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::{grants::find_user, locks},
+    app::{caller::Caller, grants::find_user, locks},
     domain::{
         ids::UserId,
         lock::{Lock, Placed},
     },
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Writer, cursor_text, free_text, user_ref},
+        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, user_ref},
         problem::{BodyProblems, CallerProblems},
-        state::AppState,
+        state::{AppState, Door},
     },
 };
 
@@ -29,6 +29,7 @@ pub struct PlacedItem {
     at: Timestamp,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     reason: Option<String>,
 }
 
@@ -82,9 +83,8 @@ pub struct LockPage {
 )]
 #[get("/v1/locks")]
 pub async fn list(
-    Reader { door, caller }: Reader,
+    Then(Reader { door, caller }, page): Then<Reader, web::Query<PageQuery>>,
     state: web::Data<AppState>,
-    page: web::Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = (page.after()?, page.limit()?);
     let found = locks::list(&state.services, &door.tenant, &caller, after, limit).await?;
@@ -117,9 +117,8 @@ pub struct PlaceRequest {
 )]
 #[post("/v1/locks")]
 pub async fn place(
-    Writer { door, caller }: Writer,
+    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<PlaceRequest>>,
     state: web::Data<AppState>,
-    Json(body): Json<PlaceRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let user = body.user.map(|text| user_ref("user", &text)).transpose()?;
     let reason = free_text("reason", body.reason, 500)?;
@@ -132,7 +131,7 @@ pub async fn place(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct UserPath {
-    /// Id of the account.
+    /// Id of the account, or its login.
     #[param(example = "00u1bob")]
     user: String,
 }
@@ -145,14 +144,29 @@ pub struct UserPath {
 )]
 #[delete("/v1/locks/{user}")]
 pub async fn lift(
-    Writer { door, caller }: Writer,
+    Then(Writer { door, caller }, path): Then<Writer, web::Path<UserPath>>,
     state: web::Data<AppState>,
-    path: web::Path<UserPath>,
 ) -> Result<HttpResponse, ApiError> {
-    let user = UserId::parse(&path.user)
-        .map_err(|error| ApiError::Invalid { field: Some("user".to_owned()), problem: error.to_string() })?;
+    let user = account(&door, &caller, &path.user).await?;
     locks::lift(&state.services, &door.tenant, &caller, &user).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The account that `text` names: by its login where the caller may know, else by the text as an id. The directory may
+/// have forgotten an account whose lock still stands.
+async fn account(door: &Door, caller: &Caller, text: &str) -> Result<UserId, ApiError> {
+    let id = UserId::parse(text);
+    if let Ok(id) = &id
+        && *id == caller.user
+    {
+        return Ok(id.clone());
+    }
+    let found = find_user(&*door.tenant.directory, &user_ref("user", text)?).await?;
+    // To whom another's account is no business, it isn't said whether there is one.
+    match found.filter(|user| caller.administrator || user.id == caller.user) {
+        Some(user) => Ok(user.id),
+        None => id.map_err(|error| ApiError::Invalid { field: Some("user".to_owned()), problem: error.to_string() }),
+    }
 }
 
 /// Whose lock.
@@ -183,19 +197,11 @@ pub struct Checked {
 )]
 #[post("/v1/locks/check")]
 pub async fn check(
-    Reader { door, caller }: Reader,
+    Then(Reader { door, caller }, Json(body)): Then<Reader, Json<CheckRequest>>,
     state: web::Data<AppState>,
-    Json(body): Json<CheckRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    use crate::app::error::AppError;
     let who = user_ref("user", &body.user)?;
-    let found = find_user(&*door.tenant.directory, &who).await?;
-    let user = match found {
-        Some(user) if caller.administrator || user.id == caller.user => user,
-        None if caller.administrator => return Err(AppError::NotFound("user").into()),
-        _ => return Err(AppError::AdministratorOnly.into()),
-    };
-    let locked = locks::find(&state.services, &door.tenant, &caller, &user.id).await?.is_some();
+    let locked = locks::check(&state.services, &door.tenant, &caller, &who).await?;
     let message = if locked { "This account is locked against delegation." } else { "This account is not locked." };
     Ok(HttpResponse::Ok().json(Checked { locked, message: message.to_owned() }))
 }

@@ -228,3 +228,66 @@ fn a_short_secret_is_worth_a_warning() {
     assert!(config.warnings().len() == 1 && config.warnings()[0].contains("BEHALF_HOOK_SECRET"));
     assert!(!config.warnings()[0].contains("hunter2"));
 }
+
+#[test]
+fn an_administrators_claim_says_something_about_the_user() {
+    for claim in "iss aud scp scope cid azp client_id ver exp iat".split_whitespace() {
+        let case = Case::least().vars(&[("BEHALF_ADMIN_CLAIM", claim), ("BEHALF_ADMIN_VALUE", "x")]);
+        case.refused(&["BEHALF_ADMIN_CLAIM", claim, "says nothing about the user"]);
+    }
+    Case::least().vars(&[("BEHALF_ADMIN_CLAIM", "uid"), ("BEHALF_ADMIN_VALUE", "00u1root")]).ok();
+}
+
+#[test]
+fn a_second_secret_is_another_one() {
+    let case = Case::least().var("BEHALF_HOOK_SECOND_SECRET", LEAST[2].1);
+    case.refused(&["BEHALF_HOOK_SECOND_SECRET", "is the same as the first"]);
+    assert!(!case.mistakes()[0].contains(LEAST[2].1));
+}
+
+#[test]
+fn a_header_with_a_meaning_of_its_own_carries_no_secret() {
+    for header in "host Content-Type content-length accept user-agent connection transfer-encoding".split_whitespace() {
+        Case::least().var("BEHALF_HOOK_HEADER", header).refused(&["BEHALF_HOOK_HEADER", "a meaning of its own"]);
+    }
+    assert_eq!(default_tenant(&Case::least().var("BEHALF_HOOK_HEADER", "X-Hook").ok()).hook.header, "x-hook");
+}
+
+#[track_caller]
+fn warned(case: &Case, part: &str) -> bool {
+    case.ok().warnings().iter().any(|warning| warning.contains(part))
+}
+
+#[test]
+fn two_tenants_with_one_hook_secret_are_worth_a_warning() {
+    let acme = |secret: &str| {
+        Case::least().toml(&format!(
+            "[tenants.acme]\nissuer = \"https://acme.example.com\"\naudience = \"a\"\nhook.secret = \"{secret}\""
+        ))
+    };
+    assert!(warned(&acme(LEAST[2].1), "the same hook secret"));
+    assert!(!warned(&acme(LEAST[2].1), LEAST[2].1));
+    assert!(!warned(&acme("another-secret-of-a-hook"), "the same hook secret"));
+}
+
+#[test]
+fn passing_whatever_happens_is_worth_a_warning() {
+    let form = |refused: &str, failure: &str| {
+        Case::least().vars(&[("BEHALF_ON_REFUSED", refused), ("BEHALF_ON_FAILURE", failure)])
+    };
+    assert!(warned(&form("pass", "pass"), "are both `pass`"));
+    assert!(!warned(&form("pass", "reject"), "are both `pass`") && !warned(&form("reject", "pass"), "are both `pass`"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secrets_file_that_others_may_open_is_worth_a_warning() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let case = Case::least().without("BEHALF_HOOK_SECRET").file("secret", "a-secret-of-the-hook\n");
+    let case = case.var("BEHALF_HOOK_SECRET_FILE", "secret");
+    for (mode, open) in [(0o600, false), (0o400, false), (0o640, true), (0o602, true), (0o644, true)] {
+        fs::set_permissions(case.path().join("secret"), fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(warned(&case, "may read or write its file"), open, "{mode:o}");
+    }
+}

@@ -51,13 +51,17 @@ fn they_ask_for_no_scope_and_say_so() {
 }
 
 #[test]
-fn one_old_name_of_the_three_is_enough_for_the_old_mode_and_the_others_are_not() {
-    for (new, old) in
-        [("BEHALF_ISSUER", "ISSUER"), ("BEHALF_AUDIENCE", "TOKEN_AUD"), ("BEHALF_HOOK_SECRET", "SERVICE_AUTH_SECRET")]
-    {
-        let value = LEAST.iter().find(|(name, _)| *name == new).unwrap().1;
-        let config = Case::least().without(new).var(old, value).ok();
-        assert_eq!(default_tenant(&config).api_scope, None, "{old}");
+fn only_all_three_old_names_together_are_the_old_mode() {
+    const NAMES: [(&str, &str); 3] =
+        [("BEHALF_ISSUER", "ISSUER"), ("BEHALF_AUDIENCE", "TOKEN_AUD"), ("BEHALF_HOOK_SECRET", "SERVICE_AUTH_SECRET")];
+    for mask in 0..8_usize {
+        let renamed = NAMES.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0);
+        let case = renamed.fold(Case::least(), |case, (_, (new, old))| {
+            let value = LEAST.iter().find(|(name, _)| name == new).unwrap().1;
+            case.without(new).var(old, value)
+        });
+        let expected = (mask != 7).then_some("behalf");
+        assert_eq!(default_tenant(&case.ok()).api_scope.as_deref(), expected, "{mask:03b}");
     }
     let config = Case::least().vars(&[("PORT", "1"), ("LOG_LEVEL", "info"), ("USER_TYPE_ID", "x")]).ok();
     assert_eq!(default_tenant(&config).api_scope.as_deref(), Some("behalf"));

@@ -13,6 +13,7 @@ mod admin;
 mod damage;
 mod faults;
 mod files;
+mod maintenance;
 mod model;
 mod rig;
 

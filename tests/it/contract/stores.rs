@@ -90,7 +90,7 @@ pub(super) fn tenant(name: &str) -> TenantName {
     TenantName::parse(name).unwrap()
 }
 
-pub(super) fn key(n: u64) -> Key {
+pub(crate) fn key(n: u64) -> Key {
     Key { kind: Kind(1), id: RecordId { time: n, hash: [0; 32] } }
 }
 
@@ -106,9 +106,9 @@ static ATTEMPT: AtomicU64 = AtomicU64::new(1);
 
 /// Builds changes, each with an id of its own and no haste.
 #[derive(Clone)]
-pub(super) struct Draft(pub(super) Change);
+pub(crate) struct Draft(pub(super) Change);
 
-pub(super) fn draft() -> Draft {
+pub(crate) fn draft() -> Draft {
     let mut id = [0; 16];
     id[8..].copy_from_slice(&ATTEMPT.fetch_add(1, Ordering::SeqCst).to_be_bytes());
     Draft(Change {
@@ -123,17 +123,17 @@ pub(super) fn draft() -> Draft {
 }
 
 impl Draft {
-    pub(super) fn expect(mut self, key: Key, expect: Expect) -> Self {
+    pub(crate) fn expect(mut self, key: Key, expect: Expect) -> Self {
         self.0.expect.push((key, expect));
         self
     }
 
-    pub(super) fn put(self, key: Key, body: &[u8]) -> Self {
+    pub(crate) fn put(self, key: Key, body: &[u8]) -> Self {
         self.put_as(key, body, |_| {})
     }
 
     /// A put with times or index rows.
-    pub(super) fn put_as(mut self, key: Key, body: &[u8], more: impl FnOnce(&mut Put)) -> Self {
+    pub(crate) fn put_as(mut self, key: Key, body: &[u8], more: impl FnOnce(&mut Put)) -> Self {
         let mut put = Put { key, body: body.to_vec(), live_until: None, drop_at: None, indexes: Vec::new() };
         more(&mut put);
         self.0.puts.push(put);
@@ -141,32 +141,32 @@ impl Draft {
     }
 
     /// A put under these rows: list, sort.
-    pub(super) fn put_in(self, key: Key, rows: &[(u8, u64)]) -> Self {
+    pub(crate) fn put_in(self, key: Key, rows: &[(u8, u64)]) -> Self {
         let rows = rows.iter().map(|(list, sort)| IndexRow { index: index(*list), sort: *sort }).collect();
         self.put_as(key, b"listed", |put| put.indexes = rows)
     }
 
-    pub(super) fn remove(mut self, key: Key) -> Self {
+    pub(crate) fn remove(mut self, key: Key) -> Self {
         self.0.drops.push(key);
         self
     }
 
-    pub(super) fn event(mut self, body: &[u8]) -> Self {
+    pub(crate) fn event(mut self, body: &[u8]) -> Self {
         self.0.events.push(body.to_vec());
         self
     }
 
-    pub(super) fn fence(mut self, lease: &str, token: u64) -> Self {
+    pub(crate) fn fence(mut self, lease: &str, token: u64) -> Self {
         self.0.fence = Some(Fence { lease: lease.to_owned(), token });
         self
     }
 
-    pub(super) fn not_after(mut self, at: Timestamp) -> Self {
+    pub(crate) fn not_after(mut self, at: Timestamp) -> Self {
         self.0.not_after = at;
         self
     }
 
-    pub(super) fn build(self) -> Change {
+    pub(crate) fn build(self) -> Change {
         self.0
     }
 }
@@ -236,7 +236,7 @@ macro_rules! store_contract {
 pub(crate) use store_contract;
 
 /// A time to start from.
-pub(super) fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     Timestamp::from_millisecond(1_800_000_000_000).unwrap()
 }
 

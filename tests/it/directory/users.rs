@@ -87,7 +87,7 @@ async fn without_a_file_there_are_no_users() {
 fn a_wrong_file_stops_the_start_with_all_its_mistakes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("users.yaml");
-    std::fs::write(&path, file(&["{ id: 1, login: a, status: active }", "{ id: b, status: x }"])).unwrap();
+    std::fs::write(&path, file(&["{ id: 1, login: a, status: active }", "{ id: b, status: suspended }"])).unwrap();
     let wrong = open(&path, store()).err().unwrap();
     assert_eq!(wrong.0.len(), 2, "{wrong}");
     assert!(wrong.0[0].contains("users[0] (line 2): `id` must be text"), "{wrong}");

@@ -7,7 +7,10 @@ use behalf::{
     adapters::{http_client, oidc::OidcVerifier},
     demo::authorization_server::DevServer,
     metrics::Metrics,
-    ports::{clock::ManualClock, token_verifier::TokenVerifier as _},
+    ports::{
+        clock::ManualClock,
+        token_verifier::{TokenVerifier as _, VerifyError},
+    },
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -122,10 +125,14 @@ async fn a_login_gives_tokens_like_oktas() {
     for_client.audience = "app".to_owned();
     let http = http_client::build(None).unwrap();
     let verifier = OidcVerifier::new(for_client, http, Arc::<ManualClock>::clone(&clock), Arc::new(Metrics::default()));
-    let identity = verifier.unwrap().verify(answer["id_token"].as_str().unwrap()).await.unwrap();
-    assert_eq!(identity.text("sub"), Some("00uagent"));
-    assert_eq!(identity.text("nonce"), Some("nonce-1"));
-    assert_eq!(identity.text("email"), Some("agent@example.test"));
+    let identity = answer["id_token"].as_str().unwrap();
+    let refused = verifier.unwrap().verify(identity).await.err();
+    assert_eq!(refused, Some(VerifyError::Invalid("it is an ID token".to_owned())));
+    let body = URL_SAFE_NO_PAD.decode(identity.split('.').nth(1).unwrap()).unwrap();
+    let identity: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(identity["sub"], "00uagent");
+    assert_eq!(identity["nonce"], "nonce-1");
+    assert_eq!(identity["email"], "agent@example.test");
 }
 
 #[tokio::test]

@@ -140,6 +140,9 @@ async fn keys_are_refreshed_in_the_background_while_the_old_ones_serve() {
     clock.advance(SignedDuration::from_secs(1));
     assert!(passes().await);
     eventually("the refresh", || async { issuer.stub.count() == 4 }).await;
+    // It was asked for; this waits until it has landed, and asks for nothing itself.
+    assert!(verifier.probe().await.is_ok());
+    assert_eq!(issuer.stub.count(), 4);
 
     // The issuer fails: the old keys serve, for a day and no longer.
     issuer.answer_keys(Reply::Body(500, String::new()));

@@ -22,7 +22,6 @@ const READ: &[(&str, &str)] = &[
     ("/data/context/protocol", "object"),
     ("/data/context/protocol/request", "object"),
     ("/data/context/protocol/request/state", "text"),
-    ("/data/context/protocol/request/scope", "text"),
     ("/data/context/protocol/request/grant_type", "text"),
     ("/data/context/protocol/request/response_type", "text"),
     ("/data/context/protocol/originalGrant", "object"),

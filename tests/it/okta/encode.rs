@@ -28,7 +28,7 @@ fn remove(claims: &[&str]) -> TokenPatch {
 }
 
 fn granted(patch: ClaimPatch) -> Decision {
-    Decision { outcome: Outcome::Granted, effect: Effect::Patch(patch), event: None, trace: Vec::new() }
+    Decision { outcome: Outcome::Granted, effect: Effect::Patch(patch), event: None, trace: Vec::new(), sealed: None }
 }
 
 /// The commands that a patch comes to.
@@ -89,7 +89,8 @@ fn no_exact_reason_leaves_the_debug_context() {
 
 #[test]
 fn a_rejection_without_a_reason_is_a_failure_of_ours() {
-    let decision = Decision { outcome: Outcome::Granted, effect: Effect::Reject, event: None, trace: Vec::new() };
+    let decision =
+        Decision { outcome: Outcome::Granted, effect: Effect::Reject, event: None, trace: Vec::new(), sealed: None };
     let body = okta().encode(&HookRequest::default(), &decision).body;
     assert!(body.contains("(temporarily-unavailable)"), "{body}");
 }

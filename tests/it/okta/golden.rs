@@ -104,7 +104,7 @@ fn expected(name: &str) -> (Value, (u16, String)) {
         }
         "hybrid" => (neutral("evtHybrid", &json!({"grant_type": null, "hybrid": true})), refused("hybrid-flow")),
         "identity_only" => {
-            let differs = json!({"grant_type": null, "access": null, "scopes": ["openid"]});
+            let differs = json!({"grant_type": null, "access": null, "scopes": null});
             (neutral("evtIdentity", &differs), refused("no-access-token"))
         }
         "client_credentials" => {

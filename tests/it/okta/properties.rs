@@ -103,7 +103,7 @@ fn body_of(tokens: &Tokens) -> String {
 
 /// Answers with the patch and lets the simulator apply it.
 fn apply_patch(request: &HookRequest<'_>, effect: Effect, tokens: &Tokens) -> Minted {
-    let decision = Decision { outcome: Outcome::Granted, effect, event: None, trace: Vec::new() };
+    let decision = Decision { outcome: Outcome::Granted, effect, event: None, trace: Vec::new(), sealed: None };
     let answer = okta().encode(request, &decision);
     apply(tokens, answer.status, &answer.body)
 }

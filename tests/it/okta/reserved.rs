@@ -10,16 +10,16 @@ fn faults(access: &[&str], identity: &[&str]) -> Vec<String> {
 
 #[test]
 fn claims_that_okta_reserves_are_refused_by_name() {
-    for both in ["sub", "iss", "exp", "cnf", "groups", "token_type"] {
+    for both in ["sub", "iss", "exp", "cnf", "groups", "token_type", "aud", "client_id", "scope"] {
         let faults = faults(&[both], &[both]);
         assert_eq!(faults.len(), 2, "{faults:?}");
         assert!(faults.iter().all(|fault| fault.contains(&format!("`{both}`"))), "{faults:?}");
     }
-    for access in ["scp", "uid", "username", "authorization_details"] {
+    for access in ["scp", "uid", "username", "authorization_details", "azp", "nbf"] {
         assert_eq!(faults(&[access], &[]).len(), 1, "{access}");
         assert_eq!(faults(&[], &[access]).len(), 0, "{access}");
     }
-    for identity in ["aud", "may_act", "nonce", "device_", "device_id", "okta_lastUpdated"] {
+    for identity in ["may_act", "nonce", "device_", "device_id", "okta_lastUpdated"] {
         assert_eq!(faults(&[], &[identity]).len(), 1, "{identity}");
         assert_eq!(faults(&[identity], &[]).len(), 0, "{identity}");
     }

@@ -49,8 +49,13 @@ fn the_answers_are_ones_that_okta_describes() {
     spoofed["data"]["access"]["claims"]["on_behalf"] = json!("True");
     let request = decode(&spoofed);
     let patch = ClaimsPolicy::default().stripped(&request).unwrap();
-    let decision =
-        Decision { outcome: Outcome::Stripped, effect: Effect::Patch(patch), event: None, trace: Vec::new() };
+    let decision = Decision {
+        outcome: Outcome::Stripped,
+        effect: Effect::Patch(patch),
+        event: None,
+        trace: Vec::new(),
+        sealed: None,
+    };
     valid(&okta().encode(&request, &decision).body);
 
     let pass = RefusalForm { on_refused: OnRefusal::Pass, on_failure: OnRefusal::Pass };

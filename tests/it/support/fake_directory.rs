@@ -39,6 +39,7 @@ pub(crate) enum Act {
 #[derive(Default)]
 struct State {
     users: Vec<User>,
+    instead: HashMap<String, User>,
     grants: BTreeSet<(UserId, UserId)>,
     script: HashMap<Op, VecDeque<Act>>,
     dropped: HashMap<Op, usize>,
@@ -57,6 +58,21 @@ impl FakeDirectory {
         let mut state = self.state.lock().unwrap();
         state.users.retain(|u| u.id != user.id);
         state.users.push(user);
+    }
+
+    /// Forgets the user of that id.
+    pub(crate) fn take(&self, id: &str) {
+        self.state.lock().unwrap().users.retain(|u| u.id.as_str() != id);
+    }
+
+    /// Answers questions for this id with that user, as a directory that compares loosely does.
+    pub(crate) fn answer_for(&self, id: &str, user: User) {
+        self.state.lock().unwrap().instead.insert(id.to_owned(), user);
+    }
+
+    /// The next question about a user fails.
+    pub(crate) fn fail_next(&self) {
+        self.next(Op::User, Act::Fail(DirectoryError::Unavailable("the test says so".to_owned())));
     }
 
     /// Sets whether a grant stands, without a call.
@@ -147,7 +163,9 @@ fn written(changed: bool) -> Written {
 #[async_trait]
 impl Directory for FakeDirectory {
     async fn user(&self, who: &UserRef) -> Result<Option<User>, DirectoryError> {
-        let by_id = |state: &State, id: &str| state.users.iter().find(|u| u.id.as_str() == id).cloned();
+        let by_id = |state: &State, id: &str| {
+            state.instead.get(id).or_else(|| state.users.iter().find(|u| u.id.as_str() == id)).cloned()
+        };
         let by_login = |state: &State, login: &Login| state.users.iter().find(|u| u.login == *login).cloned();
         let find = |state: &mut State| match who {
             UserRef::Id(id) => by_id(state, id.as_str()),

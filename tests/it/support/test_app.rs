@@ -63,6 +63,8 @@ pub(crate) struct Setup {
     pub(crate) per_minute: u32,
     pub(crate) pipeline: Pipeline,
     pub(crate) tenants: Vec<&'static str>,
+    /// Browser origins that may call the API.
+    pub(crate) origins: Vec<String>,
     /// Stands between the use cases and the store.
     pub(crate) wrap: Box<dyn FnOnce(Arc<EmbeddedStore>) -> Arc<dyn Store>>,
 }
@@ -84,6 +86,7 @@ impl Default for Setup {
             per_minute: 1_000_000,
             pipeline: Pipeline::standard(),
             tenants: vec!["default", "acme"],
+            origins: Vec::new(),
             wrap: Box::new(|store| store),
         }
     }
@@ -99,6 +102,8 @@ pub(crate) struct FakeVerifier {
 #[async_trait]
 impl TokenVerifier for FakeVerifier {
     async fn verify(&self, token: &str) -> Result<Arc<VerifiedToken>, VerifyError> {
+        // A real verifier may have to ask the issuer: nothing may depend on its answer being there at once.
+        tokio::task::yield_now().await;
         if self.down.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(VerifyError::Unavailable("the test says so".to_owned()));
         }
@@ -198,6 +203,7 @@ impl TestApp {
                 tenant: Arc::clone(tenant),
                 dialects: BTreeMap::from([("okta", Arc::clone(&dialect))]),
                 verifier: Arc::clone(&verifier) as _,
+                users_in_doubt: None,
                 entity_type: Some("entity".to_owned()),
             })
         };
@@ -213,7 +219,7 @@ impl TestApp {
         });
         state.readiness.set(true);
         let for_server = state.clone();
-        let server = HttpServer::new(move || app(for_server.clone(), Vec::new()))
+        let server = HttpServer::new(move || app(for_server.clone(), setup.origins.clone()))
             .workers(1)
             .disable_signals()
             .bind(("127.0.0.1", 0))
@@ -261,7 +267,12 @@ impl TestApp {
         self.clock.advance(by);
     }
 
-    /// An API call. The body of the answer is `null` where it isn't JSON.
+    /// The time that the store shows, if the clock was never turned back.
+    pub(crate) fn store_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An API call, whose answer the document declares. The body is `null` where it isn't JSON.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -269,13 +280,12 @@ impl TestApp {
         token: &str,
         body: Option<Value>,
     ) -> (StatusCode, Value) {
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(token);
+        let mut request = self.request(method, path).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+        let answer = self.send(request).await;
+        (answer.status, answer.json)
     }
 
     /// Begins Ann's delegation for Bob.

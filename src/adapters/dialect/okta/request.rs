@@ -3,8 +3,6 @@
 mod id;
 mod wire;
 
-use std::borrow::Cow;
-
 use serde_json::error::Category;
 
 use self::{
@@ -62,10 +60,8 @@ fn neutral(data: Data<'_>) -> HookRequest<'_> {
         agent: text(opened(context.user).id),
         client: text(opened(protocol.client).id),
         issuer: text(opened(protocol.issuer).uri),
-        scopes: match scopes {
-            Some(Members(names)) => names,
-            None => text(asked.scope).map(words).unwrap_or_default(),
-        },
+        // What the client asked for (`protocol.request.scope`) isn't what the token gets: it bounds nothing.
+        scopes: scopes.map(|Members(names)| names),
         grant_type: text(asked.grant_type),
         candidate: id::candidate(text(asked.state), query, &spent),
         hybrid,
@@ -85,29 +81,22 @@ fn facts(
     TokenFacts { claims, lifetime }
 }
 
-/// The words of a space-separated list (RFC 6749, 3.3).
-fn words(list: Cow<'_, str>) -> Vec<Cow<'_, str>> {
-    let is_word = |word: &&str| !word.is_empty();
-    match list {
-        Cow::Borrowed(list) => list.split(' ').filter(is_word).map(Cow::Borrowed).collect(),
-        Cow::Owned(list) => list.split(' ').filter(is_word).map(|word| Cow::Owned(word.to_owned())).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
     use crate::domain::hook::Candidate;
 
     #[test]
     fn a_plain_body_is_borrowed_from() {
         let body = br#"{"eventType":"com.okta.oauth2.tokens.transform","data":{
-            "context":{"protocol":{"request":{"scope":"openid pay","state":"dlg_a"}},"user":{"id":"00uAlice"}},
-            "access":{"claims":{"sub":"x"}}}}"#;
+            "context":{"protocol":{"request":{"state":"dlg_a"}},"user":{"id":"00uAlice"}},
+            "access":{"claims":{"sub":"x"},"scopes":{"openid":{},"pay":{}}}}}"#;
         let request = decode(body).unwrap();
         let borrowed = |text: &Cow<'_, str>| matches!(text, Cow::Borrowed(_));
         assert!(request.agent.as_ref().is_some_and(borrowed));
-        assert!(request.scopes.len() == 2 && request.scopes.iter().all(borrowed));
+        assert!(request.scopes.is_some_and(|all| all.len() == 2 && all.iter().all(borrowed)));
         assert!(request.access.is_some_and(|token| token.claims.len() == 1 && token.claims.iter().all(borrowed)));
         assert!(matches!(&request.candidate, Candidate::One(id) if borrowed(id)));
     }

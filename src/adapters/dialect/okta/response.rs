@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::LIFETIME_BOUNDS;
 use crate::{
     domain::{
+        chain::SealedHead,
         claims::{ClaimPatch, TokenPatch},
         hook::{Decision, Effect, HookRequest, Outcome, TokenFacts},
         reason::Reason,
@@ -61,6 +62,8 @@ struct DebugContext<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a str>,
     stages: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<SealedHead>,
 }
 
 /// Writes the decision down so that Okta applies it whole.
@@ -94,6 +97,7 @@ fn debug_context(decision: &Decision) -> DebugContext<'_> {
         reason: decision.outcome.reason().map(Reason::code),
         event: decision.event.as_deref(),
         stages: decision.trace.iter().map(|line| format!("{}:{}", line.stage, line.said)).collect(),
+        audit: decision.sealed,
     }
 }
 

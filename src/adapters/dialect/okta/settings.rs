@@ -110,6 +110,9 @@ const RESERVED: &[&str] =
     &["acr", "auth_time", "cid", "cnf", "exp", "groups", "iat", "iss", "jti", "sid", "sub", "token_type", "ver"];
 /// The same, in access tokens.
 const RESERVED_ACCESS: &[&str] = &["as_uri", "authorization_details", "rpt", "rsi", "scp", "uid", "username"];
+/// Claims of access tokens that Okta may let a hook change, and that decide who takes the token and for what: an
+/// attribute must not.
+const NEVER_IN_ACCESS: &[&str] = &["aud", "azp", "client_id", "nbf", "scope"];
 /// The same, in ID tokens; so is everything that begins with [`RESERVED_IDENTITY_PREFIX`].
 const RESERVED_IDENTITY: &[&str] = &[
     "active",
@@ -152,7 +155,7 @@ const RESERVED_IDENTITY: &[&str] = &[
 const RESERVED_IDENTITY_PREFIX: &str = "device_";
 
 fn reserved_in_access(claim: &str) -> bool {
-    RESERVED.contains(&claim) || RESERVED_ACCESS.contains(&claim)
+    [RESERVED, RESERVED_ACCESS, NEVER_IN_ACCESS].iter().any(|names| names.contains(&claim))
 }
 
 fn reserved_in_identity(claim: &str) -> bool {

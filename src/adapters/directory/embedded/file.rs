@@ -4,7 +4,7 @@
 //! users:
 //!   - id: "u-1"
 //!     login: alice@example.com
-//!     status: active              # anything else (suspended, …) is an account that doesn't work
+//!     status: active              # the other known ones (suspended, …) are accounts that don't work
 //!     type: person                # optional
 //!     groups: [finance]           # optional, ids
 //!     profile: { title: CFO }     # optional, attributes by name

@@ -19,6 +19,9 @@ use super::file::{self, Mistakes, Users};
 /// How often the file is looked at, if the configuration doesn't say.
 pub const DEFAULT_PERIOD: Duration = Duration::from_secs(2);
 
+/// After so many looks at ever other content it is taken as it is, if it is right.
+const MOST_UNSETTLED: u32 = 3;
+
 /// What a look at the file came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reloaded {
@@ -44,8 +47,17 @@ struct Seen {
     loaded: Hash,
     /// Of other content, seen once so far.
     settling: Option<Hash>,
+    /// Looks in a row that found new content which nobody had seen before.
+    unsettled: u32,
     /// Of content that was refused (or of the reading's failure), and why.
     refused: Option<(Hash, Mistakes)>,
+}
+
+impl Seen {
+    fn settle(&mut self) {
+        self.settling = None;
+        self.unsettled = 0;
+    }
 }
 
 /// Whether new content must be seen twice.
@@ -65,7 +77,7 @@ impl UserFile {
             }
             None => (Users::default(), Hash::default()),
         };
-        let seen = Seen { loaded, settling: None, refused: None };
+        let seen = Seen { loaded, settling: None, unsettled: 0, refused: None };
         Ok(Self { path: path.map(Path::to_owned), users: ArcSwap::from_pointee(users), seen: Mutex::new(seen) })
     }
 
@@ -119,7 +131,7 @@ impl UserFile {
             if seen.refused.take().is_some() {
                 tracing::info!(path = %path.display(), "the file of users is again the one in use");
             }
-            seen.settling = None;
+            seen.settle();
             return Ok(Reloaded::Same);
         }
         if let Some((refused, why)) = &seen.refused
@@ -128,10 +140,38 @@ impl UserFile {
             return Err(why.clone());
         }
         if look == Look::Twice && seen.settling.replace(now) != Some(now) {
+            seen.unsettled = seen.unsettled.saturating_add(1);
+            return self.unsettled(&mut seen, path, now, read);
+        }
+        seen.settle();
+        self.take(&mut seen, path, now, read.and_then(|content| Users::parse(&content)))
+    }
+
+    /// A file that is other at every look would never be taken, and a revocation in it never hold.
+    fn unsettled(
+        &self,
+        seen: &mut Seen,
+        path: &Path,
+        now: Hash,
+        read: Result<Vec<u8>, Mistakes>,
+    ) -> Result<Reloaded, Mistakes> {
+        if seen.unsettled < MOST_UNSETTLED {
             return Ok(Reloaded::Settling);
         }
-        seen.settling = None;
-        self.take(&mut seen, path, now, read.and_then(|content| Users::parse(&content)))
+        match read.and_then(|content| Users::parse(&content)) {
+            Ok(users) => {
+                tracing::warn!(path = %path.display(), "the file of users is another at every look: taken unsettled");
+                seen.settle();
+                self.take(seen, path, now, Ok(users))
+            }
+            // Perhaps a file that is half written. Told once.
+            Err(why) => {
+                if seen.unsettled == MOST_UNSETTLED {
+                    tracing::warn!(path = %path.display(), %why, "the file of users is another at every look, and wrong");
+                }
+                Ok(Reloaded::Settling)
+            }
+        }
     }
 
     fn take(
@@ -189,7 +229,11 @@ mod tests {
 
     impl Log {
         fn errors(&self) -> usize {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().matches("ERROR").count()
+            self.count("ERROR")
+        }
+
+        fn count(&self, level: &str) -> usize {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().matches(level).count()
         }
     }
 
@@ -216,6 +260,34 @@ mod tests {
                 let _ = file.look_blocking(Look::Twice);
             }
             assert_eq!(log.errors(), 3, "a file that is gone is logged once, too");
+        });
+    }
+
+    #[test]
+    fn content_that_is_other_at_every_look_is_taken_at_the_third_if_it_is_right() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("users.yaml");
+        std::fs::write(&path, "users: []").unwrap();
+        let file = UserFile::open(Some(&path)).unwrap();
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let look = |content: String| {
+            std::fs::write(&path, content).unwrap();
+            file.look_blocking(Look::Twice)
+        };
+        let right = |n: u32| look(format!("users: [] # {n}"));
+        tracing::subscriber::with_default(subscriber, || {
+            assert_eq!([right(1), right(2)], [Ok(Reloaded::Settling), Ok(Reloaded::Settling)]);
+            assert_eq!(log.count("WARN"), 0);
+            assert_eq!(right(3), Ok(Reloaded::Taken));
+            assert_eq!(log.count("WARN"), 1);
+            assert_eq!([right(4), right(4)], [Ok(Reloaded::Settling), Ok(Reloaded::Taken)], "it counts anew");
+            for n in 0..5 {
+                assert_eq!(look(format!("users: {n}")), Ok(Reloaded::Settling));
+            }
+            assert_eq!((log.count("WARN"), log.errors()), (2, 0), "told once that it is wrong each time");
+            assert_eq!(right(5), Ok(Reloaded::Taken), "the first right one after that");
         });
     }
 }

@@ -1,13 +1,13 @@
 //! The unix socket by which commands ask a running store: one JSON object per line in, one out.
 //!
-//! `{"cmd":"status"}` is answered with `{"ok":{…}}`, whatever goes wrong with `{"error":"…"}`. Only the process's
-//! own user and root may connect.
+//! `{"cmd":"status"}` and `{"cmd":"backup","file":"/…"}` are answered with `{"ok":{…}}`, whatever goes wrong with
+//! `{"error":"…"}`; `audit` and `audit-marks` take a `tenant` and a number `after`. Only the process's own user and root may connect. A backup is written as the process's user.
 
 use std::{
     fs::{self, Permissions},
     io,
     os::unix::fs::{FileTypeExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::EmbeddedStore;
+use crate::{app::sealed, domain::ids::TenantName};
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "admin.sock";
@@ -33,6 +34,8 @@ const MOST_ANSWER: u64 = 4 << 20;
 const CALLERS: usize = 8;
 /// A caller that sends nothing for so long is cut off; so long a client waits.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So long somebody who may not ask is waited for.
+const STRANGERS: Duration = Duration::from_secs(1);
 
 /// Why a running store gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -108,13 +111,16 @@ async fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn converse(stream: UnixStream, own: u32, store: &EmbeddedStore) -> io::Result<()> {
+async fn converse(stream: UnixStream, own: u32, store: &Arc<EmbeddedStore>) -> io::Result<()> {
     let caller = stream.peer_cred()?.uid();
     let (input, mut output) = stream.into_split();
+    let mut input = BufReader::new(input);
     if caller != own && caller != 0 {
+        // What is left unread when the connection is closed would destroy the answer.
+        let mut bounded = (&mut input).take(MOST_REQUEST as u64);
+        drop(timeout(STRANGERS, bounded.read_until(b'\n', &mut Vec::new())).await);
         return say(&mut output, &json!({"error": "only the user that behalf runs as, and root, may ask"})).await;
     }
-    let mut input = BufReader::new(input);
     loop {
         let mut line = Vec::new();
         let mut bounded = (&mut input).take(MOST_REQUEST as u64);
@@ -126,7 +132,8 @@ async fn converse(stream: UnixStream, own: u32, store: &EmbeddedStore) -> io::Re
             let text = format!("a request has at most {MOST_REQUEST} bytes");
             return say(&mut output, &json!({ "error": text })).await;
         }
-        let answer = answer(&line, store).map_or_else(|error| json!({ "error": error }), |ok| json!({ "ok": ok }));
+        let answer =
+            answer(&line, store).await.map_or_else(|error| json!({ "error": error }), |ok| json!({ "ok": ok }));
         say(&mut output, &answer).await?;
     }
 }
@@ -137,7 +144,7 @@ async fn say(output: &mut (impl AsyncWriteExt + Unpin), answer: &Value) -> io::R
     timeout(PATIENCE, output.write_all(&line)).await?
 }
 
-fn answer(line: &[u8], store: &EmbeddedStore) -> Result<Value, String> {
+async fn answer(line: &[u8], store: &Arc<EmbeddedStore>) -> Result<Value, String> {
     let request: Value = serde_json::from_slice(line).map_err(|e| format!("not a JSON object: {e}"))?;
     let command = request.get("cmd").and_then(Value::as_str).ok_or("a request is a JSON object with `cmd`")?;
     match command {
@@ -145,19 +152,49 @@ fn answer(line: &[u8], store: &EmbeddedStore) -> Result<Value, String> {
             let status = store.status().map_err(|e| e.to_string())?;
             serde_json::to_value(status).map_err(|e| e.to_string())
         }
-        other => Err(format!("unknown command {other:?}; known: status")),
+        "audit" | "audit-marks" => audit(command, &request, store).await,
+        "backup" => {
+            let file = request.get("file").and_then(Value::as_str).map(PathBuf::from);
+            let file = file.filter(|file| file.is_absolute()).ok_or("`file` is the absolute path of a file to make")?;
+            let store = Arc::clone(store);
+            let copied = tokio::task::spawn_blocking(move || store.backup(&file)).await;
+            let copied = copied.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+            serde_json::to_value(copied).map_err(|e| e.to_string())
+        }
+        other => Err(format!("unknown command {other:?}; known: audit, audit-marks, backup, status")),
     }
 }
 
-/// Asks the process that serves the socket, and gives what it answers under `ok`.
+/// A page of the sealed trail, or of what attests it.
+async fn audit(command: &str, request: &Value, store: &EmbeddedStore) -> Result<Value, String> {
+    let tenant = request.get("tenant").and_then(Value::as_str).ok_or("`tenant` is missing")?;
+    let tenant = TenantName::parse(tenant).map_err(|error| format!("`tenant` {error}"))?;
+    let after = request.get("after").and_then(Value::as_u64);
+    let answer = if command == "audit" {
+        sealed::export(store, &tenant, after.unwrap_or(0)).await.map(serde_json::to_value)
+    } else {
+        sealed::marks(store, &tenant, after).await.map(serde_json::to_value)
+    };
+    answer.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+}
+
+/// Asks the process that serves the socket, and gives what it answers under `ok`. Waits 30 s.
 pub async fn ask(path: &Path, request: &Value) -> Result<Value, AskError> {
+    timeout(PATIENCE, ask_patiently(path, request)).await.map_err(io::Error::from)?
+}
+
+/// As [`ask`], for what may take long: waits for as long as the process lives.
+pub async fn ask_patiently(path: &Path, request: &Value) -> Result<Value, AskError> {
     let stream = match UnixStream::connect(path).await {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Err(AskError::NotRunning(path.display().to_string()));
         }
         connected => connected?,
     };
-    let line = timeout(PATIENCE, exchange(stream, request)).await.map_err(io::Error::from)??;
+    let line = exchange(stream, request).await?;
+    if line.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection").into());
+    }
     let mut answer: Value = serde_json::from_slice(&line).map_err(|_| AskError::Form)?;
     if let Some(ok) = answer.get_mut("ok") {
         return Ok(ok.take());

@@ -27,7 +27,7 @@ macro_rules! from_database {
         })*
     };
 }
-from_database!(StorageError, TableError, TransactionError, CommitError, DatabaseError);
+from_database!(StorageError, TableError, TransactionError, CommitError, DatabaseError, CompactionError);
 
 /// Calls into the database. On pages with flipped bits it may panic; that is an error like any other here.
 /// Nothing of ours is half changed then: what was being done is given up, and the writer opens the file again.

@@ -123,6 +123,11 @@ pub(super) fn record_key(tenant: &TenantName, key: Key) -> Vec<u8> {
     scoped(tenant, &[&key.to_bytes()])
 }
 
+/// True for the key of one of the store's own records.
+pub(super) fn is_reserved(record_key: &[u8]) -> bool {
+    record_key.len().checked_sub(KEY_BYTES).and_then(|at| record_key.get(at)) == Some(&RESERVED.0)
+}
+
 /// Where an event is.
 pub(super) fn event_key(tenant: &TenantName, seq: Seq) -> Vec<u8> {
     scoped(tenant, &[&seq.0.to_be_bytes()])

@@ -44,12 +44,18 @@ impl Folder {
         self.0.join(DATA_FILE)
     }
 
-    fn create(&self) -> io::Result<()> {
+    /// Makes the folder, if it isn't there.
+    pub(super) fn create_folder(&self) -> io::Result<()> {
         if !self.0.is_dir() {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         } else if fs::metadata(&self.0)?.permissions().mode() & 0o077 != 0 {
             tracing::warn!(folder = %self.0.display(), "the data folder can be entered by others; it should have mode 0700");
         }
+        Ok(())
+    }
+
+    fn create(&self) -> io::Result<()> {
+        self.create_folder()?;
         if self.file().exists() {
             return Ok(());
         }
@@ -59,7 +65,8 @@ impl Folder {
     }
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+/// Makes the names in the folder durable.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Enough for a look at the counters.
-const SMALL_CACHE: usize = 4 << 20;
+pub(super) const SMALL_CACHE: usize = 4 << 20;
 
 /// The state of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

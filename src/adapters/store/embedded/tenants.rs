@@ -1,8 +1,11 @@
 //! What is kept in memory for each tenant: the highest time shown, and who waits for hints.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 use dashmap::DashMap;
@@ -17,9 +20,17 @@ pub(super) fn time(micros: i64) -> Timestamp {
 }
 
 struct Tenant {
-    /// The highest time shown, in microseconds.
-    high: AtomicI64,
+    shown: Mutex<Shown>,
     hints: watch::Sender<()>,
+}
+
+/// The highest time shown, and when that was.
+#[derive(Clone, Copy)]
+struct Shown {
+    /// Microseconds since 1970.
+    high: i64,
+    /// By the monotonic clock.
+    at: Duration,
 }
 
 /// All tenants that were ever asked for.
@@ -43,20 +54,29 @@ impl Tenants {
         self.clock.now().as_microsecond().saturating_add(self.offset.load(Ordering::SeqCst))
     }
 
-    /// The tenant's time, in microseconds: never less than what was shown before.
+    /// The tenant's time, in microseconds: never less than what was shown before. Where the clock was set back it goes
+    /// on from there at the pace of the monotonic clock: time that stood still would let nothing expire.
     pub(super) fn now(&self, tenant: &TenantName) -> i64 {
-        let own = self.own_time();
-        self.tenant(tenant).high.fetch_max(own, Ordering::SeqCst).max(own)
+        let tenant = self.tenant(tenant);
+        let mut shown = lock(&tenant.shown);
+        let (own, at) = (self.own_time(), self.clock.monotonic());
+        let passed = i64::try_from(at.saturating_sub(shown.at).as_micros()).unwrap_or(i64::MAX);
+        *shown = Shown { high: own.max(shown.high.saturating_add(passed)), at };
+        shown.high
     }
 
     /// A time that was shown, in this process or an earlier one.
     pub(super) fn was_shown(&self, tenant: &TenantName, micros: i64) {
-        self.tenant(tenant).high.fetch_max(micros, Ordering::SeqCst);
+        let tenant = self.tenant(tenant);
+        let mut shown = lock(&tenant.shown);
+        if shown.high < micros {
+            *shown = Shown { high: micros, at: self.clock.monotonic() };
+        }
     }
 
     /// Tenants and the highest times shown to them.
     pub(super) fn highest(&self) -> Vec<(TenantName, i64)> {
-        self.known.iter().map(|t| (t.key().clone(), t.high.load(Ordering::SeqCst))).collect()
+        self.known.iter().map(|t| (t.key().clone(), lock(&t.shown).high)).collect()
     }
 
     pub(super) fn subscribe(&self, tenant: &TenantName) -> watch::Receiver<()> {
@@ -77,7 +97,15 @@ impl Tenants {
         if let Some(tenant) = self.known.get(name) {
             return Arc::clone(&tenant);
         }
-        let fresh = || Arc::new(Tenant { high: AtomicI64::new(i64::MIN), hints: watch::Sender::new(()) });
+        let fresh = || {
+            let shown = Shown { high: i64::MIN, at: self.clock.monotonic() };
+            Arc::new(Tenant { shown: Mutex::new(shown), hints: watch::Sender::new(()) })
+        };
         Arc::clone(&self.known.entry(name.clone()).or_insert_with(fresh))
     }
+}
+
+/// Nothing under this lock can break off half way.
+fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
 }

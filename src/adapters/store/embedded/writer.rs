@@ -68,20 +68,23 @@ impl Writer {
     /// Works until the store is closed.
     pub(super) fn run(mut self) {
         loop {
-            let healthy = match self.inbox.next() {
+            let broken = match self.inbox.next() {
                 Next::Write(jobs) => self.write(jobs),
-                Next::Reopen(generation) => generation != self.shared.handle.generation(),
+                Next::Reopen(generation) if generation == self.shared.handle.generation() => Some(Vec::new()),
+                Next::Reopen(_) => None,
                 Next::Stop => break,
             };
-            if !healthy && !self.reopen() {
+            if let Some(open) = broken
+                && !self.reopen(open)
+            {
                 break;
             }
         }
         self.finish();
     }
 
-    /// False: the database must be opened again.
-    fn write(&mut self, jobs: Vec<Job>) -> bool {
+    /// `Some`: the database must be opened again, and these jobs' outcome is open until then.
+    fn write(&mut self, jobs: Vec<Job>) -> Option<Vec<Job>> {
         self.attempts.expire(self.shared.tenants.own_time());
         let mut fresh = Vec::with_capacity(jobs.len());
         let result = self.transact(&jobs, &mut fresh);
@@ -91,12 +94,11 @@ impl Writer {
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
                     self.answer(job, outcome);
                 }
-                true
+                None
             }
             Err(failure) => {
                 tracing::error!(error = %failure.cause, "the store can't write; its database will be opened again");
-                self.fail(jobs, failure, fresh);
-                false
+                Some(self.fail(jobs, failure, fresh))
             }
         }
     }
@@ -161,8 +163,9 @@ impl Writer {
         }
     }
 
-    /// Answers the jobs of a failed transaction.
-    fn fail(&mut self, jobs: Vec<Job>, failure: Failure, fresh: Vec<ChangeId>) {
+    /// Answers the jobs of a failed transaction, but for those that it would have changed something for if it
+    /// stands after all.
+    fn fail(&mut self, jobs: Vec<Job>, failure: Failure, fresh: Vec<ChangeId>) -> Vec<Job> {
         let Failure { cause, sent } = failure;
         let text = cause.to_string();
         let Some(outcomes) = sent else {
@@ -170,14 +173,13 @@ impl Writer {
             for job in jobs {
                 job.fail(StoreError::Unavailable(text.clone()));
             }
-            return;
+            return Vec::new();
         };
+        let mut open = Vec::new();
         *self.shared.doubtful.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             match outcome {
-                Outcome::Commit(Ok(Committed::Done(_))) | Outcome::Lease(Ok(Some(_))) => {
-                    job.fail(StoreError::Unknown(text.clone()));
-                }
+                Outcome::Commit(Ok(Committed::Done(_))) | Outcome::Lease(Ok(Some(_))) => open.push(job),
                 // Nothing of it was applied, but what it collided with may be gone.
                 Outcome::Commit(Ok(Committed::Conflict(_) | Committed::Fenced)) | Outcome::Lease(Ok(None)) => {
                     job.fail(StoreError::Unavailable(text.clone()));
@@ -186,10 +188,12 @@ impl Writer {
                 certain => self.answer(job, certain),
             }
         }
+        open
     }
 
-    /// Opens the database again, however long it takes. False: the store is being closed.
-    fn reopen(&mut self) -> bool {
+    /// Opens the database again, however long it takes. If that works at once, the outcome of the jobs that are
+    /// `open` is known from what is there; else it is unknown. False: the store is being closed.
+    fn reopen(&mut self, mut open: Vec<Job>) -> bool {
         let shared = Arc::clone(&self.shared);
         shared.handle.close();
         let mut pause = Duration::ZERO;
@@ -199,12 +203,19 @@ impl Writer {
                 Work::Lease { .. } => away(&shared.doubtful, ChangeId([0; 16])),
             };
             if !self.inbox.refuse(pause, refuse) {
+                tell_unknown(&mut open);
                 return false;
             }
             match shared.opener.open(None) {
                 Ok((database, header)) if header.incarnation == self.header.incarnation => {
-                    self.resolve(header);
+                    let stands = self.resolve(header);
                     shared.handle.put(database);
+                    if stands {
+                        tell_unknown(&mut open);
+                    }
+                    for job in open {
+                        job.fail(StoreError::Unavailable("the store could not write it".to_owned()));
+                    }
                     // A commit that was answered `Unknown` may be there.
                     shared.tenants.hint_all();
                     tracing::info!("the store's database is open again");
@@ -213,17 +224,20 @@ impl Writer {
                 Ok(_) => tracing::error!("another database lies where the store's was: put it back, or restart"),
                 Err(error) => tracing::warn!(%error, "the store's database can't be opened again yet"),
             }
+            tell_unknown(&mut open);
             pause = (pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
         }
     }
 
     /// Whether the transaction whose commit failed is there after all.
-    fn resolve(&mut self, header: Header) {
+    fn resolve(&mut self, header: Header) -> bool {
         let doubtful = std::mem::take(&mut *self.shared.doubtful.lock().unwrap_or_else(PoisonError::into_inner));
-        if header.batch == self.header.batch {
+        let stands = header.batch != self.header.batch;
+        if !stands {
             self.attempts.forget(&doubtful);
         }
         self.header = header;
+        stands
     }
 
     /// Notes the times that were shown, answers who still waits, and closes the database.
@@ -249,6 +263,13 @@ impl Writer {
             txn.abort()?;
         }
         Ok(())
+    }
+}
+
+/// Whoever asked has to look for himself.
+fn tell_unknown(open: &mut Vec<Job>) {
+    for job in open.drain(..) {
+        job.fail(StoreError::Unknown("the commit failed, and may stand all the same".to_owned()));
     }
 }
 

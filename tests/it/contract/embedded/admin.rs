@@ -11,6 +11,7 @@ use behalf::{
     adapters::store::embedded::{
         EmbeddedStore, OpenError,
         admin::{AskError, MOST_REQUEST, SOCKET, ask, serve},
+        copy::Copied,
         media::DATA_FILE,
         status::{Status, status_offline},
     },
@@ -95,6 +96,26 @@ async fn status_tells_the_counts() {
     s.store.close();
     let offline = status_offline(s.folder.path(), &*s.clock).unwrap();
     assert_eq!((offline.incarnation, offline.tenants), (status.incarnation, status.tenants));
+}
+
+#[tokio::test]
+async fn a_backup_is_made_over_the_socket() {
+    let s = Served::start().await;
+    bench(&s.store, &s.clock).done(draft().put(key(1), b"").event(b"e").build()).await;
+    let file = s.folder.path().join("backup");
+    let request = json!({"cmd": "backup", "file": file});
+    let copied: Copied = serde_json::from_value(soon(ask(&s.socket(), &request)).await.unwrap()).unwrap();
+    assert_eq!((copied.records, copied.events), (1, 1));
+    assert_eq!(copied.file_bytes, fs::metadata(&file).unwrap().len());
+    for (request, why) in [
+        (request, "already"),
+        (json!({"cmd": "backup", "file": "relative"}), "absolute"),
+        (json!({"cmd": "backup"}), "absolute"),
+        (json!({"cmd": "backup", "file": s.folder.path().join("nowhere/b")}), "No such file"),
+    ] {
+        let refused = soon(ask(&s.socket(), &request)).await;
+        assert!(matches!(&refused, Err(AskError::Refused(text)) if text.contains(why)), "{refused:?}");
+    }
 }
 
 #[tokio::test]

@@ -132,6 +132,24 @@ async fn a_failed_sync(media: impl Media) {
 }
 
 #[tokio::test]
+async fn a_failed_commit_is_certain_if_the_database_opens_at_once() {
+    let rig = Arc::new(Rig::default());
+    let (store, clock) = rig.store(Memory::default(), 1 << 20);
+    let b = bench(&store, &clock);
+    b.done(draft().put(key(1), b"before").build()).await;
+    // Full disks are like that: what is there can be opened, what is new finds no room.
+    rig.fail_big_write.store(true, SeqCst);
+    for _ in 0..3 {
+        let lost = draft().put(key(2), &vec![1; 60_000]).event(b"lost").build();
+        let told = soon(try_commit(&b, &lost)).await;
+        assert!(matches!(told, Err(StoreError::Unavailable(_))), "{told:?}");
+        assert!(b.get(key(2)).await.is_none());
+    }
+    rig.fail_big_write.store(false, SeqCst);
+    assert_eq!(b.done(draft().event(b"next").build()).await, [Seq(1)]);
+}
+
+#[tokio::test]
 async fn after_a_failed_sync_the_store_comes_back_in_memory() {
     a_failed_sync(Memory::default()).await;
 }

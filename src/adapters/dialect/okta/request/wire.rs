@@ -89,8 +89,6 @@ pub(super) struct Asked<'a> {
     #[serde(borrow)]
     pub(super) state: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) scope: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(super) grant_type: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) response_type: Option<Text<'a>>,

@@ -11,6 +11,12 @@ use crate::domain::{
 
 const MAX_TYPE: usize = 100;
 const MAX_STATUS: usize = 40;
+/// The status of an account that works.
+const ACTIVE: &str = "active";
+/// The others, by Okta's names in lower case (Users API, status) and a plain one. A word that isn't known may be a
+/// slip of the pen, and is refused.
+const NOT_ACTIVE: &[&str] =
+    &["inactive", "suspended", "staged", "provisioned", "deprovisioned", "locked_out", "recovery", "password_expired"];
 const MAX_GROUPS: usize = 1000;
 const MAX_ATTRIBUTES: usize = 200;
 const MAX_ATTRIBUTE_NAME: usize = 256;
@@ -38,6 +44,7 @@ impl Draft {
         draft.login = draft.required(&mut fields, "login", |text| name(text).and_then(|()| Login::parse(text)));
         let status = draft.required(&mut fields, "status", |text| plain_text(text, MAX_STATUS).map(str::to_owned));
         draft.status = status.and_then(|text| draft.status(&text));
+        draft.no_space_around();
         draft.user_type = draft.user_type(fields.remove("type"));
         draft.groups = draft.groups(fields.remove("groups"));
         draft.profile = draft.profile(fields.remove("profile"));
@@ -81,14 +88,26 @@ impl Draft {
     }
 
     fn status(&mut self, text: &str) -> Option<Status> {
-        if text == "active" {
+        if text == ACTIVE {
             return Some(Status::Active);
         }
-        if text.trim().eq_ignore_ascii_case("active") {
-            self.wrong.push(format!("`status` is {text:?}: write `active`"));
-            return None;
+        if NOT_ACTIVE.contains(&text) {
+            return Some(Status::Inactive);
         }
-        Some(Status::Inactive)
+        let known: Vec<_> = [ACTIVE].iter().chain(NOT_ACTIVE).map(|word| format!("`{word}`")).collect();
+        self.wrong.push(format!("`status` is {text:?}: write one of {}", known.join(", ")));
+        None
+    }
+
+    /// Nobody sees such a space, and no caller would name the user with it.
+    fn no_space_around(&mut self) {
+        let id = self.id.as_ref().map(|id| ("id", id.as_str()));
+        let login = self.login.as_ref().map(|login| ("login", login.as_str()));
+        for (field, text) in [id, login].into_iter().flatten() {
+            if text.trim() != text {
+                self.wrong.push(format!("`{field}` is {text:?}: take the space before or after it away"));
+            }
+        }
     }
 
     fn user_type(&mut self, value: Option<Value>) -> Option<String> {

@@ -81,7 +81,7 @@ users:
     );
     let expected = [
         "unknown field \"colour\" beside `users`",
-        "users[0] (line 4, id \"u-1\"): `status` is \"Active\": write `active`",
+        "users[0] (line 4, id \"u-1\"): `status` is \"Active\": write one of `active`, `inactive`, `suspended`, ",
         "users[1] (line 5): `id` must be text: put it in quotes",
         "users[2] (line 6, id \"u-1\"): users[0] has the same id",
         "users[2] (line 6, id \"u-1\"): users[0] has the same login",
@@ -100,6 +100,35 @@ users:
     for (found, expected) in found.iter().zip(expected) {
         assert!(found.starts_with(expected), "{found}\nshould begin with\n{expected}");
     }
+}
+
+#[test]
+fn a_status_is_one_of_a_closed_list() {
+    let with = |status: &str| parse(&format!("users: [{{ id: a, login: b, status: {status} }}]"));
+    let status = |text: &str| with(text).unwrap().find(&id("a")).unwrap().status;
+    assert_eq!(status("active"), Status::Active);
+    let list =
+        "inactive suspended staged provisioned deprovisioned locked_out recovery password_expired".split_whitespace();
+    for known in list {
+        assert_eq!(status(known), Status::Inactive, "{known}");
+    }
+    for unknown in ["activ", "ACTIVE", "Suspended", "disabled", "locked-out", "\" active\""] {
+        let found = with(unknown).unwrap_err();
+        assert!(found.len() == 1 && found[0].contains(unknown.trim_matches('"')), "{found:?}");
+        assert!(found[0].contains("`active`") && found[0].contains("`password_expired`"), "{found:?}");
+    }
+}
+
+#[test]
+fn space_around_an_id_or_a_login_is_a_mistake() {
+    for (user, field) in
+        [("id: ' a', login: b", "id"), ("id: a, login: 'b '", "login"), ("id: a, login: '\u{a0}b'", "login")]
+    {
+        let found = mistakes(&format!("users: [{{ {user}, status: active }}]"));
+        assert!(found.len() == 1 && found[0].contains(&format!("`{field}` is ")), "{found:?}");
+        assert!(found[0].contains("take the space"), "{found:?}");
+    }
+    assert!(parse("users: [{ id: a, login: 'b c', status: active }]").is_ok(), "within it is the user's own business");
 }
 
 #[test]

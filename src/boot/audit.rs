@@ -1,0 +1,51 @@
+//! What seals the audit trail and carries it out of the house.
+
+use std::{path::Path, sync::Arc};
+
+use super::BootError;
+use crate::{
+    adapters::audit::{
+        file::JsonLines,
+        signing::{KEY_FILE, KeyError, SigningKey},
+        stdout::Stdout,
+    },
+    app::sealer::Sealer,
+    config::{AuditSettings, SinkKind},
+    ports::{audit_sink::AuditSink, entropy::Entropy, signer::Signer},
+};
+
+/// The sealer, with the key of the settings or the one beside the data.
+pub(super) fn sealer(
+    settings: &AuditSettings,
+    data: Option<&Path>,
+    entropy: &dyn Entropy,
+) -> Result<Sealer, BootError> {
+    let signer = match (&settings.signing_key, data) {
+        (Some(file), _) => SigningKey::load(file).map_err(|e| key_error("BEHALF_SIGNING_KEY_FILE", &e))?,
+        (None, Some(folder)) => SigningKey::load_or_make(folder, entropy).map_err(|e| key_error("BEHALF_STORE", &e))?,
+        (None, None) => SigningKey::ephemeral(entropy).map_err(|e| key_error("BEHALF_STORE", &e))?,
+    };
+    let former = match (&settings.former_key, data.map(|folder| folder.join(KEY_FILE))) {
+        (Some(file), _) => Some(SigningKey::load(file).map_err(|e| key_error("BEHALF_SIGNING_KEY_PREVIOUS_FILE", &e))?),
+        // A key that is given takes over from the one that was made.
+        (None, Some(made)) if settings.signing_key.is_some() && made.exists() => {
+            Some(SigningKey::load(&made).map_err(|e| key_error("BEHALF_STORE", &e))?)
+        }
+        _ => None,
+    };
+    let former = former.map(|key| Arc::new(key) as Arc<dyn Signer>);
+    Ok(Sealer::new(Arc::new(signer), former, entropy))
+}
+
+fn key_error(setting: &'static str, error: &KeyError) -> BootError {
+    BootError::SigningKey(setting, error.to_string())
+}
+
+/// The sink, if there is to be one.
+pub(super) fn sink(settings: &AuditSettings) -> Option<Arc<dyn AuditSink>> {
+    match &settings.sink {
+        SinkKind::Off => None,
+        SinkKind::Stdout => Some(Arc::new(Stdout)),
+        SinkKind::File(path) => Some(Arc::new(JsonLines::new(path))),
+    }
+}

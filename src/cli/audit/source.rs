@@ -1,0 +1,84 @@
+//! The sealed trail, read from the file or, while a process has it open, through that process.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{
+    adapters::{
+        store::embedded::{
+            EmbeddedStore, Place, Settings,
+            admin::{self, AskError},
+            status::{self, Status, TenantStatus},
+        },
+        system::{OsEntropy, SystemClock},
+    },
+    app::sealed::{self, Export, Marks},
+    domain::ids::TenantName,
+};
+
+enum From {
+    File(Box<EmbeddedStore>),
+    Process(PathBuf),
+}
+
+/// Where the trail is read.
+pub(super) struct Source {
+    from: From,
+    status: Status,
+}
+
+impl Source {
+    /// Asks the process that serves the folder; without one, opens the data. Makes nothing.
+    pub(super) async fn open(folder: &Path) -> Result<Self, String> {
+        let socket = folder.join(admin::SOCKET);
+        match admin::ask(&socket, &json!({"cmd": "status"})).await {
+            Ok(answer) => Ok(Self { from: From::Process(socket), status: read(answer)? }),
+            Err(AskError::NotRunning(_)) => {
+                let status = status::status_offline(folder, &SystemClock).map_err(|e| e.to_string())?;
+                let settings = Settings::new(Place::Folder(folder.to_owned()));
+                let store = EmbeddedStore::open(&settings, std::sync::Arc::new(SystemClock), &OsEntropy);
+                Ok(Self { from: From::File(Box::new(store.map_err(|e| e.to_string())?)), status })
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The tenants that are there, or the one that is asked for.
+    pub(super) fn tenants<'a>(&'a self, only: Option<&'a TenantName>) -> impl Iterator<Item = Tenant> + 'a {
+        let tenant = |found: &TenantStatus| Tenant { name: found.tenant.clone(), last: found.last_seq };
+        self.status.tenants.iter().map(tenant).filter(move |tenant| only.is_none_or(|name| *name == tenant.name))
+    }
+
+    /// Lines behind `after`.
+    pub(super) async fn export(&self, tenant: &TenantName, after: u64) -> Result<Export, String> {
+        match &self.from {
+            From::File(store) => sealed::export(&**store, tenant, after).await.map_err(|e| e.to_string()),
+            From::Process(path) => ask(path, &json!({"cmd": "audit", "tenant": tenant, "after": after})).await,
+        }
+    }
+
+    /// Checkpoints behind `after`, and the keys.
+    pub(super) async fn marks(&self, tenant: &TenantName, after: Option<u64>) -> Result<Marks, String> {
+        match &self.from {
+            From::File(store) => sealed::marks(&**store, tenant, after).await.map_err(|e| e.to_string()),
+            From::Process(path) => ask(path, &json!({"cmd": "audit-marks", "tenant": tenant, "after": after})).await,
+        }
+    }
+}
+
+/// A tenant in the store.
+pub(super) struct Tenant {
+    pub(super) name: TenantName,
+    /// The number of its last event, sealed or not.
+    pub(super) last: u64,
+}
+
+async fn ask<T: DeserializeOwned>(socket: &Path, request: &Value) -> Result<T, String> {
+    read(admin::ask(socket, request).await.map_err(|e| e.to_string())?)
+}
+
+fn read<T: DeserializeOwned>(answer: Value) -> Result<T, String> {
+    serde_json::from_value(answer).map_err(|error| format!("the running process gave no sensible answer: {error}"))
+}

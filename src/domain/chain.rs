@@ -1,0 +1,224 @@
+//! The sealed audit trail: a chain of hashes over a tenant's events, and the form in which it leaves the house.
+//!
+//! An entry's hash covers its number, the hash before it, and its event in canonical JSON (RFC 8785), so whoever
+//! knows one hash knows everything before it. What the chain alone can't show is that all of it was made anew: that
+//! takes a hash, or a signed [`Checkpoint`], that is kept where whoever owns the data can't reach it.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+use sha2::{Digest as _, Sha256};
+
+use super::ids::TenantName;
+
+mod checkpoint;
+mod keys;
+mod verify;
+
+pub use checkpoint::{Checkpoint, Unsigned};
+pub use keys::{KeyId, Keyring, PublicKey, Rotation, Signature, VerifySignature};
+pub use verify::{Bad, Report, Settings, Verifier, Wrong};
+
+/// Begins what is hashed for a tenant's first `prev`.
+const CHAIN: &[u8] = b"da-audit-chain-v1\0";
+/// Begins what is hashed for an entry.
+const ENTRY: &[u8] = b"da-audit-entry-v1\0";
+
+/// Why bytes are not what they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// Not JSON, or not of the fields expected.
+    #[error("can't be read: {0}")]
+    Unreadable(String),
+    /// The same content has another spelling: white space, order of fields, a repeated field, an escape.
+    #[error("is not in canonical form")]
+    NotCanonical,
+    /// Not a hash, key or signature in its one spelling.
+    #[error("is not of the expected form")]
+    Spelling,
+}
+
+/// A SHA-256, written `sha256:` and 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    fn of(tag: &[u8], content: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(tag).chain_update(content).finalize().into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        f.write_str("sha256:")?;
+        f.write_str(std::str::from_utf8(&hex).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = FormError;
+
+    fn from_str(text: &str) -> Result<Self, FormError> {
+        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64).ok_or(FormError::Spelling)?;
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let mut out = [0; 32];
+        for (byte, pair) in out.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            let (high, low) = digit(pair[0]).zip(digit(pair[1])).ok_or(FormError::Spelling)?;
+            *byte = high << 4 | low;
+        }
+        Ok(Self(out))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = FormError;
+    fn try_from(text: String) -> Result<Self, FormError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+/// How far a tenant's events are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedHead {
+    /// The number of the last sealed event; 0 before the first.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+impl SealedHead {
+    /// Before the first event.
+    pub fn genesis(tenant: &TenantName) -> Self {
+        Self { seq: 0, hash: genesis(tenant) }
+    }
+}
+
+/// What stands as `prev` in a tenant's first entry.
+pub fn genesis(tenant: &TenantName) -> Digest {
+    Digest::of(CHAIN, format!("tenant={tenant}").as_bytes())
+}
+
+/// A value in canonical JSON (RFC 8785, "JCS").
+pub(super) fn canonical(value: &impl Serialize) -> Result<String, FormError> {
+    serde_json_canonicalizer::to_string(value).map_err(|error| FormError::Unreadable(error.to_string()))
+}
+
+/// An event in canonical form, with what a verifier reads of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedEvent {
+    json: String,
+    /// Whose it says it is.
+    pub tenant: Option<TenantName>,
+    /// When it says it was.
+    pub time: Option<Timestamp>,
+    /// The change of signing key that it tells of.
+    pub rotation: Option<Rotation>,
+}
+
+impl SealedEvent {
+    /// Takes an event as the store has it, in any spelling.
+    pub fn read(body: &[u8]) -> Result<Self, FormError> {
+        let value: Value = serde_json::from_slice(body).map_err(|error| FormError::Unreadable(error.to_string()))?;
+        let text = |name: &str| value.get(name).and_then(Value::as_str);
+        Ok(Self {
+            json: canonical(&value)?,
+            tenant: text("tenant").and_then(|name| TenantName::parse(name).ok()),
+            time: text("time").and_then(|time| time.parse().ok()),
+            rotation: Rotation::of_event(&value),
+        })
+    }
+
+    /// The event in canonical JSON.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
+/// One link of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The event's number.
+    pub seq: u64,
+    /// The hash of the entry before it, or the genesis.
+    pub prev: Digest,
+    /// The hash that is claimed for this one.
+    pub hash: Digest,
+    /// The event.
+    pub event: SealedEvent,
+}
+
+impl Entry {
+    /// Links an event to the head of the chain.
+    pub fn seal(head: SealedHead, event: SealedEvent) -> Self {
+        let mut entry = Self { seq: head.seq + 1, prev: head.hash, hash: head.hash, event };
+        entry.hash = entry.computed();
+        entry
+    }
+
+    /// The hash that the content has.
+    pub fn computed(&self) -> Digest {
+        Digest::of(ENTRY, self.hashed().as_bytes())
+    }
+
+    /// The chain's head behind this entry.
+    pub fn head(&self) -> SealedHead {
+        SealedHead { seq: self.seq, hash: self.hash }
+    }
+
+    /// JCS of `{seq, prev, event}`, put together around the event, which is in canonical form already.
+    fn hashed(&self) -> String {
+        format!(r#"{{"event":{},"prev":"{}","seq":{}}}"#, self.event.json, self.prev, self.seq)
+    }
+
+    /// The entry as a line of an export, without the line's end: JCS of `{seq, prev, hash, event}`.
+    pub fn line(&self) -> String {
+        format!(r#"{{"event":{},"hash":"{}","prev":"{}","seq":{}}}"#, self.event.json, self.hash, self.prev, self.seq)
+    }
+
+    /// Reads [`Entry::line`] back. Any other spelling of the same content is refused, so that no two readers can
+    /// see different things in one line.
+    pub fn parse(line: &str) -> Result<Self, FormError> {
+        let wire: Wire<'_> = serde_json::from_str(line).map_err(|error| FormError::Unreadable(error.to_string()))?;
+        let event = SealedEvent::read(wire.event.get().as_bytes())?;
+        let entry = Self { seq: wire.seq, prev: wire.prev, hash: wire.hash, event };
+        if entry.line() == line { Ok(entry) } else { Err(FormError::NotCanonical) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    event: &'a RawValue,
+    hash: Digest,
+    prev: Digest,
+    seq: u64,
+}
+
+#[cfg(test)]
+mod tests;

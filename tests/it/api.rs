@@ -1,0 +1,12 @@
+//! The API over real HTTP.
+
+mod audit;
+mod bad_input;
+mod browsers;
+mod compat;
+mod delegations;
+mod grants;
+mod locks;
+mod ops;
+mod paths;
+mod requests;

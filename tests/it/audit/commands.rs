@@ -1,0 +1,120 @@
+//! `behalf audit …`, as a process of its own, over data that nobody or somebody has open.
+
+use std::process::{Command, Output};
+
+use behalf::adapters::store::embedded::admin;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::support::test_app::eventually;
+
+async fn behalf(args: &[&str]) -> Output {
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let run = move || Command::new(env!("CARGO_BIN_EXE_behalf")).arg("audit").args(args).env_clear().output().unwrap();
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+/// Its standard output; it must end well.
+async fn good(args: &[&str]) -> String {
+    let output = behalf(args).await;
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What it says is bad.
+async fn bad(args: &[&str]) -> String {
+    let output = behalf(args).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+    said
+}
+
+/// Waits until no process has the data open. Another test that starts a process at the same moment hands it our open
+/// files, and with them the lock, until that process runs its own program.
+async fn free(folder: &Path) {
+    let data = folder.display().to_string();
+    let in_use =
+        async || String::from_utf8_lossy(&behalf(&["verify", "--data", &data]).await.stderr).contains("in use");
+    eventually("the data is free", async || !in_use().await).await;
+}
+
+/// 700 sealed events in a folder, and 2 that aren't.
+async fn data(folder: &Path) -> Rig {
+    let rig = Rig::in_folder(folder);
+    let key = Arc::new(SigningKey::load_or_make(folder, &OsEntropy).unwrap());
+    let sealer = sealer_with(&key);
+    sealer.announce(&rig.services, &acme()).await.unwrap();
+    rig.write(700).await;
+    rig.seal_all(&sealer).await;
+    rig.clock.advance(SignedDuration::from_secs(60));
+    rig.seal_all(&sealer).await;
+    rig.write(2).await;
+    rig
+}
+
+#[tokio::test]
+async fn a_trail_is_exported_kept_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    data(folder.path()).await.store.close();
+    free(folder.path()).await;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let data = folder.path().display().to_string();
+    let said = good(&["verify", "--data", &data]).await;
+    assert!(said.contains("entries 1 to 700 are good") && said.contains("2 events are not sealed yet"), "{said}");
+    assert!(said.contains("No --checkpoint") && said.contains("No --key"), "{said}");
+
+    let lines = good(&["export", "--data", &data]).await;
+    assert_eq!(lines.lines().count(), 700);
+    let part = good(&["export", "--data", &data, "--from", "5", "--to", "7"]).await;
+    assert_eq!(part.lines().collect::<Vec<_>>(), lines.lines().skip(4).take(3).collect::<Vec<_>>());
+    std::fs::write(path("kept.json"), good(&["checkpoint", "--data", &data]).await).unwrap();
+    let key: serde_json::Value = serde_json::from_str(&good(&["key", "--data", &data]).await).unwrap();
+    let key = key["public_key"].as_str().unwrap();
+
+    let file = path("audit.jsonl");
+    let attested = ["verify", "--file", &file, "--checkpoint", &path("kept.json"), "--key", key];
+    std::fs::write(&file, &lines).unwrap();
+    let said = good(&attested).await;
+    assert!(said.contains("entries 1 to 700 are good") && !said.contains("No --checkpoint"), "{said}");
+    assert!(good(&["verify", "--file", &file, "--from", "9", "--to", "20"]).await.contains("entries 9 to 20"));
+
+    std::fs::write(&file, lines.replacen("\"n\":41", "\"n\":14", 1)).unwrap();
+    assert!(bad(&attested).await.contains("line 42, tenant acme, entry 42: its content"));
+    let cut: String = lines.split_inclusive('\n').take(650).collect();
+    std::fs::write(&file, &cut).unwrap();
+    assert!(bad(&attested).await.contains("entry 700: a checkpoint attests it, but the log ends at 650"));
+    assert!(good(&["verify", "--file", &file]).await.contains("could have cut off its end"));
+    std::fs::write(&file, &lines[..lines.len() - 9]).unwrap();
+    assert!(bad(&attested).await.contains("line 700 is cut off"));
+    std::fs::write(&file, "").unwrap();
+    assert!(bad(&attested).await.contains("the log ends at 0"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_process_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = data(folder.path()).await;
+    let (stop, socket) = (CancellationToken::new(), folder.path().join(admin::SOCKET));
+    let serving = {
+        let (store, stop, socket) = (Arc::clone(&rig.store), stop.clone(), socket.clone());
+        tokio::spawn(async move { admin::serve(&socket, store, stop).await })
+    };
+    eventually("the socket is there", async || socket.exists()).await;
+    let data = folder.path().display().to_string();
+    assert!(good(&["verify", "--data", &data]).await.contains("entries 1 to 700 are good"));
+    assert_eq!(good(&["export", "--data", &data]).await.lines().count(), 700);
+    let latest: Checkpoint = serde_json::from_str(&good(&["checkpoint", "--data", &data]).await).unwrap();
+    assert_eq!(latest.says.head, rig.head().await);
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_can_not_be_verified_is_not_called_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    for args in [vec!["verify", "--data", &data], vec!["verify", "--file", "/nonexistent/file"]] {
+        assert_eq!(behalf(&args).await.status.code(), Some(2), "{args:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is made");
+}

@@ -1,0 +1,80 @@
+//! SIGTERM while a hook is in flight.
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::{SECRET, World, assert_delegates};
+use crate::support::process::{Service, until};
+
+/// A hook of which all but the last byte was sent.
+struct HalfAHook {
+    stream: TcpStream,
+    rest: Vec<u8>,
+}
+
+impl HalfAHook {
+    async fn send(service: &Service, hook: &str) -> Self {
+        let mut stream = TcpStream::connect(&service.address).await.unwrap();
+        let head = format!(
+            "POST /hooks/okta HTTP/1.1\r\nhost: x\r\nauthorization: {SECRET}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
+            hook.len()
+        );
+        let (now, rest) = hook.as_bytes().split_at(hook.len() - 1);
+        stream.write_all(&[head.as_bytes(), now].concat()).await.unwrap();
+        Self { stream, rest: rest.to_vec() }
+    }
+
+    async fn finish(mut self) -> (u16, String) {
+        self.stream.write_all(&self.rest).await.unwrap();
+        let mut answer = Vec::new();
+        self.stream.read_to_end(&mut answer).await.unwrap();
+        let text = String::from_utf8(answer).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+}
+
+#[tokio::test]
+async fn readiness_fails_first_and_a_hook_in_flight_is_answered() {
+    let world = World::new();
+    let service = world.serve(&[("BEHALF_DRAIN_DELAY", "1s")]).await;
+    world.grant(&service).await;
+    let (first, second) = (world.begin(&service).await, world.begin(&service).await);
+    let in_flight = HalfAHook::send(&service, &world.hook("e1", Some(&first))).await;
+    // A whole round trip later its head has been read, too.
+    assert_eq!(world.page(&service.url("/readyz")).await.unwrap().0, 200);
+
+    service.process.signal("TERM");
+    until("readiness to fail", async || {
+        let status = world.page(&service.url("/readyz")).await.expect("it still listens").0;
+        (status == 503).then_some(())
+    })
+    .await;
+    let new = world.deliver(&service.url("/hooks/okta"), &world.hook("e2", Some(&second))).await;
+    assert_delegates(&new);
+    until("the end of listening", async || world.page(&service.url("/readyz")).await.is_none().then_some(())).await;
+    assert_delegates(&in_flight.finish().await);
+
+    let ended = service.process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!world.path().join("data/admin.sock").exists());
+
+    // The data can be opened again, and both uses are in it.
+    let again = world.serve(&[]).await;
+    for id in [first, second] {
+        let answer = world.deliver(&again.url("/hooks/okta"), &world.hook("another", Some(&id))).await;
+        super::assert_refuses(&answer, "delegation-not-usable");
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_it_too() {
+    let world = World::new();
+    let service = world.serve(&[]).await;
+    service.process.signal("INT");
+    let ended = service.process.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}

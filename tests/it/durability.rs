@@ -1,0 +1,51 @@
+//! The real binary, killed, starved of disk space, copied and restored: what was acknowledged stays.
+
+mod backup;
+mod disk;
+mod drive;
+mod kill;
+mod ledger;
+mod rig;
+mod socket;
+mod time;
+
+/// A small generator (splitmix64), so that a failure can be played again from its seed.
+struct Dice(u64);
+
+impl Dice {
+    /// From `BEHALF_TEST_SEED`, or fresh.
+    fn new() -> Self {
+        let fresh = behalf::ports::entropy::bytes(&behalf::adapters::system::OsEntropy);
+        Self(setting("BEHALF_TEST_SEED").unwrap_or_else(|| u64::from_be_bytes(fresh)))
+    }
+
+    /// At least 0, less than `below`.
+    fn throw(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says so by a variable")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn setting(name: &str) -> Option<u64> {
+    variable(name).map(|text| text.parse().unwrap())
+}
+
+/// Says so that nobody overlooks it; an error where root runs the tests for a build server.
+fn skipped(what: &str, root: bool) {
+    eprintln!("SKIPPED: {what}");
+    assert!(!(root && variable("CI").as_deref() == Some("true")), "must not be skipped here: {what}");
+}
+
+/// Whether root runs the tests.
+fn is_root() -> bool {
+    let id = std::process::Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Installs the programs of other people that the tests run behalf against, into target/peers. Does nothing where they
+# are there already, so it can be called again and again. Needs npm.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+here=target/peers
+mkdir -p "$here"
+# npm keeps its downloads in the home folder, where there is one.
+[ -w "${HOME:-/nonexistent}" ] || export HOME="$PWD/$here/home"
+mkdir -p "$HOME"
+# Two at a time would get into each other's way.
+exec 9>"$here/.lock"
+flock 9
+
+node_major() { "$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+
+# oidc-provider wants Node.js 22. npm has the binary itself, for machines whose own is older.
+node_24() {
+    local machine
+    case "$(uname -m)" in
+        x86_64) machine=x64 ;;
+        aarch64 | arm64) machine=arm64 ;;
+        *) echo "no Node.js 24 for $(uname -m) on npm; install Node.js 22 or newer" >&2; return 1 ;;
+    esac
+    local work="$here/node.new"
+    rm -rf "$work" && mkdir "$work"
+    (cd "$work" && npm pack --silent "node-linux-$machine@24" >/dev/null && tar xzf ./*.tgz package/bin/node)
+    mv "$work/package/bin/node" "$here/node"
+    rm -rf "$work"
+}
+
+if [ "$(node_major "$here/node")" -lt 22 ]; then
+    rm -f "$here/node"
+    if [ "$(node_major node)" -ge 22 ]; then
+        ln -s "$(command -v node)" "$here/node"
+    else
+        echo "peers: Node.js here is older than 22; getting 24 from npm into $here" >&2
+        node_24
+    fi
+fi
+
+# The marker is the lock file that was installed.
+source=tests/it/oidc_provider
+if ! cmp -s "$source/package-lock.json" "$here/oidc-provider/installed"; then
+    echo "peers: installing oidc-provider from npm into $here" >&2
+    rm -rf "$here/oidc-provider" && mkdir "$here/oidc-provider"
+    cp "$source/package.json" "$source/package-lock.json" "$here/oidc-provider/"
+    (cd "$here/oidc-provider" && npm ci --silent --ignore-scripts --no-audit --no-fund >&2)
+    cp "$source/package-lock.json" "$here/oidc-provider/installed"
+fi
