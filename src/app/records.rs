@@ -105,13 +105,23 @@ pub fn millis(at: Timestamp) -> u64 {
 /// The record of a delegation.
 pub fn put_delegation(key: Key, delegation: &Delegation) -> Result<Put, StoreError> {
     let newest_first = u64::MAX - millis(delegation.created);
-    let drop_at = delegation.expires.saturating_add(KEEP).unwrap_or(Timestamp::MAX);
+    let drop_at = ended(delegation).saturating_add(KEEP).unwrap_or(Timestamp::MAX);
     let mut indexes = vec![IndexRow { index: by_agent(&delegation.binding.agent.id), sort: newest_first }];
     indexes.push(match delegation.state {
         State::Pending => IndexRow { index: due(), sort: millis(delegation.expires) },
         _ => IndexRow { index: droppable(), sort: millis(drop_at) },
     });
     Ok(Put { key, body: encode(delegation)?, live_until: Some(delegation.expires), drop_at: Some(drop_at), indexes })
+}
+
+/// When it ended, or will if nobody uses it. Ends are written down in their own order, so that the list of droppable
+/// records grows at one place; by `expires` each would touch another page.
+fn ended(delegation: &Delegation) -> Timestamp {
+    match &delegation.state {
+        State::Pending => delegation.expires,
+        State::Consumed(used) => used.at,
+        State::Expired { at } | State::Cancelled { at } => *at,
+    }
 }
 
 /// The record of a lock.

@@ -75,15 +75,17 @@ impl<'txn> Batch<'txn> {
         for (put, old) in change.puts.iter().zip(puts) {
             meta.version += 1;
             meta.records += u64::from(old.is_none());
-            self.unlist(tenant, put.key, old)?;
             self.put(tenant, change.id, put, meta.version)?;
+            self.relist(tenant, put, &old.unwrap_or_default())?;
         }
         for (key, old) in change.drops.iter().zip(drops) {
             if old.is_some() {
                 meta.records = meta.records.saturating_sub(1);
                 self.records.remove(record_key(tenant, *key).as_slice())?;
             }
-            self.unlist(tenant, *key, old)?;
+            for row in old.into_iter().flatten() {
+                self.index.remove(index_key(tenant, row, *key).as_slice())?;
+            }
         }
         let mut numbers = Vec::with_capacity(change.events.len());
         for event in &change.events {
@@ -107,15 +109,16 @@ impl<'txn> Batch<'txn> {
             body: &put.body,
         };
         self.records.insert(record_key(tenant, put.key).as_slice(), head.encode().as_slice())?;
-        for row in &put.indexes {
-            self.index.insert(index_key(tenant, *row, put.key).as_slice(), ())?;
-        }
         Ok(())
     }
 
-    fn unlist(&mut self, tenant: &TenantName, key: Key, old: Replaced) -> Result<(), Fault> {
-        for row in old.into_iter().flatten() {
-            self.index.remove(index_key(tenant, row, key).as_slice())?;
+    /// Leaves rows alone that stay as they are: each one touched is a page to be written.
+    fn relist(&mut self, tenant: &TenantName, put: &Put, old: &[IndexRow]) -> Result<(), Fault> {
+        for row in old.iter().filter(|row| !put.indexes.contains(row)) {
+            self.index.remove(index_key(tenant, *row, put.key).as_slice())?;
+        }
+        for row in put.indexes.iter().filter(|row| !old.contains(row)) {
+            self.index.insert(index_key(tenant, *row, put.key).as_slice(), ())?;
         }
         Ok(())
     }
