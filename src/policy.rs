@@ -31,6 +31,13 @@ pub struct TenantPolicy {
     pub delegatable_type: Option<String>,
 }
 
+impl TenantPolicy {
+    /// True if the user is of a type that can be delegated.
+    pub fn is_delegatable(&self, user: &User) -> bool {
+        self.delegatable_type.is_none() || self.delegatable_type == user.user_type
+    }
+}
+
 /// Delegator and agent, as the directory told of them just now.
 #[derive(Debug, Clone)]
 pub struct People {

@@ -88,9 +88,8 @@ impl Begin<'_> {
             let snapshot = self.read().await?;
             self.check_locks(&snapshot)?;
             let (begun, change) = self.prepare(&snapshot).await?;
-            let not_after = change.not_after;
-            let (id, witness) = (change.id, records::delegation_key(begun.id.record()));
-            match self.services.commit_and_settle(&self.tenant.name, change, witness, id, not_after).await? {
+            let witness = records::delegation_key(begun.id.record());
+            match self.services.commit_and_settle(&self.tenant.name, change, witness).await? {
                 Committed::Done(_) => return Ok(begun),
                 Committed::Conflict(_) => {}
                 Committed::Fenced | Committed::Late => return Err(AppError::from_reason(Reason::StoreUnavailable)),

@@ -34,10 +34,8 @@ impl Services {
         tenant: &TenantName,
         change: Change,
         witness: Key,
-        id: ChangeId,
-        not_after: Timestamp,
     ) -> Result<Committed, StoreError> {
-        let certain = self.commit_to_the_end(tenant, change, witness, id, not_after);
+        let certain = self.commit_to_the_end(tenant, change, witness);
         let in_time = timeout(API_PATIENCE, certain).await;
         in_time.unwrap_or_else(|_| Err(StoreError::Unknown("no certainty in time".to_owned())))
     }
@@ -48,9 +46,8 @@ impl Services {
         tenant: &TenantName,
         change: Change,
         witness: Key,
-        id: ChangeId,
-        not_after: Timestamp,
     ) -> Result<Committed, StoreError> {
+        let (id, not_after) = (change.id, change.not_after);
         match self.store.commit(tenant, change).await {
             Err(StoreError::Unknown(_)) => {
                 let ours = self.settle(tenant, witness, id, not_after).await;

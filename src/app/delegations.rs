@@ -78,17 +78,16 @@ pub async fn cancel(services: &Services, tenant: &Tenant, caller: &Caller, id: &
             .through(client.as_str())
             .in_request(caller.request.as_deref())
             .changed(Some("PENDING"), cancelled.state.name());
-        let (change_id, not_after) = (services.change_id(), services.not_after(snapshot.now, tenant));
         let change = Change {
-            id: change_id,
-            not_after,
+            id: services.change_id(),
+            not_after: services.not_after(snapshot.now, tenant),
             expect: vec![(key, Expect::VersionLive(record.version))],
             fence: None,
             puts: vec![records::put_delegation(key, &cancelled)?],
             drops: Vec::new(),
             events: records::encode_events(&[event])?,
         };
-        match services.commit_and_settle(&tenant.name, change, key, change_id, not_after).await? {
+        match services.commit_and_settle(&tenant.name, change, key).await? {
             Committed::Done(_) => return Ok(()),
             Committed::Conflict(_) => {}
             Committed::Late | Committed::Fenced => return Err(AppError::from_reason(Reason::StoreUnavailable)),

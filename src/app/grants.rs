@@ -49,9 +49,7 @@ pub async fn delegators(tenant: &Tenant, agent: &UserId) -> Result<Vec<User>, Ap
     let look_up = |id: UserId| async move {
         let by_id = UserRef::Id(id.clone());
         let (user, granted) = tokio::join!(tenant.directory.user(&by_id), tenant.directory.is_granted(&id, agent));
-        let of_type =
-            |u: &User| tenant.policy.delegatable_type.is_none() || tenant.policy.delegatable_type == u.user_type;
-        let user = user?.filter(|u| u.id == id && u.is_active() && of_type(u) && &u.id != agent);
+        let user = user?.filter(|u| u.id == id && u.is_active() && tenant.policy.is_delegatable(u) && &u.id != agent);
         Ok::<_, DirectoryError>(if granted? { user } else { None })
     };
     let found: Vec<Option<User>> =
@@ -80,8 +78,7 @@ pub async fn add(
 /// An account that can't be a delegator gets no agents: the grant would wait, and nobody would see why.
 pub async fn must_be_delegatable(tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
     let me = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
-    let wanted = &tenant.policy.delegatable_type;
-    let can = me.is_some_and(|me| me.is_active() && (wanted.is_none() || *wanted == me.user_type));
+    let can = me.is_some_and(|me| me.is_active() && tenant.policy.is_delegatable(&me));
     if can { Ok(()) } else { Err(AppError::CannotDelegate) }
 }
 

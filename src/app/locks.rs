@@ -189,17 +189,16 @@ async fn commit(
     snapshot: &Snapshot,
 ) -> Result<bool, AppError> {
     let drops = if put.is_none() { vec![key] } else { Vec::new() };
-    let (id, not_after) = (services.change_id(), services.not_after(snapshot.now, tenant));
     let change = Change {
-        id,
-        not_after,
+        id: services.change_id(),
+        not_after: services.not_after(snapshot.now, tenant),
         expect: vec![(key, expect)],
         fence: None,
         puts: put.into_iter().collect(),
         drops,
         events: records::encode_events(&[event])?,
     };
-    match services.commit_and_settle(&tenant.name, change, key, id, not_after).await? {
+    match services.commit_and_settle(&tenant.name, change, key).await? {
         Committed::Done(_) => Ok(true),
         Committed::Conflict(_) => Ok(false),
         Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),

@@ -104,7 +104,7 @@ fn judge(
     if !delegator.is_active() {
         return Err(Reason::DelegatorInactive);
     }
-    if policy.delegatable_type.is_some() && policy.delegatable_type != delegator.user_type {
+    if !policy.is_delegatable(&delegator) {
         return Err(Reason::DelegatorNotDelegatable);
     }
     Ok(People { delegator, agent })

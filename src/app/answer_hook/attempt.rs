@@ -275,9 +275,8 @@ impl Attempt {
         let (tell, mut told) = oneshot::channel();
         let desk = self.desk.clone();
         let work = async move {
-            let (id, not_after) = (ready.change.id, ready.change.not_after);
             let (services, name) = (&desk.services, &desk.tenant.name);
-            let done = services.commit_to_the_end(name, ready.change, ready.key, id, not_after).await;
+            let done = services.commit_to_the_end(name, ready.change, ready.key).await;
             if let Err(Ok(Committed::Done(_))) = tell.send(done) {
                 answer_withheld(&desk, &ready.event).await;
             }
