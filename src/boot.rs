@@ -25,9 +25,15 @@ use crate::{
     domain::ids::TenantName,
     metrics::Metrics,
     policy::Pipeline,
-    ports::{audit_sink::AuditSink, clock::Clock, entropy::Entropy, store::Store},
+    ports::{
+        audit_sink::AuditSink,
+        clock::Clock,
+        entropy::{self, Entropy},
+        store::Store,
+    },
     web::{
         app::app,
+        middleware::RequestIds,
         openapi,
         rate_limit::RateLimit,
         state::{AppState, Door, Readiness},
@@ -194,8 +200,10 @@ fn state(
     metrics: Arc<Metrics>,
 ) -> AppState {
     let document = openapi::document();
+    let request_ids = RequestIds::new(u64::from_be_bytes(entropy::bytes(&*services.entropy)));
     AppState {
         services,
+        request_ids,
         doors,
         metrics,
         show_metrics: config.metrics,

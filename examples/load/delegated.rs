@@ -38,7 +38,8 @@ impl Run<'_> {
         data::shuffle(&mut waiting);
         let behalf = self.behalf(folder.path()).await?;
         let floor = Server::floor(&self.args.floor, folder.path()).await?;
-        sleep(Duration::from_secs(1)).await;
+        // The trail of those initiations is sealed first: what is measured is hooks, and the sealing of theirs.
+        behalf.at_rest().await?;
         let size = fs::metadata(folder.path().join("data").join(DATA_FILE))?.len() >> 20;
         println!("delegated hooks, {pending} pending, {CONNECTIONS} connections; data of {size} MiB");
         println!(

@@ -12,13 +12,20 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::Instant,
+    time::{Instant, sleep},
 };
 
-use crate::data::{self, Fault};
+use crate::{
+    data::{self, Fault},
+    proc,
+};
 
 /// How long a server may take to be ready.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// Between two looks at what a server does.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The share of a processor that a server at rest may use.
+const AT_REST: f64 = 0.03;
 /// The hook's secret.
 pub(crate) const SECRET: &str = "Secret of-the-load-benchmark";
 
@@ -85,6 +92,22 @@ impl Server {
         }
         server.took = started.elapsed();
         Ok(server)
+    }
+
+    /// Waits until it has next to nothing to do.
+    pub(crate) async fn at_rest(&self) -> Result<(), Fault> {
+        let (started, mut before) = (Instant::now(), proc::cpu_seconds(&self.pid)?);
+        loop {
+            sleep(LOOK_EVERY).await;
+            let now = proc::cpu_seconds(&self.pid)?;
+            if now - before < LOOK_EVERY.as_secs_f64() * AT_REST {
+                return Ok(());
+            }
+            if started.elapsed() > PATIENCE {
+                return Err(format!("process {} did not come to rest within {PATIENCE:?}", self.pid).into());
+            }
+            before = now;
+        }
     }
 
     /// Ends it at once, as a loss of power would.

@@ -50,7 +50,7 @@ pub struct Desk {
 impl Desk {
     /// Answers a hook that arrived at `started`, always and in the IdP's form. Hooks without an id, nearly all, touch
     /// neither store nor directory; the others run as a task of their own, which a time-out or a hang-up can't cut in
-    /// half.
+    /// half. It stays on the thread that took the hook: handing it to another costs more than most of its steps.
     pub async fn answer(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
         if request.candidate == Candidate::None {
             return self.without_id(&request, started).await;
@@ -58,7 +58,7 @@ impl Desk {
         let request = Arc::new(request.into_owned());
         let delivery = fingerprint(&request, body);
         let attempt = Arc::new(Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started });
-        let task = self.services.tracker.spawn_on(Arc::clone(&attempt).run(), &self.services.runtime);
+        let task = self.services.tracker.spawn(Arc::clone(&attempt).run());
         let ended = match task.await {
             Ok(ended) => ended,
             // A panic in a stage, or a runtime that is going down.

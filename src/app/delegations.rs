@@ -83,7 +83,7 @@ pub async fn cancel(services: &Services, tenant: &Tenant, caller: &Caller, id: &
             not_after: services.not_after(snapshot.now, tenant),
             expect: vec![(key, Expect::VersionLive(record.version))],
             fence: None,
-            puts: vec![records::put_delegation(key, &cancelled)?],
+            puts: vec![records::put_ended(key, &cancelled)?],
             drops: Vec::new(),
             events: records::encode_events(&[event])?,
         };

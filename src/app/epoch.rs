@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The epoch in a snapshot, with its record; a tenant without one is not ready.
-pub fn of(snapshot: &Snapshot) -> Result<(Epoch, Record), Reason> {
+pub fn of(snapshot: &Snapshot) -> Result<(Epoch, &Record), Reason> {
     match records::find::<Epoch>(snapshot, &records::epoch_key()) {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err(Reason::EpochChanged),

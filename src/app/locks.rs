@@ -52,7 +52,7 @@ pub async fn place(
     for _ in 0..3 {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
         let before = records::find::<Lock>(&snapshot, &key)?;
-        let expect = expectation(before.as_ref().map(|(_, record)| record));
+        let expect = expectation(before.as_ref().map(|(_, record)| *record));
         let present = before.map(|(lock, _)| lock);
         let placed = Placed { by: by.clone(), at: snapshot.now, reason: reason.clone() };
         let Some(lock) = Lock::place(present.clone(), target.clone(), side, placed) else {

@@ -1,24 +1,33 @@
 //! Ends what nobody touched in time, and drops what ended long ago. One bounded pass: no input, safe to repeat,
 //! harmless in many processes at once, because every step is a compare-and-set.
 
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
 use super::{Services, error::AppError, records};
 use crate::{
     domain::{
-        audit::{Actor, Code},
-        delegation::Delegation,
+        audit::{Actor, Code, Event},
+        delegation::{Delegation, State},
         ids::{DelegationRef, TenantName},
     },
-    ports::store::{Change, Committed, Expect, Index, Key, ListPage, Page, Record},
+    ports::store::{Change, Committed, Expect, Index, Key, ListPage, Page, Put, Record},
 };
 
-/// Records handled in one pass.
+/// Records looked at in one pass, of each list.
 const BATCH: usize = 200;
+/// Records in one commit: few enough that no hook waits long behind it.
+const TOGETHER: usize = 50;
+/// How long a commit may be on its way.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pass {
     /// Delegations that were ended.
     pub expired: usize,
+    /// Used delegations that were taken off the list of what is due.
+    pub retired: usize,
     /// Records that were dropped.
     pub dropped: usize,
     /// Delegations that still wait, as far as they were counted.
@@ -27,23 +36,42 @@ pub struct Pass {
     pub more: bool,
 }
 
+impl Pass {
+    /// True if it changed anything.
+    pub fn got_on(&self) -> bool {
+        self.expired + self.retired + self.dropped > 0
+    }
+}
+
+/// What is done to one record.
+enum Step {
+    Expire(Put, Box<Event>),
+    Retire(Put),
+    Drop,
+}
+
+/// A step, and the version of the record that it is for.
+struct Planned {
+    key: Key,
+    version: u64,
+    step: Step,
+}
+
 /// One pass over one tenant.
 pub async fn pass(services: &Services, tenant: &TenantName) -> Result<Pass, AppError> {
     let now = records::millis(services.store.read(tenant, &[]).await?.now);
     let due = list(services, tenant, records::due(), now).await?;
     let gone = list(services, tenant, records::droppable(), now).await?;
     let mut pass = Pass { more: due.more || gone.more, ..Pass::default() };
-    for (_, key, record) in &due.rows {
-        if records::is_delegation(key) && expire(services, tenant, *key, record, due.now).await? {
-            pass.expired += 1;
-        }
+    let mut plan: Vec<Planned> = Vec::new();
+    for (_, key, record) in due.rows.iter().filter(|(_, key, _)| records::is_delegation(key)) {
+        let step = end(services, tenant, *key, record, due.now)?;
+        plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
     }
-    for (_, key, record) in &gone.rows {
-        if record.drop_at.is_some_and(|at| at <= gone.now)
-            && drop_record(services, tenant, *key, record, gone.now).await?
-        {
-            pass.dropped += 1;
-        }
+    let dropped = gone.rows.iter().filter(|(_, _, record)| record.drop_at.is_some_and(|at| at <= gone.now));
+    plan.extend(dropped.map(|(_, key, record)| Planned { key: *key, version: record.version, step: Step::Drop }));
+    for part in plan.chunks(TOGETHER) {
+        carry_out(services, tenant, part, due.now, &mut pass).await?;
     }
     pass.pending = count_pending(services, tenant).await?;
     Ok(pass)
@@ -53,22 +81,26 @@ async fn list(services: &Services, tenant: &TenantName, index: Index, up_to: u64
     Ok(services.store.list(tenant, index, Page { up_to, after: None, limit: BATCH }).await?)
 }
 
-async fn expire(
+/// What becomes of a delegation that is due; `None`: nothing yet.
+fn end(
     services: &Services,
     tenant: &TenantName,
     key: Key,
     record: &Record,
-    now: jiff::Timestamp,
-) -> Result<bool, AppError> {
+    now: Timestamp,
+) -> Result<Option<Step>, AppError> {
     let delegation: Delegation = match records::decode(record) {
         Ok(delegation) => delegation,
         // One record that can't be read must not keep the others from ending.
         Err(error) => {
-            tracing::error!(%tenant, %error, "a delegation can't be expired");
-            return Ok(false);
+            tracing::error!(%tenant, %error, "a delegation can't be ended");
+            return Ok(None);
         }
     };
-    let Some(expired) = delegation.expire(now) else { return Ok(false) };
+    if delegation.state != State::Pending {
+        return Ok(Some(Step::Retire(records::put_ended(key, &delegation)?)));
+    }
+    let Some(expired) = delegation.expire(now) else { return Ok(None) };
     let event = services
         .event(tenant, Code::DelegationExpired, Actor::service("reaper"), now)
         .on_behalf_of(&expired.delegator)
@@ -76,33 +108,68 @@ async fn expire(
         .on("agent", &expired.binding.agent.id)
         .through(expired.binding.client.as_str())
         .changed(Some("PENDING"), expired.state.name());
-    let put = records::put_delegation(key, &expired)?;
-    let change =
-        Change { puts: vec![put], events: records::encode_events(&[event])?, ..blank(services, key, record, now) };
-    Ok(matches!(services.store.commit(tenant, change).await?, Committed::Done(_)))
+    Ok(Some(Step::Expire(records::put_ended(key, &expired)?, Box::new(event))))
 }
 
-async fn drop_record(
+/// Does these in one commit, without those that somebody else changed meanwhile.
+async fn carry_out(
     services: &Services,
     tenant: &TenantName,
-    key: Key,
-    record: &Record,
-    now: jiff::Timestamp,
-) -> Result<bool, AppError> {
-    let change = Change { drops: vec![key], ..blank(services, key, record, now) };
-    Ok(matches!(services.store.commit(tenant, change).await?, Committed::Done(_)))
+    plan: &[Planned],
+    now: Timestamp,
+    pass: &mut Pass,
+) -> Result<(), AppError> {
+    let mut plan: Vec<&Planned> = plan.iter().collect();
+    while !plan.is_empty() {
+        match services.store.commit(tenant, change(services, &plan, now)?).await? {
+            Committed::Done(_) => break,
+            Committed::Conflict(key) => plan.retain(|planned| planned.key != key),
+            Committed::Fenced | Committed::Late => return Ok(()),
+        }
+    }
+    for planned in plan {
+        match planned.step {
+            Step::Expire(..) => pass.expired += 1,
+            Step::Retire(_) => pass.retired += 1,
+            Step::Drop => pass.dropped += 1,
+        }
+    }
+    Ok(())
 }
 
-fn blank(services: &Services, key: Key, record: &Record, now: jiff::Timestamp) -> Change {
-    Change {
+fn change(services: &Services, plan: &[&Planned], now: Timestamp) -> Result<Change, AppError> {
+    let mut change = Change {
         id: services.change_id(),
-        not_after: now.saturating_add(jiff::SignedDuration::from_secs(10)).unwrap_or(now),
-        expect: vec![(key, Expect::Version(record.version))],
+        not_after: now.saturating_add(PATIENCE).unwrap_or(now),
+        expect: Vec::with_capacity(plan.len()),
         fence: None,
         puts: Vec::new(),
         drops: Vec::new(),
         events: Vec::new(),
+    };
+    for planned in plan {
+        change.expect.push((planned.key, Expect::Version(planned.version)));
+        match &planned.step {
+            Step::Expire(put, event) => {
+                change.puts.push(put.clone());
+                change.events.extend(records::encode_events(std::slice::from_ref(event))?);
+            }
+            Step::Retire(put) => change.puts.push(put.clone()),
+            Step::Drop => change.drops.push(planned.key),
+        }
     }
+    Ok(change)
+}
+
+/// As much of a delegation as counting takes.
+#[derive(Deserialize)]
+struct Standing {
+    state: StateName,
+}
+
+#[derive(Deserialize)]
+struct StateName {
+    is: String,
 }
 
 /// Counts the due list, up to a bound that no dashboard needs to tell from "very many".
@@ -112,7 +179,8 @@ async fn count_pending(services: &Services, tenant: &TenantName) -> Result<u64, 
     for _ in 0..PAGES {
         let page = Page { up_to: u64::MAX, after, limit: 1000 };
         let found = services.store.list(tenant, records::due(), page).await?;
-        count += found.rows.len() as u64;
+        let waits = |record: &Record| records::decode::<Standing>(record).is_ok_and(|it| it.state.is == "PENDING");
+        count += found.rows.iter().filter(|(_, _, record)| waits(record)).count() as u64;
         after = found.rows.last().map(|(sort, key, _)| (*sort, *key));
         if !found.more {
             break;

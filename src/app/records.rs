@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     domain::{
         audit::Event,
-        delegation::{Delegation, State},
+        delegation::{ANSWER_KEPT, Delegation, State},
         ids::{RecordId, UserId},
         lock::Lock,
     },
@@ -18,6 +18,7 @@ const EPOCH: Kind = Kind(1);
 const DELEGATION: Kind = Kind(2);
 const ROSTER: Kind = Kind(3);
 const LOCK: Kind = Kind(4);
+const ANSWER: Kind = Kind(5);
 
 const LIST_DUE: u8 = 1;
 const LIST_DROP: u8 = 2;
@@ -77,7 +78,12 @@ pub fn is_delegation(key: &Key) -> bool {
     key.kind == DELEGATION
 }
 
-/// Records whose time is running, by the end of it.
+/// Key of the answer that used this delegation then.
+pub fn answer_key(delegation: Key, at: Timestamp) -> Key {
+    Key { kind: ANSWER, id: delegation.id.since(at) }
+}
+
+/// Records that the reaper has to look at, by when.
 pub fn due() -> Index {
     Index { list: LIST_DUE, owner: [0; 32] }
 }
@@ -102,25 +108,47 @@ pub fn millis(at: Timestamp) -> u64 {
     u64::try_from(at.as_millisecond()).unwrap_or(0)
 }
 
-/// The record of a delegation.
+/// The record of a delegation that waits, or was used just now. It stays listed as due: taking it off that list would
+/// touch one more page, at a random place, in every hook. The reaper does it for many at once ([`put_ended`]).
 pub fn put_delegation(key: Key, delegation: &Delegation) -> Result<Put, StoreError> {
-    let newest_first = u64::MAX - millis(delegation.created);
-    let drop_at = ended(delegation).saturating_add(KEEP).unwrap_or(Timestamp::MAX);
-    let mut indexes = vec![IndexRow { index: by_agent(&delegation.binding.agent.id), sort: newest_first }];
-    indexes.push(match delegation.state {
-        State::Pending => IndexRow { index: due(), sort: millis(delegation.expires) },
-        _ => IndexRow { index: droppable(), sort: millis(drop_at) },
-    });
-    Ok(Put { key, body: encode(delegation)?, live_until: Some(delegation.expires), drop_at: Some(drop_at), indexes })
+    put_listed(key, delegation, IndexRow { index: due(), sort: millis(delegation.expires) })
 }
 
-/// When it ended, or will if nobody uses it. Ends are written down in their own order, so that the list of droppable
-/// records grows at one place; by `expires` each would touch another page.
-fn ended(delegation: &Delegation) -> Timestamp {
-    match &delegation.state {
+/// The record of a delegation that nothing will happen to but to be dropped.
+pub fn put_ended(key: Key, delegation: &Delegation) -> Result<Put, StoreError> {
+    put_listed(key, delegation, IndexRow { index: droppable(), sort: millis(kept_until(delegation)) })
+}
+
+fn put_listed(key: Key, delegation: &Delegation, row: IndexRow) -> Result<Put, StoreError> {
+    let newest_first = u64::MAX - millis(delegation.created);
+    let by_agent = IndexRow { index: by_agent(&delegation.binding.agent.id), sort: newest_first };
+    Ok(Put {
+        key,
+        body: encode(delegation)?,
+        live_until: Some(delegation.expires),
+        drop_at: Some(kept_until(delegation)),
+        indexes: vec![by_agent, row],
+    })
+}
+
+fn kept_until(delegation: &Delegation) -> Timestamp {
+    let ended = match &delegation.state {
         State::Pending => delegation.expires,
         State::Consumed(used) => used.at,
         State::Expired { at } | State::Cancelled { at } => *at,
+    };
+    ended.saturating_add(KEEP).unwrap_or(Timestamp::MAX)
+}
+
+/// The record of an answer: its bytes, for as long as the same hook may come again.
+pub fn put_answer(delegation: Key, at: Timestamp, answer: &str) -> Put {
+    let end = at.saturating_add(ANSWER_KEPT).unwrap_or(Timestamp::MAX);
+    Put {
+        key: answer_key(delegation, at),
+        body: answer.as_bytes().to_vec(),
+        live_until: Some(end),
+        drop_at: Some(end),
+        indexes: vec![IndexRow { index: droppable(), sort: millis(end) }],
     }
 }
 
@@ -153,9 +181,10 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value).map_err(|e| StoreError::Unreadable(format!("a record can't be written: {e}")))
 }
 
-/// Events, written down.
+/// Events, written down as they are sealed.
 pub fn encode_events(events: &[Event]) -> Result<Vec<Vec<u8>>, StoreError> {
-    events.iter().map(encode).collect()
+    let unwritten = |e| StoreError::Unreadable(format!("an event can't be written: {e}"));
+    events.iter().map(|event| event.to_canonical().map_err(unwritten)).collect()
 }
 
 /// A record's content. What can't be read is an error, never a default.
@@ -164,9 +193,9 @@ pub fn decode<T: DeserializeOwned>(record: &Record) -> Result<T, StoreError> {
 }
 
 /// The content under `key`, with its record; `None` if there is none.
-pub fn find<T: DeserializeOwned>(snapshot: &Snapshot, key: &Key) -> Result<Option<(T, Record)>, StoreError> {
+pub fn find<'a, T: DeserializeOwned>(snapshot: &'a Snapshot, key: &Key) -> Result<Option<(T, &'a Record)>, StoreError> {
     let Some(record) = snapshot.get(key) else { return Ok(None) };
-    Ok(Some((decode(record)?, record.clone())))
+    Ok(Some((decode(record)?, record)))
 }
 
 /// An event, read back.

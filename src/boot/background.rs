@@ -38,7 +38,7 @@ pub(super) async fn reap(services: Arc<Services>, metrics: Arc<Metrics>) {
 async fn reap_tenant(services: &Services, tenant: &TenantName) -> u64 {
     loop {
         match reaper::pass(services, tenant).await {
-            Ok(pass) if pass.more && pass.expired + pass.dropped > 0 => {}
+            Ok(pass) if pass.more && pass.got_on() => {}
             Ok(pass) => return pass.pending,
             Err(error) => {
                 tracing::warn!(%tenant, %error, "the reaper could not do its work");

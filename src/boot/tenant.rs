@@ -1,6 +1,6 @@
 //! One tenant's adapters.
 
-use std::{collections::BTreeMap, fs::File, io::BufReader, num::NonZeroUsize, sync::Arc};
+use std::{collections::BTreeMap, fs::File, io::BufReader, sync::Arc};
 
 use jiff::SignedDuration;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -9,7 +9,7 @@ use super::BootError;
 use crate::{
     adapters::{
         dialect::okta::{self, BearerCaller, HeaderSecrets, Okta},
-        directory::{coalesced::Coalesced, embedded::EmbeddedDirectory, timed::Timed},
+        directory::{embedded::EmbeddedDirectory, timed::Timed},
         oidc::{OidcSettings, OidcVerifier},
     },
     app::{self, Budget, DelegationLimits, caller::IdentityPolicy},
@@ -23,9 +23,6 @@ use crate::{
     },
     web::state::Door,
 };
-
-/// Calls to a tenant's directory that run at the same time.
-const DIRECTORY_CALLS: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
 
 /// What all tenants share.
 pub(super) struct Parts<'a> {
@@ -46,9 +43,10 @@ pub(super) fn build(
     let verifier = verifier(name, &settings.issuer, &settings.audience, parts).map_err(fault)?;
     let dialect = dialect(name, settings, parts).map_err(fault)?;
     let embedded = Arc::new(directory(name, settings, parts).map_err(fault)?);
-    let one_flight: Arc<dyn Directory> = Arc::new(Coalesced::new(Arc::clone(&embedded) as _, DIRECTORY_CALLS));
+    // It answers from this process: sharing its answers (`Coalesced`, three tasks for each hook) costs more than asking.
+    let inner = Arc::clone(&embedded) as Arc<dyn Directory>;
     let (budget, metrics) = (settings.budgets.directory, Arc::clone(parts.metrics));
-    let directory = Timed { inner: one_flight, budget, metrics };
+    let directory = Timed { inner, budget, metrics };
     let tenant = Arc::new(tenant(name, settings, Arc::new(directory)));
     let dialects = BTreeMap::from([(dialect.name(), dialect)]);
     let watched = Arc::clone(&embedded);

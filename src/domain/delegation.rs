@@ -94,15 +94,13 @@ impl State {
     }
 }
 
-/// Which hook used it, and what that hook was told.
+/// Which hook used it. What that hook was told is a record of its own, which doesn't outlive [`ANSWER_KEPT`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumption {
     /// When.
     pub at: Timestamp,
     /// Which delivery.
     pub by: Fingerprint,
-    /// The answer, byte for byte (JSON in all dialects).
-    pub answer: String,
 }
 
 /// What a hook shows of itself.
@@ -119,18 +117,18 @@ pub struct Shown<'a> {
 }
 
 /// What a delegation is to a hook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Match<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
     /// Fresh: policy may run.
     Fresh,
-    /// This very delivery used it: the answer it was given.
-    Replay(&'a str),
+    /// This very delivery used it, then: it gets the answer it was given.
+    Replay(Timestamp),
 }
 
 impl Delegation {
     /// What this delegation is to a hook at `now` (the store's), under the store's present `epoch`.
     /// The binding is compared first, so that a stranger learns nothing of the state.
-    pub fn matches(&self, shown: &Shown<'_>, now: Timestamp, epoch: u64) -> Result<Match<'_>, Reason> {
+    pub fn matches(&self, shown: &Shown<'_>, now: Timestamp, epoch: u64) -> Result<Match, Reason> {
         self.check_binding(shown)?;
         if self.epoch != epoch {
             return Err(Reason::EpochChanged);
@@ -157,9 +155,9 @@ impl Delegation {
     }
 
     /// PENDING -> CONSUMED. Only what is pending and alive can be used.
-    pub fn consume(mut self, by: Fingerprint, answer: String, now: Timestamp) -> Result<Self, Reason> {
+    pub fn consume(mut self, by: Fingerprint, now: Timestamp) -> Result<Self, Reason> {
         self.must_be_alive(now)?;
-        self.state = State::Consumed(Consumption { at: now, by, answer });
+        self.state = State::Consumed(Consumption { at: now, by });
         Ok(self)
     }
 
@@ -195,10 +193,11 @@ impl Delegation {
 }
 
 impl Consumption {
-    fn answer_for(&self, delivery: &Fingerprint, now: Timestamp) -> Result<&str, Reason> {
+    /// When it was, if this delivery's answer is still kept.
+    fn answer_for(&self, delivery: &Fingerprint, now: Timestamp) -> Result<Timestamp, Reason> {
         if &self.by == delivery {
             let kept = now.duration_since(self.at) < ANSWER_KEPT;
-            return if kept { Ok(&self.answer) } else { Err(Reason::AlreadyUsed) };
+            return if kept { Ok(self.at) } else { Err(Reason::AlreadyUsed) };
         }
         let same_event = !delivery.event_id.is_empty() && self.by.event_id == delivery.event_id;
         Err(if same_event { Reason::ReplayConflict } else { Reason::AlreadyUsed })

@@ -199,6 +199,12 @@ impl RecordId {
         Self { time: 0, hash: sha.finalize().into() }
     }
 
+    /// Of another record about the same thing, in the order of `at`: what is written together lies together.
+    #[must_use]
+    pub fn since(self, at: Timestamp) -> Self {
+        Self { time: u64::try_from(at.as_millisecond()).unwrap_or(0), ..self }
+    }
+
     /// The 40 bytes: time, big-endian, then hash.
     pub fn to_bytes(self) -> [u8; 40] {
         let mut out = [0; 40];

@@ -1,7 +1,7 @@
 //! The IdP's calls: bytes in, the IdP's own form out. Never a problem document, never a 5xx.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpMessage as _, HttpRequest, HttpResponse,
     http::{StatusCode, header::HeaderMap},
     post, web,
 };
@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     BODY_LIMIT,
     extract::{door, request_id, state},
+    middleware::IsHook,
     state::{AppState, Door},
 };
 use crate::{
@@ -96,6 +97,7 @@ pub async fn token_enrichment_agent(request: HttpRequest, body: web::Payload) ->
 
 async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> HttpResponse {
     let started = Instant::now();
+    request.extensions_mut().insert(IsHook);
     let Ok(state) = state(&request) else { return empty(StatusCode::NOT_FOUND) };
     let Ok(door) = door(&request, &state) else { return empty(StatusCode::NOT_FOUND) };
     let Some(dialect) = door.dialects.get(dialect) else { return empty(StatusCode::NOT_FOUND) };

@@ -1,10 +1,15 @@
 //! Around every request: an id, a span, the answer's headers, and the count.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use actix_web::{
     Error, HttpMessage,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+        X_CONTENT_TYPE_OPTIONS,
+    },
     middleware::Next,
     web,
 };
@@ -12,7 +17,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{rate_limit::Budget, state::AppState};
-use crate::{domain::ids::plain_text, ports::entropy};
+use crate::domain::ids::plain_text;
 
 /// Longest request id that is taken over from the caller.
 const MOST: usize = 128;
@@ -23,9 +28,33 @@ const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 const PAGES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+
 /// The request's id, for who writes of it.
 #[derive(Clone)]
 pub struct RequestId(pub String);
+
+/// Marks the request of a hook: those have metrics of their own.
+pub struct IsHook;
+
+/// Makes ids for requests that bring none. They name a request and are no secret, so counting is enough.
+pub struct RequestIds {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// `process` is random, and tells this process's ids from those of others.
+    pub fn new(process: u64) -> Self {
+        Self { process, next: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> String {
+        format!("{:016x}{:016x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// The middleware, for `actix_web::middleware::from_fn`.
 pub async fn around<B: MessageBody + 'static>(
@@ -52,34 +81,31 @@ fn request_id(request: &ServiceRequest, state: Option<&AppState>) -> String {
     if let Some(id) = given.and_then(|id| plain_text(id, MOST).ok()) {
         return id.to_owned();
     }
-    let random: [u8; 16] = state.map_or([0; 16], |state| entropy::bytes(&*state.services.entropy));
-    format!("{:032x}", u128::from_be_bytes(random))
+    state.map(|state| state.request_ids.next()).unwrap_or_default()
 }
 
 fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Option<Budget>) {
-    let mut set = |name: &'static str, value: HeaderValue| {
-        headers.insert(HeaderName::from_static(name), value);
-    };
     if let Ok(id) = HeaderValue::from_str(id) {
-        set("x-request-id", id);
+        headers.insert(REQUEST_ID, id);
     }
-    set("x-content-type-options", HeaderValue::from_static("nosniff"));
-    set("cache-control", HeaderValue::from_static("no-store"));
-    set("referrer-policy", HeaderValue::from_static("no-referrer"));
-    set("content-security-policy", HeaderValue::from_static(policy));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     if let Some(budget) = budget {
-        set("ratelimit-limit", HeaderValue::from(budget.limit));
-        set("ratelimit-remaining", HeaderValue::from(budget.remaining));
+        headers.insert(LIMIT, HeaderValue::from(budget.limit));
+        headers.insert(REMAINING, HeaderValue::from(budget.remaining));
     }
 }
 
-/// Hooks have metrics of their own. Paths hold ids and secrets, so only the route's pattern is named.
+/// Paths hold ids and secrets, so only the route's pattern is named. Finding that takes another walk over all routes,
+/// which hooks are spared.
 fn count<B>(state: &AppState, response: &ServiceResponse<B>, started: Instant, id: &str) {
-    let pattern = response.request().match_pattern();
-    let route = pattern.as_deref().unwrap_or("unknown");
-    if route.contains("/hooks/") || route.ends_with("/tokenEnrichment/agent") {
+    if response.request().extensions().get::<IsHook>().is_some() {
         return;
     }
+    let pattern = response.request().match_pattern();
+    let route = pattern.as_deref().unwrap_or("unknown");
     let (method, status) = (response.request().method().as_str(), response.status().as_u16());
     state.metrics.api(route, method, status, started.elapsed());
     tracing::info!(request = %id, %method, route, status, "request");

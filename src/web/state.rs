@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{rate_limit::RateLimit, unknown_route::RouteTable};
+use super::{middleware::RequestIds, rate_limit::RateLimit, unknown_route::RouteTable};
 use crate::{
     app::{Services, Tenant, answer_hook::Desk},
     domain::ids::TenantName,
@@ -40,6 +40,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Whether `/metrics` answers.
     pub show_metrics: bool,
+    /// Ids for requests that bring none.
+    pub request_ids: RequestIds,
     /// Brake on API callers.
     pub rate_limit: RateLimit,
     /// The API document, as served.

@@ -3,10 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Desk, events::answer_withheld};
 use crate::{
@@ -32,7 +29,7 @@ const ATTEMPTS: usize = 3;
 /// What is left of the budget for the answer itself.
 const RESERVE: SignedDuration = SignedDuration::from_millis(300);
 
-/// The longest answer, in bytes: it is kept in the delegation's record.
+/// The longest answer, in bytes: it is kept in a record.
 const MOST_ANSWER: usize = 48 * 1024;
 
 /// The longest event id of an IdP that is taken, in characters.
@@ -113,9 +110,10 @@ impl Attempt {
                 Prepared::Replay(body) => return Ok(self.replayed(&facts.id, body).await),
                 Prepared::Ready(ready) => ready,
             };
-            let (answer, granted) = (ready.answer.clone(), Outcome::Granted);
-            match self.commit(*ready).await? {
-                Committed::Done(_) => return Ok(Ended::Answered { body: answer, outcome: granted }),
+            let mut ready = *ready;
+            let body = std::mem::take(&mut ready.answer);
+            match self.commit(ready).await? {
+                Committed::Done(_) => return Ok(Ended::Answered { body, outcome: Outcome::Granted }),
                 Committed::Conflict(other) if !keys.contains(&other) => keys.push(other),
                 Committed::Conflict(_) => {}
                 Committed::Late => return Err(Reason::Deadline.into()),
@@ -166,7 +164,7 @@ impl Attempt {
             delivery: &self.delivery,
         };
         match delegation.matches(&shown, snapshot.now, epoch.number) {
-            Ok(Match::Replay(body)) => return Ok(Prepared::Replay(body.to_owned())),
+            Ok(Match::Replay(at)) => return self.stored_answer(records::answer_key(key, at)).await,
             Ok(Match::Fresh) => {}
             Err(reason) => {
                 let foreign = matches!(reason, Reason::ForeignAgent | Reason::ForeignClient | Reason::ForeignIssuer);
@@ -188,6 +186,18 @@ impl Attempt {
             (lock_two, Expect::Absent),
         ];
         Ok(Prepared::Ready(Box::new(ready.ready)))
+    }
+
+    /// The bytes that the same hook was given before.
+    async fn stored_answer(&self, key: Key) -> Result<Prepared, Refusal> {
+        let snapshot = self.desk.services.store.read(&self.desk.tenant.name, &[key]).await?;
+        let answer = snapshot.get(&key).map(|record| String::from_utf8(record.body.clone()));
+        match answer {
+            Some(Ok(body)) => Ok(Prepared::Replay(body)),
+            // Its time ran out between the two reads.
+            None => Err(Reason::AlreadyUsed.into()),
+            Some(Err(_)) => Err(StoreError::Unreadable("a stored answer is no text".to_owned()).into()),
+        }
     }
 
     /// The stages, then the claims. Locks were read only if an earlier commit ran into one.
@@ -247,13 +257,13 @@ impl Attempt {
         if answer.len() > MOST_ANSWER {
             return Err(Refusal { reason: Reason::AnswerTooLarge, trace, delegation: Some(Box::new(delegation)) });
         }
-        let consumed = delegation.consume(self.delivery.clone(), answer.clone(), now)?;
+        let consumed = delegation.consume(self.delivery.clone(), now)?;
         let change = Change {
             id: services.change_id(),
             not_after: now,
             expect: Vec::new(),
             fence: None,
-            puts: vec![records::put_delegation(key, &consumed)?],
+            puts: vec![records::put_delegation(key, &consumed)?, records::put_answer(key, now, &answer)],
             drops: Vec::new(),
             events: records::encode_events(&[event])?,
         };
@@ -269,30 +279,23 @@ impl Attempt {
         snapshot.now.saturating_add(gone + budget).unwrap_or(snapshot.now)
     }
 
-    /// Commits as a task of its own. If its outcome isn't known when the answer is due, the hook is refused, and the
-    /// task writes `hook.answer_withheld` should the commit turn out to stand.
+    /// Commits. If its outcome isn't known when the answer is due, the hook is refused, and a task that outlives it
+    /// writes `hook.answer_withheld` should the commit turn out to stand.
     async fn commit(&self, ready: Ready) -> Result<Committed, Refusal> {
-        let (tell, mut told) = oneshot::channel();
+        let Ready { change, key, event, .. } = ready;
+        let (services, tenant) = (Arc::clone(&self.desk.services), Arc::clone(&self.desk.tenant));
+        let mut work = Box::pin(async move { services.commit_to_the_end(&tenant.name, change, key).await });
+        if let Ok(outcome) = timeout_at(self.deadline(), &mut work).await {
+            return Ok(outcome?);
+        }
         let desk = self.desk.clone();
-        let work = async move {
-            let (services, name) = (&desk.services, &desk.tenant.name);
-            let done = services.commit_to_the_end(name, ready.change, ready.key).await;
-            if let Err(Ok(Committed::Done(_))) = tell.send(done) {
-                answer_withheld(&desk, &ready.event).await;
+        let rest = async move {
+            if let Ok(Committed::Done(_)) = work.await {
+                answer_withheld(&desk, &event).await;
             }
         };
-        self.desk.services.tracker.spawn_on(work, &self.desk.services.runtime);
-        let answered = if let Ok(answered) = timeout_at(self.deadline(), &mut told).await {
-            answered.ok()
-        } else {
-            // Closing first makes the task's `send` fail from here on: nothing falls between the two.
-            told.close();
-            told.try_recv().ok()
-        };
-        match answered {
-            Some(outcome) => Ok(outcome?),
-            None => Err(Reason::OutcomeUnknown.into()),
-        }
+        self.desk.services.tracker.spawn_on(rest, &self.desk.services.runtime);
+        Err(Reason::OutcomeUnknown.into())
     }
 }
 

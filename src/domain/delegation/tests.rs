@@ -40,7 +40,7 @@ fn shown(delivery: &Fingerprint) -> Shown<'_> {
 }
 
 fn consumed() -> Delegation {
-    pending().consume(delivery("e1", "b1"), "{}".to_owned(), at(1000)).unwrap()
+    pending().consume(delivery("e1", "b1"), at(1000)).unwrap()
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn the_binding_is_compared_before_anything_is_told() {
 #[test]
 fn the_same_delivery_gets_the_same_answer_for_sixty_seconds() {
     let (used, same) = (consumed(), delivery("e1", "b1"));
-    assert_eq!(used.matches(&shown(&same), at(1000 + 59_999), 1), Ok(Match::Replay("{}")));
+    assert_eq!(used.matches(&shown(&same), at(1000 + 59_999), 1), Ok(Match::Replay(at(1000))));
     assert_eq!(used.matches(&shown(&same), at(1000 + 60_000), 1), Err(Reason::AlreadyUsed));
 }
 
@@ -118,7 +118,7 @@ proptest! {
             let now = at(ms);
             let was_alive = delegation.is_pending(now);
             let next = match act {
-                Act::Consume => delegation.clone().consume(delivery("e", "b"), "{}".into(), now).ok(),
+                Act::Consume => delegation.clone().consume(delivery("e", "b"), now).ok(),
                 Act::Cancel => delegation.clone().cancel(now).ok(),
                 Act::Expire => delegation.clone().expire(now),
             };

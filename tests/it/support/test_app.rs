@@ -34,6 +34,7 @@ use behalf::{
     },
     web::{
         app::app,
+        middleware::RequestIds,
         openapi,
         rate_limit::RateLimit,
         state::{AppState, Door, Readiness},
@@ -209,6 +210,7 @@ impl TestApp {
         };
         let state = web::Data::new(AppState {
             services: Arc::clone(&services),
+            request_ids: RequestIds::new(1),
             doors: tenants.iter().map(|(name, tenant)| (name.clone(), door(tenant))).collect(),
             metrics: Arc::new(Metrics::default()),
             show_metrics: true,

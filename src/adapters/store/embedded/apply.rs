@@ -1,6 +1,6 @@
 //! One change within the writer's transaction: first everything is checked, then everything is written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use jiff::{SignedDuration, Timestamp};
 use redb::{ReadableTable, Table, WriteTransaction};
@@ -18,8 +18,10 @@ use crate::{
     ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Lease, Put, Seq},
 };
 
-/// The tables of one transaction, and what it changed of the counters.
+/// The tables of one transaction, what was seen of its records, and what it changed of the counters.
 pub(super) struct Batch<'txn> {
+    /// Records that were looked at, as they stand in this transaction: those that many changes expect are read once.
+    seen: HashMap<Vec<u8>, Option<Seen>>,
     records: Table<'txn, &'static [u8], &'static [u8]>,
     index: Table<'txn, &'static [u8], ()>,
     events: Table<'txn, &'static [u8], &'static [u8]>,
@@ -35,6 +37,7 @@ impl<'txn> Batch<'txn> {
             events: txn.open_table(EVENTS)?,
             meta: txn.open_table(META)?,
             touched: HashMap::new(),
+            seen: HashMap::new(),
         })
     }
 
@@ -59,33 +62,21 @@ impl<'txn> Batch<'txn> {
         }
         // All that may be unreadable is read before the first write.
         let meta = self.meta_of(tenant)?;
-        let puts = self.rows_of(tenant, change.puts.iter().map(|put| put.key))?;
-        let drops = self.rows_of(tenant, change.drops.iter().copied())?;
-        self.write(tenant, change, now, meta, (puts, drops))
+        for key in change.puts.iter().map(|put| put.key).chain(change.drops.iter().copied()) {
+            self.seen(tenant, key)?;
+        }
+        self.write(tenant, change, now, meta)
     }
 
-    fn write(
-        &mut self,
-        tenant: &TenantName,
-        change: &Change,
-        now: i64,
-        mut meta: Meta,
-        (puts, drops): (Vec<Replaced>, Vec<Replaced>),
-    ) -> Result<Committed, Fault> {
-        for (put, old) in change.puts.iter().zip(puts) {
+    fn write(&mut self, tenant: &TenantName, change: &Change, now: i64, mut meta: Meta) -> Result<Committed, Fault> {
+        for put in &change.puts {
             meta.version += 1;
-            meta.records += u64::from(old.is_none());
-            self.put(tenant, change.id, put, meta.version)?;
-            self.relist(tenant, put, &old.unwrap_or_default())?;
+            let new = self.put(tenant, change.id, put, meta.version)?;
+            meta.records += u64::from(new);
         }
-        for (key, old) in change.drops.iter().zip(drops) {
-            if old.is_some() {
-                meta.records = meta.records.saturating_sub(1);
-                self.records.remove(record_key(tenant, *key).as_slice())?;
-            }
-            for row in old.into_iter().flatten() {
-                self.index.remove(index_key(tenant, row, *key).as_slice())?;
-            }
+        for key in &change.drops {
+            let dropped = self.drop_record(tenant, *key)?;
+            meta.records = meta.records.saturating_sub(u64::from(dropped));
         }
         let mut numbers = Vec::with_capacity(change.events.len());
         for event in &change.events {
@@ -99,7 +90,8 @@ impl<'txn> Batch<'txn> {
         Ok(Committed::Done(numbers))
     }
 
-    fn put(&mut self, tenant: &TenantName, change: ChangeId, put: &Put, version: u64) -> Result<(), Fault> {
+    /// Writes a record and its index rows. True if there was none.
+    fn put(&mut self, tenant: &TenantName, change: ChangeId, put: &Put, version: u64) -> Result<bool, Fault> {
         let head = Head {
             version,
             live_until: put.live_until,
@@ -108,8 +100,12 @@ impl<'txn> Batch<'txn> {
             rows: put.indexes.clone(),
             body: &put.body,
         };
-        self.records.insert(record_key(tenant, put.key).as_slice(), head.encode().as_slice())?;
-        Ok(())
+        let at = record_key(tenant, put.key);
+        self.records.insert(at.as_slice(), head.encode().as_slice())?;
+        let now = Seen { version, live_until: put.live_until.map(kept), rows: head.rows };
+        let old = self.seen.insert(at, Some(now)).flatten();
+        self.relist(tenant, put, old.as_ref().map_or(&[], |old| &old.rows))?;
+        Ok(old.is_none())
     }
 
     /// Leaves rows alone that stay as they are: each one touched is a page to be written.
@@ -123,25 +119,43 @@ impl<'txn> Batch<'txn> {
         Ok(())
     }
 
-    fn holds(&self, tenant: &TenantName, key: Key, expect: Expect, at: Timestamp) -> Result<bool, Fault> {
-        let bytes = self.records.get(record_key(tenant, key).as_slice())?;
-        let head = bytes.as_ref().map(|bytes| Head::decode(bytes.value())).transpose()?;
-        Ok(match (expect, head) {
+    /// Drops a record and its index rows. True if there was one.
+    fn drop_record(&mut self, tenant: &TenantName, key: Key) -> Result<bool, Fault> {
+        let at = record_key(tenant, key);
+        let Some(old) = self.seen.get_mut(&at).and_then(Option::take) else { return Ok(false) };
+        self.records.remove(at.as_slice())?;
+        for row in old.rows {
+            self.index.remove(index_key(tenant, row, key).as_slice())?;
+        }
+        Ok(true)
+    }
+
+    fn holds(&mut self, tenant: &TenantName, key: Key, expect: Expect, at: Timestamp) -> Result<bool, Fault> {
+        Ok(match (expect, self.seen(tenant, key)?) {
             (Expect::Absent, None) => true,
-            (Expect::Version(version), Some(head)) => head.version == version,
-            (Expect::VersionLive(version), Some(head)) => {
-                head.version == version && head.live_until.is_none_or(|end| at < end)
+            (Expect::Version(version), Some(seen)) => seen.version == version,
+            (Expect::VersionLive(version), Some(seen)) => {
+                seen.version == version && seen.live_until.is_none_or(|end| at < end)
             }
             (Expect::Absent, Some(_)) | (_, None) => false,
         })
     }
 
-    fn rows_of(&self, tenant: &TenantName, keys: impl Iterator<Item = Key>) -> Result<Vec<Replaced>, Fault> {
-        keys.map(|key| match self.records.get(record_key(tenant, key).as_slice())? {
-            Some(bytes) => Ok(Some(Head::decode(bytes.value())?.rows)),
-            None => Ok(None),
-        })
-        .collect()
+    /// What stands under this key.
+    fn seen(&mut self, tenant: &TenantName, key: Key) -> Result<Option<&Seen>, Fault> {
+        let found = match self.seen.entry(record_key(tenant, key)) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => {
+                let bytes = self.records.get(place.key().as_slice())?;
+                let head = bytes.as_ref().map(|bytes| Head::decode(bytes.value())).transpose()?;
+                place.insert(head.map(|head| Seen {
+                    version: head.version,
+                    live_until: head.live_until,
+                    rows: head.rows,
+                }))
+            }
+        };
+        Ok(found.as_ref())
     }
 
     fn meta_of(&self, tenant: &TenantName) -> Result<Meta, Fault> {
@@ -181,7 +195,9 @@ impl<'txn> Batch<'txn> {
             rows: Vec::<IndexRow>::new(),
             body: &body,
         };
-        self.records.insert(record_key(tenant, lease::key(name)).as_slice(), head.encode().as_slice())?;
+        let at = record_key(tenant, lease::key(name));
+        self.records.insert(at.as_slice(), head.encode().as_slice())?;
+        self.seen.remove(&at);
         self.touched.insert(tenant.clone(), meta);
         Ok(Some(Lease { token: lease.token, until: lease.until }))
     }
@@ -209,8 +225,17 @@ impl<'txn> Batch<'txn> {
     }
 }
 
-/// The index rows of the record that was there; `None`: there was none.
-type Replaced = Option<Vec<IndexRow>>;
+/// A time as it is stored: to the microsecond.
+fn kept(at: Timestamp) -> Timestamp {
+    time(at.as_microsecond())
+}
+
+/// What a commit has to know of a record.
+struct Seen {
+    version: u64,
+    live_until: Option<Timestamp>,
+    rows: Vec<IndexRow>,
+}
 
 /// The most bytes of a record's body.
 const MOST_BYTES: usize = 64 * 1024;
