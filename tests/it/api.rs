@@ -10,3 +10,4 @@ mod locks;
 mod ops;
 mod paths;
 mod requests;
+mod stolen_token;

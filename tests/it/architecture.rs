@@ -157,3 +157,34 @@ fn nothing_is_left_for_later_in_the_code() {
         }
     }
 }
+
+/// Numbers that these declarations give, with the places: `const NAME: TYPE = OPEN<number>`.
+fn numbers(declared: &str, named: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (path, source) in all("src") {
+        for line in source.lines() {
+            let Some((before, after)) = line.split_once(declared) else { continue };
+            let name = before.rsplit(' ').next().unwrap_or_default();
+            let number: String = after.chars().take_while(char::is_ascii_digit).collect();
+            if before.contains("const ") && named(name) && !number.is_empty() {
+                found.push((number, format!("{path}: {name}")));
+            }
+        }
+    }
+    found
+}
+
+/// Records and index rows of all rooms lie in the same store: a number that is used twice mixes them up.
+#[test]
+fn no_number_of_records_or_lists_is_used_twice() {
+    let kinds = numbers(": Kind = Kind(", |_| true);
+    let lists = numbers(": u8 = ", |name| name.starts_with("LIST_") || name.starts_with("BY_"));
+    assert!(kinds.len() >= 11 && lists.len() >= 7, "{kinds:?} {lists:?}");
+    for numbers in [kinds, lists] {
+        let mut seen = std::collections::BTreeMap::new();
+        for (number, place) in numbers {
+            let other = seen.insert(number.clone(), place.clone());
+            assert_eq!(other, None, "{number} is used by {place}, too");
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod kill;
 mod ledger;
 mod rig;
 mod socket;
+mod theft;
 mod time;
 
 /// A small generator (splitmix64), so that a failure can be played again from its seed.

@@ -7,6 +7,7 @@ mod callers;
 mod candidates;
 mod expiry;
 mod failures;
+mod forged;
 mod initiation;
 mod lost_replies;
 mod once;

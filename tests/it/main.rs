@@ -9,6 +9,7 @@ mod binary;
 mod config;
 mod contract;
 mod directory;
+mod documents;
 mod durability;
 mod hooks;
 mod oidc;

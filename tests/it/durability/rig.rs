@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(super) const BOB: &str = "bob@example.test";
-const SECRET: &str = "Secret of-the-durability-tests";
+pub(super) const SECRET: &str = "Secret of-the-durability-tests";
 const CLIENT: &str = "app";
 /// Nothing here takes longer, not even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
