@@ -1,7 +1,10 @@
-//! What a commit costs on the embedded store on disk: 64 tasks, each of which reads a waiting delegation and writes it
-//! back with an event, in random order over all there are.
+//! What a commit costs on the embedded store on disk: 64 tasks, each of which reads a delegation and writes it back with
+//! an event, in random order.
 //!
-//! `cargo bench --bench commits`; with `BENCH_MILLION=1` over a million records, too (that fills 1 GB first).
+//! `recent`: among the 10 k youngest of so many records. A service's store is like that: delegations live for a minute,
+//! their records for a month. `anywhere`: among all of them, the worst that can happen to pages.
+//!
+//! `cargo bench --bench commits`; with `BENCH_MILLION=1` over a million records, too (that fills half a GB first).
 //! `TMPDIR` says on which disk. Beside the times stands how many commits share a sync, counted at the file.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose parts don't work must stop")]
@@ -39,11 +42,22 @@ use tokio::{runtime::Runtime, task::JoinSet, time::Instant};
 
 const ISSUER: &str = "https://login.example.test/oauth2/payments";
 const TASKS: usize = 64;
+/// As many are recent.
+const RECENT: usize = 10_000;
+
+/// Which delegations are written.
+#[derive(Clone, Copy)]
+enum Reach {
+    Recent,
+    Anywhere,
+}
 
 /// A filled store on disk.
 struct Bench {
     store: EmbeddedStore,
-    keys: Vec<(Key, usize)>,
+    /// In a random order, the same in each run.
+    recent: Vec<(Key, usize)>,
+    anywhere: Vec<(Key, usize)>,
     /// How far the walk over the keys has come.
     next: AtomicUsize,
     syncs: Arc<AtomicU64>,
@@ -59,16 +73,27 @@ impl Bench {
         let store = EmbeddedStore::open_on(Arc::new(media), &settings, Arc::new(SystemClock), &OsEntropy);
         let store = store.expect("a store");
         let waiting = runtime.block_on(data::populate(&store, ISSUER, count)).expect("a filled store");
-        let mut keys: Vec<_> = waiting.iter().map(|p| (records::delegation_key(p.id.record()), p.agent)).collect();
-        data::shuffle(&mut keys);
-        syncs.store(0, Ordering::Relaxed);
-        Self { store, keys, next: AtomicUsize::new(0), syncs, commits: AtomicU64::new(0), _folder: folder }
+        let mut anywhere: Vec<_> = waiting.iter().map(|p| (records::delegation_key(p.id.record()), p.agent)).collect();
+        let mut recent = anywhere.split_off(anywhere.len().saturating_sub(RECENT));
+        anywhere.extend_from_slice(&recent);
+        data::shuffle(&mut anywhere);
+        data::shuffle(&mut recent);
+        let (next, commits) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { store, recent, anywhere, next, syncs, commits, _folder: folder }
+    }
+
+    fn keys(&self, reach: Reach) -> &[(Key, usize)] {
+        match reach {
+            Reach::Recent => &self.recent,
+            Reach::Anywhere => &self.anywhere,
+        }
     }
 
     /// One delegation read, and written back with an event.
-    async fn once(&self) {
+    async fn once(&self, reach: Reach) {
         let tenant = TenantName::default_tenant();
-        let (key, agent) = self.keys[self.next.fetch_add(1, Ordering::Relaxed) % self.keys.len()];
+        let keys = self.keys(reach);
+        let (key, agent) = keys[self.next.fetch_add(1, Ordering::Relaxed) % keys.len()];
         let snapshot = self.store.read(&tenant, &[key, records::epoch_key()]).await.expect("a snapshot");
         let record = snapshot.get(&key).expect("a record");
         let delegation: Delegation = records::decode(record).expect("a delegation");
@@ -87,7 +112,7 @@ impl Bench {
     }
 }
 
-async fn run(bench: Arc<Bench>, iterations: u64) -> Duration {
+async fn run(bench: Arc<Bench>, reach: Reach, iterations: u64) -> Duration {
     let left = Arc::new(AtomicU64::new(iterations));
     let started = Instant::now();
     let mut tasks = JoinSet::new();
@@ -95,7 +120,7 @@ async fn run(bench: Arc<Bench>, iterations: u64) -> Duration {
         let (bench, left) = (Arc::clone(&bench), Arc::clone(&left));
         tasks.spawn(async move {
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
-                bench.once().await;
+                bench.once(reach).await;
             }
         });
     }
@@ -118,11 +143,15 @@ fn commits(c: &mut Criterion) {
     group.sample_size(10).measurement_time(Duration::from_secs(5)).throughput(Throughput::Elements(1));
     for count in sizes() {
         let bench = Arc::new(Bench::new(&runtime, count));
-        group.bench_function(BenchmarkId::from_parameter(count), |b| {
-            b.iter_custom(|iterations| runtime.block_on(run(Arc::clone(&bench), iterations)));
-        });
-        let (commits, syncs) = (bench.commits.load(Ordering::Relaxed), bench.syncs.load(Ordering::Relaxed));
-        println!("{count} records: {commits} commits acknowledged, {syncs} syncs of the file");
+        for (name, reach) in [("recent", Reach::Recent), ("anywhere", Reach::Anywhere)] {
+            bench.syncs.store(0, Ordering::Relaxed);
+            bench.commits.store(0, Ordering::Relaxed);
+            group.bench_function(BenchmarkId::new(name, count), |b| {
+                b.iter_custom(|iterations| runtime.block_on(run(Arc::clone(&bench), reach, iterations)));
+            });
+            let (commits, syncs) = (bench.commits.load(Ordering::Relaxed), bench.syncs.load(Ordering::Relaxed));
+            println!("{name}/{count}: {commits} commits acknowledged, {syncs} syncs of the file");
+        }
     }
     group.finish();
 }
