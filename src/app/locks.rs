@@ -196,6 +196,7 @@ async fn commit(
         fence: None,
         puts: put.into_iter().collect(),
         drops,
+        forget: None,
         events: records::encode_events(&[event])?,
     };
     match services.commit_and_settle(&tenant.name, change, key).await? {

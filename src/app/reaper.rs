@@ -101,6 +101,7 @@ fn blank(services: &Services, key: Key, record: &Record, now: jiff::Timestamp) -
         fence: None,
         puts: Vec::new(),
         drops: Vec::new(),
+        forget: None,
         events: Vec::new(),
     }
 }

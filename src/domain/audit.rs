@@ -70,6 +70,8 @@ codes! {
     AccessDenied = "DA6300", "access.denied", "warning";
     /// Another key signs the audit trail's checkpoints from now on.
     SigningKeyRotated = "DA9001", "audit.key_rotated", "warning";
+    /// Old entries of the audit trail were dropped up to a checkpoint.
+    AuditTrimmed = "DA9002", "audit.trimmed", "info";
     /// The store may have rolled back: what was pending is void.
     EpochRaised = "DA9010", "store.epoch_raised", "critical";
 }

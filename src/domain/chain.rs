@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
-use super::ids::TenantName;
+use super::{audit::Code, ids::TenantName};
 
 mod checkpoint;
 mod keys;
@@ -19,7 +19,7 @@ mod verify;
 
 pub use checkpoint::{Checkpoint, Unsigned};
 pub use keys::{KeyId, Keyring, PublicKey, Rotation, Signature, VerifySignature};
-pub use verify::{Bad, Report, Settings, Verifier, Wrong};
+pub use verify::{Bad, Report, Settings, Start, Verifier, Wrong};
 
 /// Begins what is hashed for a tenant's first `prev`.
 const CHAIN: &[u8] = b"da-audit-chain-v1\0";
@@ -138,6 +138,8 @@ pub struct SealedEvent {
     pub time: Option<Timestamp>,
     /// The change of signing key that it tells of.
     pub rotation: Option<Rotation>,
+    /// The last entry that it says was dropped.
+    pub trimmed: Option<u64>,
 }
 
 impl SealedEvent {
@@ -150,6 +152,7 @@ impl SealedEvent {
             tenant: text("tenant").and_then(|name| TenantName::parse(name).ok()),
             time: text("time").and_then(|time| time.parse().ok()),
             rotation: Rotation::of_event(&value),
+            trimmed: trimmed(&value),
         })
     }
 
@@ -157,6 +160,11 @@ impl SealedEvent {
     pub fn json(&self) -> &str {
         &self.json
     }
+}
+
+fn trimmed(event: &Value) -> Option<u64> {
+    let tells = event.get("code")?.as_str()? == Code::AuditTrimmed.code();
+    event.pointer("/details/up_to").filter(|_| tells)?.as_u64()
 }
 
 /// One link of the chain.

@@ -255,6 +255,7 @@ impl Attempt {
             fence: None,
             puts: vec![records::put_delegation(key, &consumed)?],
             drops: Vec::new(),
+            forget: None,
             events: records::encode_events(&[event])?,
         };
         Ok(WithLocks { ready: Ready { change, key, answer, event: event_id }, locks })

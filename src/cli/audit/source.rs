@@ -2,9 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-
 use crate::{
     adapters::{
         store::embedded::{
@@ -14,9 +11,17 @@ use crate::{
         },
         system::{OsEntropy, SystemClock},
     },
-    app::sealed::{self, Export, Marks},
-    domain::ids::TenantName,
+    app::{
+        sealed::{self, Export, Marks},
+        trail::{Fault, Trail},
+    },
+    domain::{chain::SealedHead, ids::TenantName},
 };
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Entries read together.
+const PAGE: usize = 1000;
 
 enum From {
     File(Box<EmbeddedStore>),
@@ -59,6 +64,18 @@ impl Source {
         }
     }
 
+    /// Has the entries behind `after` verified, as many as fit a page.
+    pub(super) async fn feed(&self, trail: &mut Trail, tenant: &TenantName, after: u64) -> Result<Fed, String> {
+        let From::File(store) = &self.from else {
+            let Export { lines, dropped, head } = self.export(tenant, after).await?;
+            let verified = lines.iter().try_for_each(|(_, line)| trail.line(line));
+            return Ok(Fed { last: lines.last().map(|(seq, _)| *seq), dropped, head, verified });
+        };
+        let page = sealed::page(&**store, tenant, after, PAGE).await.map_err(|e| e.to_string())?;
+        let verified = page.entries.iter().try_for_each(|entry| trail.entry(entry));
+        Ok(Fed { last: page.entries.last().map(|entry| entry.seq), dropped: page.dropped, head: page.head, verified })
+    }
+
     /// Checkpoints behind `after`, and the keys.
     pub(super) async fn marks(&self, tenant: &TenantName, after: Option<u64>) -> Result<Marks, String> {
         match &self.from {
@@ -66,6 +83,18 @@ impl Source {
             From::Process(path) => ask(path, &json!({"cmd": "audit-marks", "tenant": tenant, "after": after})).await,
         }
     }
+}
+
+/// What was verified of a page.
+pub(super) struct Fed {
+    /// The last entry; `None` means the end.
+    pub(super) last: Option<u64>,
+    /// The last entry that was dropped from the store.
+    pub(super) dropped: u64,
+    /// How far the trail is sealed.
+    pub(super) head: SealedHead,
+    /// The first thing that is bad, if anything is.
+    pub(super) verified: Result<(), Fault>,
 }
 
 /// A tenant in the store.

@@ -26,7 +26,8 @@ fn key(number: u8) -> PublicKey {
 }
 
 fn settings(checkpoints: Vec<Checkpoint>) -> Settings {
-    Settings { tenant: acme(), from: None, to: None, repeats: false, checkpoints, keys: Keyring::new([key(1)], check) }
+    let keys = Keyring::new([key(1)], check);
+    Settings { tenant: acme(), start: Start::Attested, from: None, to: None, repeats: false, checkpoints, keys }
 }
 
 fn checkpoint(head: SealedHead, signer: u8) -> Checkpoint {

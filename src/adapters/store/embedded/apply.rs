@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::ids::TenantName,
-    ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Lease, Put, Seq},
+    ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Lease, MOST_FORGOTTEN, Put, Seq},
 };
 
 /// The tables of one transaction, and what it changed of the counters.
@@ -39,8 +39,8 @@ impl<'txn> Batch<'txn> {
     }
 
     /// Applies the change or nothing of it. `now`: the tenant's time in microseconds.
-    /// An error may leave half of it behind unless it is [`Fault::Unreadable`]: then the transaction must not be
-    /// committed.
+    /// An error may leave half of it behind unless it is [`Fault::Unreadable`] or [`Fault::Refused`]: then the
+    /// transaction must not be committed.
     pub(super) fn commit(&mut self, tenant: &TenantName, change: &Change, now: i64) -> Result<Committed, Fault> {
         let at = time(now);
         if at >= change.not_after {
@@ -61,6 +61,7 @@ impl<'txn> Batch<'txn> {
         let meta = self.meta_of(tenant)?;
         let puts = self.rows_of(tenant, change.puts.iter().map(|put| put.key))?;
         let drops = self.rows_of(tenant, change.drops.iter().copied())?;
+        check_forgotten(change.forget, meta)?;
         self.write(tenant, change, now, meta, (puts, drops))
     }
 
@@ -87,6 +88,7 @@ impl<'txn> Batch<'txn> {
                 self.index.remove(index_key(tenant, row, *key).as_slice())?;
             }
         }
+        self.forget(tenant, change.forget, &mut meta)?;
         let mut numbers = Vec::with_capacity(change.events.len());
         for event in &change.events {
             meta.seq += 1;
@@ -97,6 +99,15 @@ impl<'txn> Batch<'txn> {
         meta.high = meta.high.max(now);
         self.touched.insert(tenant.clone(), meta);
         Ok(Committed::Done(numbers))
+    }
+
+    fn forget(&mut self, tenant: &TenantName, up_to: Option<Seq>, meta: &mut Meta) -> Result<(), Fault> {
+        let first = meta.first_event();
+        for seq in first..=up_to.map_or(0, |seq| seq.0) {
+            self.events.remove(event_key(tenant, Seq(seq)).as_slice())?;
+            meta.events = meta.events.saturating_sub(1);
+        }
+        Ok(())
     }
 
     fn put(&mut self, tenant: &TenantName, change: ChangeId, put: &Put, version: u64) -> Result<(), Fault> {
@@ -211,6 +222,19 @@ impl<'txn> Batch<'txn> {
 
 /// The index rows of the record that was there; `None`: there was none.
 type Replaced = Option<Vec<IndexRow>>;
+
+/// What a change drops must have been numbered before it, and be little.
+fn check_forgotten(up_to: Option<Seq>, meta: Meta) -> Result<(), Fault> {
+    let Some(Seq(up_to)) = up_to else { return Ok(()) };
+    if up_to > meta.seq {
+        return Err(Fault::Refused(format!("events up to {up_to} can't be dropped: the last one is {}", meta.seq)));
+    }
+    let count = (up_to + 1).saturating_sub(meta.first_event());
+    if count > MOST_FORGOTTEN {
+        return Err(Fault::Refused(format!("{count} events can't be dropped at once, at most {MOST_FORGOTTEN}")));
+    }
+    Ok(())
+}
 
 /// The most bytes of a record's body.
 const MOST_BYTES: usize = 64 * 1024;
