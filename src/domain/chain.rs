@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
+use self::canonical::{canonical, canonical_value};
 use super::{audit::Code, ids::TenantName};
 
+mod canonical;
 mod checkpoint;
 mod keys;
 mod verify;
@@ -123,11 +125,6 @@ pub fn genesis(tenant: &TenantName) -> Digest {
     Digest::of(CHAIN, format!("tenant={tenant}").as_bytes())
 }
 
-/// A value in canonical JSON (RFC 8785, "JCS").
-pub(super) fn canonical(value: &impl Serialize) -> Result<String, FormError> {
-    serde_json_canonicalizer::to_string(value).map_err(|error| FormError::Unreadable(error.to_string()))
-}
-
 /// An event in canonical form, with what a verifier reads of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedEvent {
@@ -148,7 +145,7 @@ impl SealedEvent {
         let value: Value = serde_json::from_slice(body).map_err(|error| FormError::Unreadable(error.to_string()))?;
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         Ok(Self {
-            json: canonical(&value)?,
+            json: canonical_value(&value)?,
             tenant: text("tenant").and_then(|name| TenantName::parse(name).ok()),
             time: text("time").and_then(|time| time.parse().ok()),
             rotation: Rotation::of_event(&value),

@@ -92,8 +92,7 @@ pub(super) async fn meddle(rig: &Rig, forget: Option<Seq>, puts: Vec<(Key, Check
 fn from_start(entries: &[Entry], start: Start, checkpoints: Vec<Checkpoint>, key: &SigningKey) -> Result<Report, Bad> {
     let keys = Keyring::new([key.public_key()], signing::verify);
     let (from, to) = (None, None);
-    let mut verifier =
-        Verifier::new(Settings { tenant: acme(), start, from, to, repeats: false, checkpoints, keys });
+    let mut verifier = Verifier::new(Settings { tenant: acme(), start, from, to, repeats: false, checkpoints, keys });
     for entry in entries {
         verifier.feed(entry)?;
     }
