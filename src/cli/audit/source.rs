@@ -52,8 +52,17 @@ impl Source {
 
     /// The tenants that are there, or the one that is asked for.
     pub(super) fn tenants<'a>(&'a self, only: Option<&'a TenantName>) -> impl Iterator<Item = Tenant> + 'a {
-        let tenant = |found: &TenantStatus| Tenant { name: found.tenant.clone(), last: found.last_seq };
+        let tenant = |found: &TenantStatus| Tenant { name: found.tenant.clone() };
         self.status.tenants.iter().map(tenant).filter(move |tenant| only.is_none_or(|name| *name == tenant.name))
+    }
+
+    /// The number of a tenant's last event at this moment, sealed or not.
+    pub(super) async fn last(&self, tenant: &TenantName) -> Result<u64, String> {
+        let status: Status = match &self.from {
+            From::File(store) => store.status().map_err(|e| e.to_string())?,
+            From::Process(path) => ask(path, &json!({"cmd": "status"})).await?,
+        };
+        Ok(status.tenants.iter().find(|found| found.tenant == *tenant).map_or(0, |found| found.last_seq))
     }
 
     /// Lines behind `after`.
@@ -100,8 +109,6 @@ pub(super) struct Fed {
 /// A tenant in the store.
 pub(super) struct Tenant {
     pub(super) name: TenantName,
-    /// The number of its last event, sealed or not.
-    pub(super) last: u64,
 }
 
 async fn ask<T: DeserializeOwned>(socket: &Path, request: &Value) -> Result<T, String> {

@@ -1,7 +1,7 @@
 //! `behalf audit verify`. Exit code 1: something is bad; 2: it could not be verified.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{BufRead as _, BufReader},
     path::Path,
@@ -99,22 +99,20 @@ fn of_file(path: &Path, args: &VerifyArgs) -> Result<String, Ended> {
     Ok(text)
 }
 
-/// The tenants to be verified, with the numbers of their last events: those that are there, and those that ought to be.
-fn tenants(source: &Source, args: &VerifyArgs) -> Result<BTreeMap<TenantName, u64>, String> {
+/// The tenants to be verified: those that are there, and those that ought to be.
+fn tenants(source: &Source, args: &VerifyArgs) -> Result<BTreeSet<TenantName>, String> {
     let attested = args.checkpoint.as_deref().map_or_else(|| Ok(Vec::new()), checkpoints)?;
     let attested = attested.into_iter().map(|checkpoint| checkpoint.says.tenant);
     let only = args.of.tenant.as_ref();
     let expected = attested.chain(only.cloned()).filter(|name| only.is_none_or(|only| only == name));
-    let mut tenants: BTreeMap<TenantName, u64> = expected.map(|name| (name, 0)).collect();
-    tenants.extend(source.tenants(only).map(|tenant| (tenant.name, tenant.last)));
-    Ok(tenants)
+    Ok(expected.chain(source.tenants(only).map(|tenant| tenant.name)).collect())
 }
 
 async fn of_store(args: &VerifyArgs) -> Result<String, Ended> {
     let source = Source::open(&store::named_folder(args.of.data.clone())?).await?;
     let mut text = String::new();
-    for (tenant, last_event) in tenants(&source, args)? {
-        text.push_str(&of_tenant(&source, args, &tenant, last_event).await?);
+    for tenant in tenants(&source, args)? {
+        text.push_str(&of_tenant(&source, args, &tenant).await?);
     }
     if args.key.is_empty() {
         text.push_str("No --key: signatures were checked with the keys that lie beside the data.\n");
@@ -128,15 +126,15 @@ async fn of_store(args: &VerifyArgs) -> Result<String, Ended> {
 /// How often it is tried while entries are dropped under the reader's eyes.
 const TRIES: usize = 3;
 
-async fn of_tenant(source: &Source, args: &VerifyArgs, tenant: &TenantName, last: u64) -> Result<String, Ended> {
+async fn of_tenant(source: &Source, args: &VerifyArgs, tenant: &TenantName) -> Result<String, Ended> {
     for _ in 0..TRIES {
         let question = asked(source, args, tenant).await?;
         let dropped = begins_behind(&question);
-        if let Some(asked) = [args.from, args.to].into_iter().flatten().find(|asked| *asked <= dropped) {
+        if let Some(asked) = [args.from, args.to].into_iter().flatten().find(|asked| dropped > 0 && *asked <= dropped) {
             let why = format!("tenant {tenant}: entry {asked} is not there: {}", dropped_up_to(dropped));
             return Err(Ended::Failed(why));
         }
-        if let Some(text) = read_through(source, args, question, tenant, last).await? {
+        if let Some(text) = read_through(source, args, question, tenant).await? {
             return Ok(text);
         }
     }
@@ -175,9 +173,10 @@ async fn read_through(
     args: &VerifyArgs,
     question: Question,
     tenant: &TenantName,
-    last_event: u64,
 ) -> Result<Option<String>, Ended> {
     let begin = begins_behind(&question);
+    // What tells of the beginning has at most this number.
+    let last_event = source.last(tenant).await?;
     let mut trail = Trail::new(question);
     let mut after = args.from.unwrap_or(1).saturating_sub(1).max(begin);
     let head = loop {
