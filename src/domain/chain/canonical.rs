@@ -10,15 +10,15 @@ const MOST_EXACT: u64 = (1 << 53) - 1;
 
 /// Any value in canonical form.
 pub(super) fn canonical(value: &impl Serialize) -> Result<String, FormError> {
-    serde_json_canonicalizer::to_string(value).map_err(unreadable)
+    serde_json_canonicalizer::to_string(value).map_err(|error| unreadable(&error))
 }
 
-/// The same, faster for what events are made of: there serde_json's own spelling is the canonical one.
+/// The same, faster for what events are made of: there `serde_json`'s own spelling is the canonical one.
 pub(super) fn canonical_value(value: &Value) -> Result<String, FormError> {
-    if is_plain(value) { serde_json::to_string(value).map_err(unreadable) } else { canonical(value) }
+    if is_plain(value) { serde_json::to_string(value).map_err(|error| unreadable(&error)) } else { canonical(value) }
 }
 
-fn unreadable(error: serde_json::Error) -> FormError {
+fn unreadable(error: &serde_json::Error) -> FormError {
     FormError::Unreadable(error.to_string())
 }
 
