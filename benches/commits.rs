@@ -104,6 +104,7 @@ impl Bench {
             fence: None,
             puts: vec![records::put_delegation(key, &delegation).expect("a record")],
             drops: Vec::new(),
+            forget: None,
             events: vec![format!("{:600}", data::agent(agent)).into_bytes()],
         };
         let done = self.store.commit(&tenant, change).await.expect("a commit");

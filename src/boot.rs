@@ -4,6 +4,7 @@ mod audit;
 mod background;
 mod preview;
 mod tenant;
+mod trail;
 
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
@@ -20,7 +21,7 @@ use crate::{
             timed::Timed,
         },
     },
-    app::{Services, answer_hook::UnknownIds, epoch, error::AppError, sealer::Sealer},
+    app::{Services, answer_hook::UnknownIds, epoch, error::AppError, retention::Retention, sealer::Sealer},
     config::{Config, StoreKind},
     domain::ids::TenantName,
     metrics::Metrics,
@@ -76,6 +77,7 @@ pub struct Behalf {
     /// Seals the audit trail.
     pub sealer: Arc<Sealer>,
     sink: Option<Arc<dyn AuditSink>>,
+    retention: Retention,
     directories: Vec<(Arc<EmbeddedDirectory>, std::time::Duration)>,
     data: Option<PathBuf>,
     stop: CancellationToken,
@@ -120,7 +122,8 @@ impl Behalf {
         }
         let state = web::Data::new(state(config, Arc::new(services), doors, metrics));
         let (sink, stop) = (audit::sink(&config.audit), CancellationToken::new());
-        Ok(Self { state, store, sealer, sink, directories, data, stop, tracker })
+        let retention = audit::retention(&config.audit, sink.as_deref());
+        Ok(Self { state, store, sealer, sink, retention, directories, data, stop, tracker })
     }
 
     /// Binds, and starts the background work. The server runs once it is awaited; it leaves signals to the caller.
@@ -148,7 +151,8 @@ impl Behalf {
         self.spawn(background::seal(Arc::clone(&state.services), Arc::clone(&self.sealer)));
         if let Some(sink) = &self.sink {
             let (services, sealer) = (Arc::clone(&state.services), Arc::clone(&self.sealer));
-            self.spawn(background::deliver(services, Arc::clone(sink), sealer));
+            self.spawn(background::deliver(Arc::clone(&services), Arc::clone(sink), Arc::clone(&sealer)));
+            self.spawn(background::trim(services, self.retention.clone(), sealer));
         }
         for (directory, period) in &self.directories {
             self.spawn(directory.watch(*period));

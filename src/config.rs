@@ -14,6 +14,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 pub use docs::{env_example, markdown_table};
+pub use duration::spell;
 pub use mistakes::{Mistake, Mistakes};
 pub use server::{AuditSettings, BODY_LIMIT, LogFormat, LogSettings, Server, SinkKind, StoreKind, TlsFiles};
 pub use tenant::{

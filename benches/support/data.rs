@@ -61,6 +61,7 @@ pub(crate) async fn commit(store: &EmbeddedStore, puts: Vec<Put>, events: &[Even
         fence: None,
         puts,
         drops: Vec::new(),
+        forget: None,
         events: records::encode_events(events)?,
     };
     match store.commit(&TenantName::default_tenant(), change).await? {

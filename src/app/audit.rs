@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Services, Tenant, caller::Caller, error::AppError, records::decode_event};
+use super::{Services, Tenant, caller::Caller, error::AppError, records::decode_event, sealed};
 use crate::{
     domain::{
         audit::{Actor, Event},
@@ -37,6 +37,8 @@ pub struct AuditPage {
     pub events: Vec<(Seq, Event)>,
     /// Continue behind this number; `None` at the end. A page may be empty and still have a next one.
     pub next: Option<Seq>,
+    /// The number of the first event that is kept, or of the next one if none is.
+    pub first: Seq,
 }
 
 /// A page of events behind `after` that fit the filter and that the caller may see.
@@ -49,6 +51,7 @@ pub async fn page(
     limit: usize,
 ) -> Result<AuditPage, AppError> {
     let (mut at, mut events, mut scanned) = (after, Vec::new(), 0);
+    let first = Seq(sealed::dropped(&*services.store, &tenant.name).await? + 1);
     while scanned < SCAN {
         let batch = services.store.events(&tenant.name, at, BATCH).await?;
         let last_batch = batch.len() < BATCH;
@@ -60,14 +63,14 @@ pub async fn page(
                 events.push((stored.seq, shown(caller, event)));
             }
             if events.len() == limit {
-                return Ok(AuditPage { events, next: Some(at) });
+                return Ok(AuditPage { events, next: Some(at), first });
             }
         }
         if last_batch {
-            return Ok(AuditPage { events, next: None });
+            return Ok(AuditPage { events, next: None, first });
         }
     }
-    Ok(AuditPage { events, next: Some(at) })
+    Ok(AuditPage { events, next: Some(at), first })
 }
 
 fn may_see(caller: &Caller, event: &Event) -> bool {

@@ -156,6 +156,7 @@ impl Begin<'_> {
                 records::put_roster(&self.caller.user, &roster, now)?,
             ],
             drops: Vec::new(),
+            forget: None,
             events: records::encode_events(&[event])?,
         };
         Ok((Begun { id, expires, delegator: self.people.delegator.clone() }, change))

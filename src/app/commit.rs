@@ -128,6 +128,7 @@ impl Services {
             fence: None,
             puts: Vec::new(),
             drops: Vec::new(),
+            forget: None,
             events: records::encode_events(&events)?,
         };
         match self.store.commit(&tenant.name, change).await? {

@@ -85,6 +85,7 @@ pub async fn cancel(services: &Services, tenant: &Tenant, caller: &Caller, id: &
             fence: None,
             puts: vec![records::put_ended(key, &cancelled)?],
             drops: Vec::new(),
+            forget: None,
             events: records::encode_events(&[event])?,
         };
         match services.commit_and_settle(&tenant.name, change, key).await? {

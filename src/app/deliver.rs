@@ -47,6 +47,10 @@ pub async fn pass(
     };
     let page = sealed::page(&**store, tenant, cursor.seq, BATCH).await?;
     let Some(last) = page.entries.last() else { return Ok(Delivered::default()) };
+    if page.dropped > cursor.seq {
+        let (sink, up_to) = (sink.name(), page.dropped);
+        tracing::warn!(%tenant, sink, up_to, "entries were dropped before this audit sink had them");
+    }
     let name = format!("sink {}", sink.name());
     let lease = store.lease(tenant, &name, holder, LEASE_TIME).await?;
     let Some(lease) = lease else { return Ok(Delivered::default()) };
@@ -65,6 +69,7 @@ pub async fn pass(
         fence: Some(Fence { lease: name, token: lease.token }),
         puts: vec![plain(key, &Cursor { seq: last.seq })?],
         drops: Vec::new(),
+        forget: None,
         events: Vec::new(),
     };
     let entries = page.entries.len() as u64;

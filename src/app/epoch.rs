@@ -51,6 +51,7 @@ pub async fn ensure(services: &Services, tenant: &TenantName) -> Result<u64, App
             fence: None,
             puts: vec![records::put_epoch(&epoch)?],
             drops: Vec::new(),
+            forget: None,
             events: if raised { records::encode_events(&[event])? } else { Vec::new() },
         };
         match services.store.commit(tenant, change).await? {

@@ -89,7 +89,7 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
         };
         let event = event(services, tenant, Code::LockLifted, &by, side, &target, &snapshot)
             .in_request(caller.request.as_deref());
-        if commit(services, tenant, key, expectation(Some(&record)), put, event, &snapshot).await? {
+        if commit(services, tenant, key, expectation(Some(record)), put, event, &snapshot).await? {
             return Ok(());
         }
     }
@@ -196,6 +196,7 @@ async fn commit(
         fence: None,
         puts: put.into_iter().collect(),
         drops,
+        forget: None,
         events: records::encode_events(&[event])?,
     };
     match services.commit_and_settle(&tenant.name, change, key).await? {

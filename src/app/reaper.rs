@@ -145,6 +145,7 @@ fn change(services: &Services, plan: &[&Planned], now: Timestamp) -> Result<Chan
         fence: None,
         puts: Vec::new(),
         drops: Vec::new(),
+        forget: None,
         events: Vec::new(),
     };
     for planned in plan {

@@ -181,10 +181,9 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value).map_err(|e| StoreError::Unreadable(format!("a record can't be written: {e}")))
 }
 
-/// Events, written down as they are sealed.
+/// Events, written down.
 pub fn encode_events(events: &[Event]) -> Result<Vec<Vec<u8>>, StoreError> {
-    let unwritten = |e| StoreError::Unreadable(format!("an event can't be written: {e}"));
-    events.iter().map(|event| event.to_canonical().map_err(unwritten)).collect()
+    events.iter().map(encode).collect()
 }
 
 /// A record's content. What can't be read is an error, never a default.

@@ -12,7 +12,7 @@ use crate::{
         chain::{Checkpoint, Digest, Entry, FormError, PublicKey, SealedEvent, SealedHead},
         ids::{RecordId, TenantName},
     },
-    ports::store::{Index, IndexRow, Key, Kind, Page, Put, Seq, Snapshot, Store, StoreError},
+    ports::store::{Index, IndexRow, Key, Kind, Page, Put, Seq, Snapshot, Store, StoreError, Stored},
 };
 
 const HEAD: Kind = Kind(40);
@@ -20,6 +20,7 @@ const SEGMENT: Kind = Kind(41);
 const CHECKPOINT: Kind = Kind(42);
 const KEYS: Kind = Kind(43);
 const CURSOR: Kind = Kind(44);
+const START: Kind = Kind(45);
 
 const LIST_CHECKPOINTS: u8 = 40;
 
@@ -53,6 +54,11 @@ pub fn latest_key() -> Key {
     Key { kind: CHECKPOINT, id: RecordId::natural(&["latest checkpoint"]) }
 }
 
+/// Key of the checkpoint up to which events were dropped.
+pub fn start_key() -> Key {
+    Key { kind: START, id: RecordId::natural(&["start of the trail"]) }
+}
+
 /// Key of the record of signing keys.
 pub fn keys_key() -> Key {
     Key { kind: KEYS, id: RecordId::natural(&["signing keys"]) }
@@ -81,6 +87,17 @@ pub fn head_of(tenant: &TenantName, snapshot: &Snapshot) -> Result<SealedHead, S
     Ok(records::find(snapshot, &head_key())?.map_or_else(|| SealedHead::genesis(tenant), |(head, _)| head))
 }
 
+/// Where the trail begins, in a snapshot that has [`start_key`]: the checkpoint up to which events were dropped.
+pub fn start_of(snapshot: &Snapshot) -> Result<Option<Checkpoint>, StoreError> {
+    Ok(records::find(snapshot, &start_key())?.map(|(start, _)| start))
+}
+
+/// The number of the last event that was dropped; 0: none was.
+pub async fn dropped(store: &dyn Store, tenant: &TenantName) -> Result<u64, StoreError> {
+    let snapshot = store.read(tenant, &[start_key()]).await?;
+    Ok(start_of(&snapshot)?.map_or(0, |start| start.says.head.seq))
+}
+
 pub(super) fn plain<T: Serialize>(key: Key, content: &T) -> Result<Put, StoreError> {
     Ok(Put { key, body: records::encode(content)?, live_until: None, drop_at: None, indexes: Vec::new() })
 }
@@ -107,6 +124,14 @@ pub(super) fn segments(first: u64, last: u64) -> Vec<Key> {
     (start..=end).map(|n| segment_key(n * SEGMENT_LEN + 1)).collect()
 }
 
+/// The keys of the segments of which nothing is needed once the trail begins behind `up_to`, where it began behind
+/// `start` so far. The hash of `up_to` itself is needed: it is the `prev` of the first entry that is kept.
+pub(super) fn segments_dropped(start: u64, up_to: u64) -> Vec<Key> {
+    let mut keys = segments(start.max(1), up_to.max(1));
+    keys.pop();
+    keys
+}
+
 /// Hashes one behind the other.
 pub(super) fn push_hash(body: &mut Vec<u8>, hash: Digest) {
     body.extend_from_slice(&hash.0);
@@ -128,37 +153,57 @@ pub(super) fn unreadable(seq: u64) -> impl FnOnce(FormError) -> StoreError {
 pub struct SealedPage {
     /// The entries, as they are stored: nothing is checked.
     pub entries: Vec<Entry>,
+    /// The number of the last entry that was dropped; 0: none was.
+    pub dropped: u64,
     /// How far the trail is sealed.
     pub head: SealedHead,
     /// The store's time.
     pub now: Timestamp,
 }
 
-/// Sealed entries behind `after`, at most `limit` (1 to 1000); none means the end.
+/// Sealed entries behind `after`, at most `limit` (1 to 1000); none means the end. What was dropped is left out.
 pub async fn page(store: &dyn Store, tenant: &TenantName, after: u64, limit: usize) -> Result<SealedPage, StoreError> {
-    let stored = store.events(tenant, Seq(after), limit).await?;
-    let (first, last) = match (stored.first(), stored.last()) {
-        (Some(first), Some(last)) => (first.seq.0, last.seq.0),
-        _ => (after + 1, after + 1),
-    };
-    let mut keys = segments(first.saturating_sub(1).max(1), last);
-    keys.push(head_key());
-    let snapshot = store.read(tenant, &keys).await?;
-    let head = head_of(tenant, &snapshot)?;
+    let mut after = after;
+    loop {
+        let stored = store.events(tenant, Seq(after), limit).await?;
+        let (first, last) = match (stored.first(), stored.last()) {
+            (Some(first), Some(last)) => (first.seq.0, last.seq.0),
+            _ => (after + 1, after + 1),
+        };
+        let mut keys = segments(first.saturating_sub(1).max(1), last);
+        keys.extend([head_key(), start_key()]);
+        let snapshot = store.read(tenant, &keys).await?;
+        let dropped = start_of(&snapshot)?.map_or(0, |start| start.says.head.seq);
+        if !stored.is_empty() && last <= dropped {
+            // All of them were dropped between the two reads.
+            after = dropped;
+            continue;
+        }
+        return linked(tenant, stored, &snapshot, dropped);
+    }
+}
+
+fn linked(
+    tenant: &TenantName,
+    stored: Vec<Stored>,
+    snapshot: &Snapshot,
+    dropped: u64,
+) -> Result<SealedPage, StoreError> {
+    let head = head_of(tenant, snapshot)?;
     let genesis = SealedHead::genesis(tenant).hash;
     let mut entries = Vec::with_capacity(stored.len());
-    for event in stored.into_iter().filter(|event| event.seq.0 <= head.seq) {
+    for event in stored.into_iter().filter(|event| (dropped + 1..=head.seq).contains(&event.seq.0)) {
         let seq = event.seq.0;
         let missing = || StoreError::Unreadable(format!("the hash of event {seq} is missing"));
-        let prev = if seq == 1 { Some(genesis) } else { hash_at(&snapshot, seq - 1) };
+        let prev = if seq == 1 { Some(genesis) } else { hash_at(snapshot, seq - 1) };
         entries.push(Entry {
             seq,
             prev: prev.ok_or_else(missing)?,
-            hash: hash_at(&snapshot, seq).ok_or_else(missing)?,
+            hash: hash_at(snapshot, seq).ok_or_else(missing)?,
             event: SealedEvent::read(&event.body).map_err(unreadable(seq))?,
         });
     }
-    Ok(SealedPage { entries, head, now: snapshot.now })
+    Ok(SealedPage { entries, dropped, head, now: snapshot.now })
 }
 
 /// A part of the sealed trail as it leaves the house.
@@ -166,6 +211,8 @@ pub async fn page(store: &dyn Store, tenant: &TenantName, after: u64, limit: usi
 pub struct Export {
     /// Numbers and lines of `{seq, prev, hash, event}`, without their ends; none means the end.
     pub lines: Vec<(u64, String)>,
+    /// The number of the last entry that was dropped; 0: none was.
+    pub dropped: u64,
     /// How far the trail is sealed.
     pub head: SealedHead,
 }
@@ -182,7 +229,7 @@ pub async fn export(store: &dyn Store, tenant: &TenantName, after: u64) -> Resul
         }
         lines.push((entry.seq, line));
     }
-    Ok(Export { lines, head: page.head })
+    Ok(Export { lines, dropped: page.dropped, head: page.head })
 }
 
 /// Entries of one page of an export, and their bytes.
@@ -192,6 +239,8 @@ const EXPORTED_BYTES: usize = 1 << 20;
 /// What attests the trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
+    /// The checkpoint up to which entries were dropped.
+    pub start: Option<Checkpoint>,
     /// The latest checkpoint.
     pub latest: Option<Checkpoint>,
     /// The keys that signed.
@@ -204,11 +253,12 @@ pub struct Marks {
 
 /// Keys, the latest checkpoint, and a page of the others behind `after` (`None`: from the first).
 pub async fn marks(store: &dyn Store, tenant: &TenantName, after: Option<u64>) -> Result<Marks, StoreError> {
-    let snapshot = store.read(tenant, &[latest_key(), keys_key()]).await?;
+    let snapshot = store.read(tenant, &[start_key(), latest_key(), keys_key()]).await?;
     let after = after.map(|seq| (seq, checkpoint_key(seq)));
     let page = store.list(tenant, checkpoints(), Page { up_to: u64::MAX, after, limit: EXPORTED }).await?;
     let read = page.rows.iter().map(|(_, _, record)| records::decode(record));
     Ok(Marks {
+        start: start_of(&snapshot)?,
         latest: records::find(&snapshot, &latest_key())?.map(|(latest, _)| latest),
         keys: records::find(&snapshot, &keys_key())?.map(|(keys, _)| keys),
         checkpoints: read.collect::<Result<_, _>>()?,

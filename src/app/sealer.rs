@@ -33,8 +33,8 @@ pub const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// Entries sealed in one pass: hashing them keeps a thread for about a millisecond.
 const BATCH: u64 = 256;
-const LEASE: &str = "sealer";
-const LEASE_TIME: SignedDuration = SignedDuration::from_secs(10);
+pub(super) const LEASE: &str = "sealer";
+pub(super) const LEASE_TIME: SignedDuration = SignedDuration::from_secs(10);
 /// How long a commit may be on its way.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 
@@ -233,11 +233,11 @@ fn extend_segments(snapshot: &Snapshot, first: u64, hashes: &[Digest]) -> Result
     Ok(puts)
 }
 
-fn expected(snapshot: &Snapshot, key: Key) -> (Key, Expect) {
+pub(super) fn expected(snapshot: &Snapshot, key: Key) -> (Key, Expect) {
     (key, snapshot.get(&key).map_or(Expect::Absent, |record| Expect::Version(record.version)))
 }
 
-fn blank(services: &Services, now: Timestamp) -> Change {
+pub(super) fn blank(services: &Services, now: Timestamp) -> Change {
     Change {
         id: services.change_id(),
         not_after: now.saturating_add(PATIENCE).unwrap_or(now),
@@ -245,6 +245,7 @@ fn blank(services: &Services, now: Timestamp) -> Change {
         fence: None,
         puts: Vec::new(),
         drops: Vec::new(),
+        forget: None,
         events: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{
-    chain::{Bad, Checkpoint, Entry, FormError, Keyring, Report, Settings, Verifier},
+    chain::{Bad, Checkpoint, Entry, FormError, Keyring, Report, Settings, Start, Verifier},
     ids::TenantName,
 };
 
@@ -12,6 +12,8 @@ use crate::domain::{
 pub struct Question {
     /// Only this tenant's entries; `None`: those of every tenant that comes along.
     pub tenant: Option<TenantName>,
+    /// See [`Settings::start`].
+    pub start: Start,
     /// See [`Settings::from`].
     pub from: Option<u64>,
     /// See [`Settings::to`].
@@ -89,11 +91,12 @@ impl Trail {
         if !self.concerns(tenant) {
             return None;
         }
-        let Question { from, to, repeats, checkpoints, keys, .. } = &self.question;
+        let Question { start, from, to, repeats, checkpoints, keys, .. } = &self.question;
         let verifier = self.verifiers.entry(tenant.clone()).or_insert_with(|| {
             let (checkpoints, keys) = (checkpoints.clone(), keys.clone());
             Verifier::new(Settings {
                 tenant: tenant.clone(),
+                start: start.clone(),
                 from: *from,
                 to: *to,
                 repeats: *repeats,
@@ -106,12 +109,17 @@ impl Trail {
 
     /// Takes a line, without its end.
     pub fn line(&mut self, text: &str) -> Result<(), Fault> {
+        let entry = Entry::parse(text).map_err(|why| Fault::Line { line: self.line + 1, why })?;
+        self.entry(&entry)
+    }
+
+    /// Takes an entry in place of its line.
+    pub fn entry(&mut self, entry: &Entry) -> Result<(), Fault> {
         self.line += 1;
         let line = self.line;
-        let entry = Entry::parse(text).map_err(|why| Fault::Line { line, why })?;
         let Some(tenant) = entry.event.tenant.as_ref() else { return Err(Fault::Nobody { line }) };
         let Some(verifier) = self.verifier(tenant) else { return Ok(()) };
-        verifier.feed(&entry).map_err(|bad| Fault::Entry { line, tenant: tenant.clone(), bad })
+        verifier.feed(entry).map_err(|bad| Fault::Entry { line, tenant: tenant.clone(), bad })
     }
 
     /// After the last line: what was found for each tenant.

@@ -2,14 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
+use jiff::SignedDuration;
+
 use super::BootError;
 use crate::{
     adapters::audit::{
         file::JsonLines,
-        signing::{KEY_FILE, KeyError, SigningKey},
+        signing::{self, KEY_FILE, KeyError, SigningKey},
         stdout::Stdout,
     },
-    app::sealer::Sealer,
+    app::{retention::Retention, sealer::Sealer},
     config::{AuditSettings, SinkKind},
     ports::{audit_sink::AuditSink, entropy::Entropy, signer::Signer},
 };
@@ -48,4 +50,11 @@ pub(super) fn sink(settings: &AuditSettings) -> Option<Arc<dyn AuditSink>> {
         SinkKind::Stdout => Some(Arc::new(Stdout)),
         SinkKind::File(path) => Some(Arc::new(JsonLines::new(path))),
     }
+}
+
+/// What is dropped, and when: nothing where the sink keeps nothing.
+pub(super) fn retention(settings: &AuditSettings, sink: Option<&dyn AuditSink>) -> Retention {
+    let sinks = sink.filter(|sink| sink.durable()).map(|sink| sink.name().to_owned());
+    let keep = SignedDuration::try_from(settings.keep).unwrap_or(SignedDuration::MAX);
+    Retention { keep, sinks: sinks.into_iter().collect(), verify: signing::verify }
 }

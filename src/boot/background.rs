@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actix_web::web;
 
 use crate::{
-    app::{Services, deliver, reaper, sealer::Sealer},
+    app::{Services, deliver, reaper, retention::Retention, sealer::Sealer},
     domain::ids::TenantName,
     metrics::Metrics,
     ports::audit_sink::AuditSink,
@@ -19,6 +19,9 @@ const TIDY_EVERY: Duration = Duration::from_mins(1);
 
 /// Between two looks for events to seal or to deliver.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
+
+/// Between two looks for events that are kept for long enough.
+const TRIM_EVERY: Duration = Duration::from_mins(1);
 
 /// Ends delegations that nobody used and drops old records.
 pub(super) async fn reap(services: Arc<Services>, metrics: Arc<Metrics>) {
@@ -92,6 +95,26 @@ pub(super) async fn deliver(services: Arc<Services>, sink: Arc<dyn AuditSink>, s
             };
             if let Err(error) = delivered {
                 tracing::warn!(%tenant, %error, "the audit trail could not be delivered");
+            }
+        }
+    }
+}
+
+/// Drops events that are old, sealed and delivered.
+pub(super) async fn trim(services: Arc<Services>, retention: Retention, sealer: Arc<Sealer>) {
+    let mut ticks = tokio::time::interval(TRIM_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for tenant in services.tenants.keys() {
+            let trimmed = loop {
+                match retention.pass(&services, tenant, sealer.holder()).await {
+                    Ok(pass) if pass.more => {}
+                    other => break other,
+                }
+            };
+            if let Err(error) = trimmed {
+                tracing::warn!(%tenant, %error, "old events of the audit trail could not be dropped");
             }
         }
     }

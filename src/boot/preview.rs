@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Behalf, tenant};
+use super::{Behalf, audit, tenant, trail};
 use crate::{
     adapters::{
         http_client,
@@ -42,6 +42,13 @@ impl Behalf {
     pub async fn preview(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Preview {
         let mut preview = Preview { findings: Vec::new(), well: true };
         preview.note("store", store(&config.store, Arc::clone(&clock), &*entropy).await);
+        let sink = audit::sink(&config.audit);
+        let kept = audit::retention(&config.audit, sink.as_deref());
+        for name in config.tenants.keys() {
+            let grows = trail::growth(&config.store, name, Arc::clone(&clock), &*entropy).await;
+            let grows = grows.map(|growth| trail::told(growth.as_ref(), &kept));
+            preview.note(&format!("audit trail of `{name}`"), grows);
+        }
         if let Some(files) = &config.server.tls {
             preview.note("tls", tenant::tls(files).map(|_| files.cert.display().to_string()));
         }

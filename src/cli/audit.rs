@@ -40,7 +40,7 @@ pub(super) enum AuditCommand {
         #[arg(long)]
         to: Option<u64>,
     },
-    /// Print the latest signed checkpoints, to be kept where the owner of the data can't reach them
+    /// Print the latest signed checkpoints, and those up to which entries were dropped, to be kept where the owner of the data can't reach them
     Checkpoint {
         #[command(flatten)]
         of: Of,
@@ -117,6 +117,9 @@ async fn export(of: Of, from: u64, to: u64) -> Result<(), String> {
         let mut after = from.saturating_sub(1);
         while after < to {
             let page = source.export(&tenant.name, after).await?;
+            if page.dropped > after {
+                eprintln!("tenant {}: {}", tenant.name, verify::dropped_up_to(page.dropped));
+            }
             let Some((last, _)) = page.lines.last() else { break };
             after = *last;
             for (_, line) in page.lines.iter().take_while(|(seq, _)| *seq <= to) {
@@ -131,8 +134,9 @@ async fn checkpoint(of: Of) -> Result<(), String> {
     let source = Source::open(&store::named_folder(of.data)?).await?;
     let mut text = String::new();
     for tenant in source.tenants(of.tenant.as_ref()) {
-        if let Some(latest) = source.marks(&tenant.name, None).await?.latest {
-            text.push_str(&serde_json::to_string(&latest).map_err(|e| e.to_string())?);
+        let marks = source.marks(&tenant.name, None).await?;
+        for checkpoint in [marks.start, marks.latest].into_iter().flatten() {
+            text.push_str(&serde_json::to_string(&checkpoint).map_err(|e| e.to_string())?);
             text.push('\n');
         }
     }

@@ -46,7 +46,7 @@ pub(super) fn whole_seconds(text: &str) -> Result<u64, Fault> {
 }
 
 /// The shortest text that [`duration`] reads as this span (to the millisecond).
-pub(super) fn spell(span: Duration) -> String {
+pub fn spell(span: Duration) -> String {
     let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let fits = UNITS.iter().rev().find(|(_, factor)| millis >= *factor && millis.is_multiple_of(*factor));
     fits.map_or_else(|| format!("{millis}ms"), |(unit, factor)| format!("{}{unit}", millis / factor))

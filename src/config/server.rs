@@ -11,7 +11,7 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    duration::duration_within,
+    duration::{duration, duration_within},
     mistakes::{Fault, Read, fault},
     parse,
     reader::{Origin, Reader},
@@ -85,6 +85,8 @@ pub struct AuditSettings {
     pub former_key: Option<PathBuf>,
     /// Where sealed entries go besides the store.
     pub sink: SinkKind,
+    /// How long the store keeps entries that a durable sink has.
+    pub keep: Duration,
 }
 
 /// Where sealed entries go besides the store.
@@ -199,7 +201,21 @@ pub(super) fn audit(r: &mut Reader<'_>) -> Read<AuditSettings> {
         Some(("file", path)) if !path.is_empty() => Ok(SinkKind::File(dir.join(path))),
         _ => Err(fault("names no sink", "give `off`, `stdout` or `file:<path>`")),
     });
-    Ok(AuditSettings { signing_key: signing_key?, former_key: former_key?, sink: sink? })
+    let keep = r.value(&settings::AUDIT_KEEP, keep);
+    Ok(AuditSettings { signing_key: signing_key?, former_key: former_key?, sink: sink?, keep: keep? })
+}
+
+/// The shortest time for which entries are kept.
+const LEAST_KEPT: Duration = Duration::from_hours(1);
+
+fn keep(text: &str) -> Result<Duration, Fault> {
+    let keep = duration(text)?;
+    if keep < LEAST_KEPT {
+        let remedy = "give at least `1h`: entries that go sooner than somebody fetches the checkpoint they go with \
+                      can't be tied to what is left";
+        return Err(fault(format!("`{text}` is too short"), remedy));
+    }
+    Ok(keep)
 }
 
 pub(super) fn ca_file(r: &mut Reader<'_>) -> Read<Option<PathBuf>> {

@@ -127,6 +127,8 @@ settings! {
             "The key before it, which signs the change of keys; not needed any more after the first start");
         AUDIT_SINK = setting("audit.sink", "BEHALF_AUDIT_SINK", "off",
             "Where sealed entries go besides the store: `off`, `stdout`, or `file:<path>`");
+        AUDIT_KEEP = setting("audit.keep", "BEHALF_AUDIT_KEEP", "90d",
+            "How long the store keeps entries that such a file has; at least 1h. Without a file it keeps them all");
     }
     Tenant "Identity provider" {
         DIALECT = setting("dialect", "BEHALF_DIALECT", "okta", "Whose hook it is: okta");

@@ -11,7 +11,7 @@ use crate::{
         trail::{Question, Trail},
     },
     domain::{
-        chain::{Checkpoint, Keyring},
+        chain::{Checkpoint, Keyring, Start},
         ids::TenantName,
     },
 };
@@ -61,7 +61,8 @@ async fn taken_home(set: &Set) -> Result<(Vec<String>, Checkpoint, Keyring), Str
 
 fn verify(lines: &[String], kept: &Checkpoint, keys: &Keyring) -> Result<u64, String> {
     let (checkpoints, keys) = (vec![kept.clone()], keys.clone());
-    let mut trail = Trail::new(Question { tenant: None, from: None, to: None, repeats: false, checkpoints, keys });
+    let (start, from, to) = (Start::Whole, None, None);
+    let mut trail = Trail::new(Question { tenant: None, start, from, to, repeats: false, checkpoints, keys });
     for line in lines {
         trail.line(line).map_err(|fault| fault.to_string())?;
     }

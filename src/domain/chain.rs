@@ -11,15 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
-use super::{audit::Event, ids::TenantName};
+use self::canonical::{canonical, canonical_value};
+use super::{audit::Code, ids::TenantName};
 
+mod canonical;
 mod checkpoint;
 mod keys;
 mod verify;
 
 pub use checkpoint::{Checkpoint, Unsigned};
 pub use keys::{KeyId, Keyring, PublicKey, Rotation, Signature, VerifySignature};
-pub use verify::{Bad, Report, Settings, Verifier, Wrong};
+pub use verify::{Bad, Report, Settings, Start, Verifier, Wrong};
 
 /// Begins what is hashed for a tenant's first `prev`.
 const CHAIN: &[u8] = b"da-audit-chain-v1\0";
@@ -123,11 +125,6 @@ pub fn genesis(tenant: &TenantName) -> Digest {
     Digest::of(CHAIN, format!("tenant={tenant}").as_bytes())
 }
 
-/// A value in canonical JSON (RFC 8785, "JCS").
-pub(super) fn canonical(value: &impl Serialize) -> Result<String, FormError> {
-    serde_json_canonicalizer::to_string(value).map_err(|error| FormError::Unreadable(error.to_string()))
-}
-
 /// An event in canonical form, with what a verifier reads of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedEvent {
@@ -138,38 +135,33 @@ pub struct SealedEvent {
     pub time: Option<Timestamp>,
     /// The change of signing key that it tells of.
     pub rotation: Option<Rotation>,
+    /// The last entry that it says was dropped.
+    pub trimmed: Option<u64>,
 }
 
 impl SealedEvent {
     /// Takes an event as the store has it, in any spelling.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
-        if let Some(plain) = Self::read_own(body) {
-            return Ok(plain);
-        }
         let value: Value = serde_json::from_slice(body).map_err(|error| FormError::Unreadable(error.to_string()))?;
         let text = |name: &str| value.get(name).and_then(Value::as_str);
         Ok(Self {
-            json: canonical(&value)?,
+            json: canonical_value(&value)?,
             tenant: text("tenant").and_then(|name| TenantName::parse(name).ok()),
             time: text("time").and_then(|time| time.parse().ok()),
             rotation: Rotation::of_event(&value),
+            trimmed: trimmed(&value),
         })
-    }
-
-    /// The short way for a plain event of this version: canonical already, as it is what would be written again.
-    fn read_own(body: &[u8]) -> Option<Self> {
-        let event: Event = serde_json::from_slice(body).ok()?;
-        if !event.is_plain() || event.to_canonical().ok()? != body {
-            return None;
-        }
-        let json = str::from_utf8(body).ok()?.to_owned();
-        Some(Self { json, tenant: Some(event.tenant), time: Some(event.time), rotation: None })
     }
 
     /// The event in canonical JSON.
     pub fn json(&self) -> &str {
         &self.json
     }
+}
+
+fn trimmed(event: &Value) -> Option<u64> {
+    let tells = event.get("code")?.as_str()? == Code::AuditTrimmed.code();
+    event.pointer("/details/up_to").filter(|_| tells)?.as_u64()
 }
 
 /// One link of the chain.

@@ -167,10 +167,10 @@ impl Decision {
 /// What one stage said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceLine {
-    /// `continue`, `patch` or the reason's code.
-    pub said: String,
     /// The stage's name.
     pub stage: String,
+    /// `continue`, `patch` or the reason's code.
+    pub said: String,
 }
 
 /// What a refusal, or a failure of ours, does to the token.

@@ -10,6 +10,9 @@ pub trait AuditSink: Send + Sync + 'static {
     /// Names its cursor: another name begins from the start.
     fn name(&self) -> &str;
 
+    /// True if what it took stays: then the store need not keep it for ever.
+    fn durable(&self) -> bool;
+
     /// Takes whole lines, each with its end. `Ok`: it has them for good, as far as it can tell. After an error none
     /// or all of them, or any number of whole ones, may be there.
     async fn write(&self, lines: Vec<u8>) -> io::Result<()>;

@@ -137,6 +137,9 @@ pub struct Fence {
     pub token: u64,
 }
 
+/// Events that one change may drop, so that no other change waits for long behind it.
+pub const MOST_FORGOTTEN: u64 = 1000;
+
 /// All or nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -153,6 +156,10 @@ pub struct Change {
     pub puts: Vec<Put>,
     /// Records to drop, with their index rows. Dropping what isn't there is no error.
     pub drops: Vec<Key>,
+    /// Drop the events with this number and smaller ones. At most [`MOST_FORGOTTEN`] of those that are still there,
+    /// and none that wasn't numbered before this change: else it is refused, and nothing is applied. Numbers go on
+    /// as if nothing had been dropped, even if everything was. Up to what was dropped before: no error.
+    pub forget: Option<Seq>,
     /// Events to number and append in this order, opaque to the store.
     pub events: Vec<Vec<u8>>,
 }
@@ -247,7 +254,8 @@ pub trait Store: Send + Sync + 'static {
     /// An ordered page of an index. For people and the reaper; never for a decision.
     async fn list(&self, tenant: &TenantName, index: Index, page: Page) -> Result<ListPage, StoreError>;
 
-    /// Events with numbers greater than `after`, ascending, at most `limit` (1 to 1000).
+    /// Events with numbers greater than `after`, ascending, at most `limit` (1 to 1000). Where those behind `after`
+    /// were dropped ([`Change::forget`]), it begins with the first that is there.
     async fn events(&self, tenant: &TenantName, after: Seq, limit: usize) -> Result<Vec<Stored>, StoreError>;
 
     /// Takes the lease, or renews it for the same `holder` (same token). `None`: another holds it.

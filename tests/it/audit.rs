@@ -3,6 +3,7 @@
 mod anchor;
 mod commands;
 mod delivery;
+mod retention;
 mod sealing;
 mod tampering;
 
@@ -22,7 +23,7 @@ use behalf::{
     },
     domain::{
         audit::{Actor, Code},
-        chain::{Bad, Checkpoint, Entry, Keyring, Report, SealedHead, Settings, Verifier},
+        chain::{Bad, Checkpoint, Entry, Keyring, Report, SealedHead, Settings, Start, Verifier},
         ids::TenantName,
     },
     policy::Pipeline,
@@ -128,6 +129,7 @@ async fn write(services: &Services, count: u64) {
         fence: None,
         puts: Vec::new(),
         drops: Vec::new(),
+        forget: None,
         events: (0..count).map(event).collect(),
     };
     assert!(matches!(services.store.commit(&acme(), change).await.unwrap(), Committed::Done(_)));
@@ -143,8 +145,8 @@ fn sealer_with(key: &Arc<SigningKey>) -> Sealer {
 
 fn verify(entries: &[Entry], checkpoints: Vec<Checkpoint>, key: &SigningKey) -> Result<Report, Bad> {
     let keys = Keyring::new([key.public_key()], signing::verify);
-    let mut verifier =
-        Verifier::new(Settings { tenant: acme(), from: None, to: None, repeats: false, checkpoints, keys });
+    let (start, from, to) = (Start::Attested, None, None);
+    let mut verifier = Verifier::new(Settings { tenant: acme(), start, from, to, repeats: false, checkpoints, keys });
     for entry in entries {
         verifier.feed(entry)?;
     }

@@ -160,6 +160,7 @@ fn lock_change(app: &TestApp, user: &str) -> Change {
         fence: None,
         puts: vec![put],
         drops: Vec::new(),
+        forget: None,
         events: Vec::new(),
     }
 }

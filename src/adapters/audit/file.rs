@@ -37,6 +37,10 @@ impl AuditSink for JsonLines {
         &self.name
     }
 
+    fn durable(&self) -> bool {
+        true
+    }
+
     async fn write(&self, lines: Vec<u8>) -> io::Result<()> {
         let (path, turn) = (self.path.clone(), Arc::clone(&self.turn));
         let write = move || {

@@ -16,6 +16,10 @@ impl AuditSink for Stdout {
         "stdout"
     }
 
+    fn durable(&self) -> bool {
+        false
+    }
+
     async fn write(&self, lines: Vec<u8>) -> io::Result<()> {
         let write = move || {
             let mut out = io::stdout().lock();

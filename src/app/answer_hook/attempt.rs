@@ -265,6 +265,7 @@ impl Attempt {
             fence: None,
             puts: vec![records::put_delegation(key, &consumed)?, records::put_answer(key, now, &answer)],
             drops: Vec::new(),
+            forget: None,
             events: records::encode_events(&[event])?,
         };
         Ok(WithLocks { ready: Ready { change, key, answer, event: event_id }, locks })

@@ -2,9 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-
 use crate::{
     adapters::{
         store::embedded::{
@@ -14,9 +11,17 @@ use crate::{
         },
         system::{OsEntropy, SystemClock},
     },
-    app::sealed::{self, Export, Marks},
-    domain::ids::TenantName,
+    app::{
+        sealed::{self, Export, Marks},
+        trail::{Fault, Trail},
+    },
+    domain::{chain::SealedHead, ids::TenantName},
 };
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// Entries read together.
+const PAGE: usize = 1000;
 
 enum From {
     File(Box<EmbeddedStore>),
@@ -47,8 +52,17 @@ impl Source {
 
     /// The tenants that are there, or the one that is asked for.
     pub(super) fn tenants<'a>(&'a self, only: Option<&'a TenantName>) -> impl Iterator<Item = Tenant> + 'a {
-        let tenant = |found: &TenantStatus| Tenant { name: found.tenant.clone(), last: found.last_seq };
+        let tenant = |found: &TenantStatus| Tenant { name: found.tenant.clone() };
         self.status.tenants.iter().map(tenant).filter(move |tenant| only.is_none_or(|name| *name == tenant.name))
+    }
+
+    /// The number of a tenant's last event at this moment, sealed or not.
+    pub(super) async fn last(&self, tenant: &TenantName) -> Result<u64, String> {
+        let status: Status = match &self.from {
+            From::File(store) => store.status().map_err(|e| e.to_string())?,
+            From::Process(path) => ask(path, &json!({"cmd": "status"})).await?,
+        };
+        Ok(status.tenants.iter().find(|found| found.tenant == *tenant).map_or(0, |found| found.last_seq))
     }
 
     /// Lines behind `after`.
@@ -57,6 +71,18 @@ impl Source {
             From::File(store) => sealed::export(&**store, tenant, after).await.map_err(|e| e.to_string()),
             From::Process(path) => ask(path, &json!({"cmd": "audit", "tenant": tenant, "after": after})).await,
         }
+    }
+
+    /// Has the entries behind `after` verified, as many as fit a page.
+    pub(super) async fn feed(&self, trail: &mut Trail, tenant: &TenantName, after: u64) -> Result<Fed, String> {
+        let From::File(store) = &self.from else {
+            let Export { lines, dropped, head } = self.export(tenant, after).await?;
+            let verified = lines.iter().try_for_each(|(_, line)| trail.line(line));
+            return Ok(Fed { last: lines.last().map(|(seq, _)| *seq), dropped, head, verified });
+        };
+        let page = sealed::page(&**store, tenant, after, PAGE).await.map_err(|e| e.to_string())?;
+        let verified = page.entries.iter().try_for_each(|entry| trail.entry(entry));
+        Ok(Fed { last: page.entries.last().map(|entry| entry.seq), dropped: page.dropped, head: page.head, verified })
     }
 
     /// Checkpoints behind `after`, and the keys.
@@ -68,11 +94,21 @@ impl Source {
     }
 }
 
+/// What was verified of a page.
+pub(super) struct Fed {
+    /// The last entry; `None` means the end.
+    pub(super) last: Option<u64>,
+    /// The last entry that was dropped from the store.
+    pub(super) dropped: u64,
+    /// How far the trail is sealed.
+    pub(super) head: SealedHead,
+    /// The first thing that is bad, if anything is.
+    pub(super) verified: Result<(), Fault>,
+}
+
 /// A tenant in the store.
 pub(super) struct Tenant {
     pub(super) name: TenantName,
-    /// The number of its last event, sealed or not.
-    pub(super) last: u64,
 }
 
 async fn ask<T: DeserializeOwned>(socket: &Path, request: &Value) -> Result<T, String> {

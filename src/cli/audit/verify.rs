@@ -1,7 +1,7 @@
 //! `behalf audit verify`. Exit code 1: something is bad; 2: it could not be verified.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{BufRead as _, BufReader},
     path::Path,
@@ -13,7 +13,7 @@ use crate::{
     adapters::audit::signing,
     app::trail::{Fault, Question, Trail},
     domain::{
-        chain::{Bad, Checkpoint, Keyring, Report, Wrong},
+        chain::{Bad, Checkpoint, Keyring, Report, Start, Wrong},
         ids::TenantName,
     },
 };
@@ -60,6 +60,7 @@ fn question(args: &VerifyArgs) -> Result<Question, String> {
     let checkpoints = args.checkpoint.as_deref().map_or_else(|| Ok(Vec::new()), checkpoints)?;
     Ok(Question {
         tenant: args.of.tenant.clone(),
+        start: Start::Attested,
         from: args.from,
         to: args.to,
         repeats: args.repeats,
@@ -98,57 +99,20 @@ fn of_file(path: &Path, args: &VerifyArgs) -> Result<String, Ended> {
     Ok(text)
 }
 
-/// The tenants to be verified, with the numbers of their last events: those that are there, and those that ought to be.
-fn tenants(source: &Source, args: &VerifyArgs) -> Result<BTreeMap<TenantName, u64>, String> {
+/// The tenants to be verified: those that are there, and those that ought to be.
+fn tenants(source: &Source, args: &VerifyArgs) -> Result<BTreeSet<TenantName>, String> {
     let attested = args.checkpoint.as_deref().map_or_else(|| Ok(Vec::new()), checkpoints)?;
     let attested = attested.into_iter().map(|checkpoint| checkpoint.says.tenant);
     let only = args.of.tenant.as_ref();
     let expected = attested.chain(only.cloned()).filter(|name| only.is_none_or(|only| only == name));
-    let mut tenants: BTreeMap<TenantName, u64> = expected.map(|name| (name, 0)).collect();
-    tenants.extend(source.tenants(only).map(|tenant| (tenant.name, tenant.last)));
-    Ok(tenants)
+    Ok(expected.chain(source.tenants(only).map(|tenant| tenant.name)).collect())
 }
 
 async fn of_store(args: &VerifyArgs) -> Result<String, Ended> {
     let source = Source::open(&store::named_folder(args.of.data.clone())?).await?;
     let mut text = String::new();
-    for (tenant, last_event) in tenants(&source, args)? {
-        let mut question = question(args)?;
-        question.tenant = Some(tenant.clone());
-        let mut next = None;
-        loop {
-            let marks = source.marks(&tenant, next).await?;
-            if args.key.is_empty() && next.is_none() {
-                let keys = marks.keys.iter().flat_map(|keys| keys.former.iter().chain([&keys.current]));
-                question.keys = Keyring::new(keys.copied(), signing::verify);
-            }
-            question.checkpoints.extend(marks.checkpoints.into_iter().chain(marks.latest.filter(|_| next.is_none())));
-            next = marks.next;
-            if next.is_none() {
-                break;
-            }
-        }
-        let mut trail = Trail::new(question);
-        let mut after = args.from.unwrap_or(1).saturating_sub(1);
-        let head = loop {
-            let page = source.export(&tenant, after).await?;
-            for (_, line) in &page.lines {
-                trail.line(line)?;
-            }
-            match page.lines.last() {
-                Some((last, _)) if args.to.is_none_or(|to| *last < to) => after = *last,
-                _ => break page.head,
-            }
-        };
-        let reports = trail.finish()?;
-        let last = reports.get(&tenant).and_then(|report| report.range).map_or(0, |(_, last)| last);
-        if args.to.is_none() && last != head.seq {
-            let bad = Bad { seq: head.seq, wrong: Wrong::CutOff(last) };
-            return Err(Fault::End { tenant, bad }.into());
-        }
-        text.push_str(&told(&reports));
-        let waiting = last_event.saturating_sub(head.seq);
-        text = format!("{text}  {waiting} events are not sealed yet\n");
+    for tenant in tenants(&source, args)? {
+        text.push_str(&of_tenant(&source, args, &tenant).await?);
     }
     if args.key.is_empty() {
         text.push_str("No --key: signatures were checked with the keys that lie beside the data.\n");
@@ -157,6 +121,96 @@ async fn of_store(args: &VerifyArgs) -> Result<String, Ended> {
         text.push_str(UNATTESTED);
     }
     Ok(text)
+}
+
+/// How often it is tried while entries are dropped under the reader's eyes.
+const TRIES: usize = 3;
+
+async fn of_tenant(source: &Source, args: &VerifyArgs, tenant: &TenantName) -> Result<String, Ended> {
+    for _ in 0..TRIES {
+        let question = asked(source, args, tenant).await?;
+        let dropped = begins_behind(&question);
+        if let Some(asked) = [args.from, args.to].into_iter().flatten().find(|asked| dropped > 0 && *asked <= dropped) {
+            let why = format!("tenant {tenant}: entry {asked} is not there: {}", dropped_up_to(dropped));
+            return Err(Ended::Failed(why));
+        }
+        if let Some(text) = read_through(source, args, question, tenant).await? {
+            return Ok(text);
+        }
+    }
+    Err(Ended::Failed(format!("tenant {tenant}: entries are being dropped at the moment; try again")))
+}
+
+/// The question about a tenant of the store, with all that attests it there.
+async fn asked(source: &Source, args: &VerifyArgs, tenant: &TenantName) -> Result<Question, Ended> {
+    let mut question = Question { tenant: Some(tenant.clone()), start: Start::Whole, ..question(args)? };
+    let mut next = None;
+    loop {
+        let marks = source.marks(tenant, next).await?;
+        if next.is_none() {
+            question.start = marks.start.map_or(Start::Whole, Start::Behind);
+            question.checkpoints.extend(marks.latest);
+            if args.key.is_empty() {
+                let keys = marks.keys.iter().flat_map(|keys| keys.former.iter().chain([&keys.current]));
+                question.keys = Keyring::new(keys.copied(), signing::verify);
+            }
+        }
+        question.checkpoints.extend(marks.checkpoints);
+        next = marks.next;
+        if next.is_none() {
+            return Ok(question);
+        }
+    }
+}
+
+fn begins_behind(question: &Question) -> u64 {
+    if let Start::Behind(checkpoint) = &question.start { checkpoint.says.head.seq } else { 0 }
+}
+
+/// `None`: entries were dropped before they were read.
+async fn read_through(
+    source: &Source,
+    args: &VerifyArgs,
+    question: Question,
+    tenant: &TenantName,
+) -> Result<Option<String>, Ended> {
+    let begin = begins_behind(&question);
+    // What tells of the beginning has at most this number.
+    let last_event = source.last(tenant).await?;
+    let mut trail = Trail::new(question);
+    let mut after = args.from.unwrap_or(1).saturating_sub(1).max(begin);
+    let head = loop {
+        let fed = source.feed(&mut trail, tenant, after).await?;
+        if fed.dropped > after {
+            return Ok(None);
+        }
+        fed.verified?;
+        match fed.last {
+            Some(last) if args.to.is_none_or(|to| last < to) => after = last,
+            _ => break fed.head,
+        }
+    };
+    let reports = trail.finish()?;
+    let report = reports.get(tenant);
+    let last = report.and_then(|report| report.range).map_or(begin, |(_, last)| last);
+    let end = |bad| Err(Fault::End { tenant: tenant.clone(), bad }.into());
+    if args.to.is_none() && last != head.seq {
+        return end(Bad { seq: head.seq, wrong: Wrong::CutOff(last) });
+    }
+    let waiting = last_event.saturating_sub(head.seq);
+    let mut text = told(&reports);
+    if begin > 0 && args.from.is_none() && !report.is_some_and(|report| report.told) {
+        if args.to.is_none() && waiting == 0 {
+            return end(Bad { seq: 1, wrong: Wrong::Untold(begin) });
+        }
+        text = format!("{text}  {}, but no entry that was looked at tells of it\n", dropped_up_to(begin));
+    }
+    Ok(Some(format!("{text}  {waiting} events are not sealed yet\n")))
+}
+
+/// How it is said.
+pub(super) fn dropped_up_to(last: u64) -> String {
+    format!("entries 1 to {last} were dropped under audit.keep")
 }
 
 const UNATTESTED: &str = "No --checkpoint that was kept elsewhere: whoever owns the data could have cut off its end, or \
@@ -182,6 +236,14 @@ fn told_of(tenant: &TenantName, report: &Report) -> String {
         text.push('\n');
     };
     say(format!("{} checkpoints fit, and their signatures are good", report.checkpoints));
+    match report.behind {
+        Some(seq) if report.told => say(format!("{}; verified from the checkpoint at {seq}", dropped_up_to(seq))),
+        Some(seq) => say(format!("verified from the checkpoint at {seq}")),
+        None => {}
+    }
+    if report.earlier > 0 {
+        say(format!("{} checkpoints of what lies before were not looked at", report.earlier));
+    }
     if !report.anchored {
         say("what lies before the first entry was not looked at".to_owned());
     }

@@ -26,7 +26,8 @@ fn key(number: u8) -> PublicKey {
 }
 
 fn settings(checkpoints: Vec<Checkpoint>) -> Settings {
-    Settings { tenant: acme(), from: None, to: None, repeats: false, checkpoints, keys: Keyring::new([key(1)], check) }
+    let keys = Keyring::new([key(1)], check);
+    Settings { tenant: acme(), start: Start::Attested, from: None, to: None, repeats: false, checkpoints, keys }
 }
 
 fn checkpoint(head: SealedHead, signer: u8) -> Checkpoint {
@@ -193,6 +194,34 @@ fn verification_can_begin_in_the_middle() {
     // What was dropped up to a checkpoint is not missed by whoever has that checkpoint.
     assert!(verify(&good[3..], settings(kept)).unwrap().anchored);
     assert_eq!(wrong(&good[..2], from), (4, Wrong::Ends(2)));
+}
+
+#[test]
+fn a_trimmed_chain_begins_behind_its_checkpoint_and_nowhere_else() {
+    let trim = json!({"tenant": "acme", "code": "DA9002", "details": {"up_to": 3}});
+    let good = chain((0..8).map(|n| if n == 6 { trim.clone() } else { json!({"tenant": "acme", "n": n}) }));
+    let at = |n: usize, signer| checkpoint(good[n - 1].head(), signer);
+    let behind = |n: usize| Settings { start: Start::Behind(at(n, 1)), ..settings(vec![at(1, 1), at(8, 1)]) };
+    let report = verify(&good[3..], behind(3)).unwrap();
+    assert_eq!((report.range, report.behind, report.told), (Some((4, 8)), Some(3), true));
+    assert_eq!((report.anchored, report.checkpoints, report.earlier), (true, 2, 1));
+    assert!(!verify(&good[4..], behind(4)).unwrap().told, "the entry tells of another number");
+    assert!(!verify(&good[3..6], Settings { to: Some(6), ..behind(3) }).unwrap().told);
+    for (entries, seq, found) in [(&good[4..], 4, 5), (&good[2..], 4, 3), (&good[..], 4, 1)] {
+        assert_eq!(wrong(entries, behind(3)), (seq, Wrong::Missing(found)));
+    }
+    // Everything was dropped, and what tells of it is not sealed yet.
+    assert_eq!(verify(&[], Settings { checkpoints: Vec::new(), ..behind(8) }).unwrap().behind, Some(8));
+    assert_eq!(wrong(&[], behind(3)), (8, Wrong::CutOff(3)));
+    // A checkpoint that is only there doesn't make a start, neither does one that is forged.
+    let whole = Settings { start: Start::Whole, ..settings(vec![at(3, 1)]) };
+    assert_eq!(wrong(&good[3..], whole), (1, Wrong::Missing(4)));
+    let forged = |checkpoint| Settings { start: Start::Behind(checkpoint), ..settings(Vec::new()) };
+    let moved = Checkpoint { says: at(3, 1).says, signature: at(4, 1).signature };
+    assert_eq!(wrong(&good[3..], forged(moved)), (3, Wrong::Signature));
+    assert_eq!(wrong(&good[3..], forged(at(3, 2))), (3, Wrong::UnknownKey(key(2).id())));
+    let other = checkpoint(SealedHead { seq: 3, hash: good[0].hash }, 1);
+    assert_eq!(wrong(&good[3..], forged(other)), (3, Wrong::Checkpoint));
 }
 
 #[test]

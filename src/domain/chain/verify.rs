@@ -48,6 +48,9 @@ pub enum Wrong {
     /// The log ends before the end that was asked for.
     #[error("it was asked for, but the log ends at {0}")]
     Ends(u64),
+    /// It was dropped, and no entry tells of it.
+    #[error("it is not there any more, and no entry tells that those up to {0} were dropped")]
+    Untold(u64),
     /// The checkpoint's signature is wrong.
     #[error("the checkpoint at this number is not signed by the key that it names")]
     Signature,
@@ -66,12 +69,26 @@ pub struct Bad {
     pub wrong: Wrong,
 }
 
+/// Where a chain has to begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At 1, or behind any checkpoint that is given: a part of an export.
+    #[default]
+    Attested,
+    /// At 1.
+    Whole,
+    /// Behind this checkpoint, up to which the entries were dropped.
+    Behind(Checkpoint),
+}
+
 /// What is verified.
 #[derive(Clone)]
 pub struct Settings {
     /// Whose chain.
     pub tenant: TenantName,
-    /// The first number. `None`: 1, or what follows a checkpoint that is given.
+    /// Where the chain has to begin, if not at `from`.
+    pub start: Start,
+    /// The first number that is looked at. `None`: from its start.
     pub from: Option<u64>,
     /// The last number. `None`: to the end.
     pub to: Option<u64>,
@@ -94,6 +111,12 @@ pub struct Report {
     pub head: Option<Digest>,
     /// The first entry is linked to the genesis or to a signed checkpoint; else its `prev` is taken on trust.
     pub anchored: bool,
+    /// The number of the checkpoint behind which it begins, where that isn't the genesis.
+    pub behind: Option<u64>,
+    /// An entry tells that those up to there were dropped.
+    pub told: bool,
+    /// Checkpoints of what lies before, which nothing was held against.
+    pub earlier: u64,
     /// Checkpoints whose number was passed, whose hash fits and whose signature is good.
     pub checkpoints: u64,
     /// Repetitions that passed.
@@ -107,6 +130,7 @@ pub struct Report {
 /// The machine.
 pub struct Verifier {
     tenant: TenantName,
+    start: Start,
     from: Option<u64>,
     to: Option<u64>,
     repeats: bool,
@@ -125,13 +149,16 @@ pub struct Verifier {
 impl Verifier {
     /// Before the first entry.
     pub fn new(settings: Settings) -> Self {
-        let Settings { tenant, from, to, repeats, checkpoints, keys } = settings;
+        let Settings { tenant, start, from, to, repeats, checkpoints, keys } = settings;
         let mut by_seq: BTreeMap<u64, Vec<Checkpoint>> = BTreeMap::new();
-        for checkpoint in checkpoints.into_iter().filter(|c| c.says.tenant == tenant) {
+        let begins = if let Start::Behind(checkpoint) = &start { Some(checkpoint.clone()) } else { None };
+        let begins = begins.filter(|begins| !checkpoints.contains(begins));
+        for checkpoint in checkpoints.into_iter().chain(begins).filter(|c| c.says.tenant == tenant) {
             by_seq.entry(checkpoint.says.head.seq).or_default().push(checkpoint);
         }
         Self {
             tenant,
+            start,
             from,
             to,
             repeats,
@@ -158,7 +185,7 @@ impl Verifier {
         }
         let head = match self.head {
             Some(head) => head,
-            None => self.start(entry)?,
+            None => self.begin(entry)?,
         };
         if entry.seq <= head.seq {
             return self.earlier(entry, head);
@@ -179,26 +206,32 @@ impl Verifier {
     }
 
     /// Settles where the chain begins, and with which hash.
-    fn start(&mut self, entry: &Entry) -> Result<SealedHead, Bad> {
+    fn begin(&mut self, entry: &Entry) -> Result<SealedHead, Bad> {
         let before = entry.seq.wrapping_sub(1);
-        let attested = self.checkpoints.contains_key(&before) && before > 0;
-        let first = self.from.unwrap_or(if attested { entry.seq } else { 1 }).max(1);
+        let attested = before > 0 && self.checkpoints.contains_key(&before);
+        let first = match (self.from, &self.start) {
+            (Some(from), _) => from.max(1),
+            (None, Start::Behind(checkpoint)) => checkpoint.says.head.seq + 1,
+            (None, Start::Attested) if attested => entry.seq,
+            (None, _) => 1,
+        };
         if entry.seq != first {
             return Err(match entry.seq {
                 0 => Bad { seq: 0, wrong: Wrong::Behind },
                 other => Bad { seq: first, wrong: Wrong::Missing(other) },
             });
         }
-        if first == 1 {
-            self.report.anchored = true;
-            let head = SealedHead::genesis(&self.tenant);
-            self.hold(head)?;
-            return Ok(head);
-        }
-        // What lies before is not looked at, neither are the checkpoints there.
-        self.checkpoints = self.checkpoints.split_off(&before);
-        let head = SealedHead { seq: before, hash: entry.prev };
-        self.report.anchored = attested;
+        let prev = if first == 1 { genesis(&self.tenant) } else { entry.prev };
+        self.begin_behind(SealedHead { seq: before, hash: prev }, first == 1 || attested)
+    }
+
+    /// What lies before is not looked at, neither are the checkpoints there.
+    fn begin_behind(&mut self, head: SealedHead, anchored: bool) -> Result<SealedHead, Bad> {
+        let here = self.checkpoints.split_off(&head.seq);
+        let earlier = std::mem::replace(&mut self.checkpoints, here);
+        self.report.earlier = earlier.values().map(|list| list.len() as u64).sum();
+        self.report.anchored = anchored;
+        self.report.behind = (anchored && head.seq > 0).then_some(head.seq);
         self.hold(head)?;
         Ok(head)
     }
@@ -236,6 +269,7 @@ impl Verifier {
             }
             self.latest = self.latest.max(time);
         }
+        self.report.told |= self.report.behind.is_some() && entry.event.trimmed == self.report.behind;
         self.report.entries += 1;
         let first = self.report.range.map_or(entry.seq, |(first, _)| first);
         self.report.range = Some((first, entry.seq));
@@ -271,12 +305,13 @@ impl Verifier {
                 let seq = self.from.unwrap_or(1);
                 return Err(Bad { seq, wrong: Wrong::Ends(self.skipped) });
             }
+            // An empty log is a chain, too: its head is the genesis, or where it begins.
             None => {
-                // An empty log is a chain, too: its head is the genesis.
-                let hash = genesis(&self.tenant);
-                self.hold(SealedHead { seq: 0, hash })?;
-                self.report.anchored = true;
-                0
+                let head = match &self.start {
+                    Start::Behind(checkpoint) => checkpoint.says.head,
+                    _ => SealedHead::genesis(&self.tenant),
+                };
+                self.begin_behind(head, true)?.seq
             }
         };
         if let Some(to) = self.to.filter(|to| *to > last) {

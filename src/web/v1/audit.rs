@@ -62,12 +62,14 @@ pub struct AuditItem {
     "time": "2026-11-21T10:00:30.123456Z", "code": "DA1000", "type": "hook.decision.granted", "severity": "info",
     "tenant": "default", "outcome": {"result": "success", "reason": null},
     "actor": {"type": "user", "id": "00u1ann", "login": "ann@example.com"},
-    "on_behalf_of": {"type": "user", "id": "00u1bob", "login": "bob@example.com"}}], "next_cursor": null}))]
+    "on_behalf_of": {"type": "user", "id": "00u1bob", "login": "bob@example.com"}}], "next_cursor": null, "first_seq": 1}))]
 pub struct AuditPage {
     /// The events. A page may be empty and still have a next one.
     items: Vec<AuditItem>,
     /// For the next page; `null` at the end.
     next_cursor: Option<String>,
+    /// Number of the first event that is kept: greater than 1 once older ones were dropped (`audit.keep`).
+    first_seq: u64,
 }
 
 /// Lists audit events: all for an administrator, for everybody else those that concern him.
@@ -93,7 +95,8 @@ pub async fn list(
     let limit = limit(query.limit)?;
     let page = audit::page(&state.services, &door.tenant, &caller, &filter, after, limit).await?;
     let items = page.events.into_iter().map(|(seq, event)| AuditItem { seq: seq.0, event }).collect();
-    Ok(HttpResponse::Ok().json(AuditPage { items, next_cursor: page.next.map(|seq| seq.0.to_string()) }))
+    let next_cursor = page.next.map(|seq| seq.0.to_string());
+    Ok(HttpResponse::Ok().json(AuditPage { items, next_cursor, first_seq: page.first.0 }))
 }
 
 fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {

@@ -1,5 +1,13 @@
 //! The audit trail over the API: who sees what, and how it is cut.
 
+use std::sync::Arc;
+
+use behalf::{
+    adapters::{audit::signing::SigningKey, system::OsEntropy},
+    app::{sealed, sealer::Sealer},
+    domain::ids::TenantName,
+    ports::store::{Change, Put, Seq},
+};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -105,6 +113,33 @@ async fn pages_follow_each_other_without_gap_or_double() {
     }
     assert_eq!(pages, 3);
     assert_eq!(found, seen(&app, "root", "").await);
+}
+
+#[actix_web::test]
+async fn the_list_says_where_it_begins() {
+    let app = story().await;
+    let tenant = TenantName::default_tenant();
+    assert_eq!(app.get("/v1/audit", "root").await.json["first_seq"], 1);
+    let key = SigningKey::ephemeral(&OsEntropy).unwrap();
+    Sealer::new(Arc::new(key), None, &OsEntropy).pass(&app.services, &tenant).await.unwrap();
+    let snapshot = app.services.store.read(&tenant, &[sealed::latest_key()]).await.unwrap();
+    let body = snapshot.get(&sealed::latest_key()).unwrap().body.clone();
+    let start = Put { key: sealed::start_key(), body, live_until: None, drop_at: None, indexes: Vec::new() };
+    let change = Change {
+        id: app.services.change_id(),
+        not_after: jiff::Timestamp::MAX,
+        expect: Vec::new(),
+        fence: None,
+        puts: vec![start],
+        drops: Vec::new(),
+        forget: Some(Seq(5)),
+        events: Vec::new(),
+    };
+    app.services.store.commit(&tenant, change).await.unwrap();
+    let page = app.get("/v1/audit?cursor=2", "root").await.json;
+    assert_eq!((&page["first_seq"], &page["items"]), (&json!(6), &json!([])));
+    app.begin().await;
+    assert_eq!(app.get("/v1/audit", "root").await.json["items"][0]["seq"], 6);
 }
 
 #[actix_web::test]

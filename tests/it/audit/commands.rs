@@ -109,6 +109,118 @@ async fn a_running_process_is_asked() {
     serving.await.unwrap().unwrap();
 }
 
+/// 300 of 401 sealed events are dropped.
+async fn trimmed(folder: &Path) -> Rig {
+    let rig = Rig::in_folder(folder);
+    let sealer = sealer_with(&Arc::new(SigningKey::load_or_make(folder, &OsEntropy).unwrap()));
+    retention::old_and_young(&rig, &sealer).await;
+    retention::trim_old(&rig, &sealer).await;
+    rig
+}
+
+#[tokio::test]
+async fn a_trimmed_trail_is_verified_from_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    trimmed(folder.path()).await.store.close();
+    free(folder.path()).await;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let data = folder.path().display().to_string();
+    let said = good(&["verify", "--data", &data]).await;
+    assert!(said.contains("entries 301 to 401 are good"), "{said}");
+    let dropped = "entries 1 to 300 were dropped under audit.keep";
+    assert!(said.contains(&format!("{dropped}; verified from the checkpoint at 300")), "{said}");
+    let said = good(&["verify", "--data", &data, "--to", "350"]).await;
+    assert!(said.contains(&format!("{dropped}, but no entry that was looked at tells of it")), "{said}");
+    assert!(good(&["verify", "--data", &data, "--from", "310", "--to", "350"]).await.contains("entries 310 to 350"));
+    for args in [["--from", "5"], ["--to", "300"]] {
+        let output = behalf(&["verify", "--data", &data, args[0], args[1]]).await;
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(dropped), "{output:?}");
+    }
+
+    let exported = behalf(&["export", "--data", &data]).await;
+    assert!(String::from_utf8_lossy(&exported.stderr).contains(dropped), "{exported:?}");
+    let lines = String::from_utf8(exported.stdout).unwrap();
+    assert_eq!(lines.lines().count(), 101);
+    let kept = good(&["checkpoint", "--data", &data]).await;
+    assert_eq!(kept.lines().count(), 2, "the one it begins behind, and the latest");
+    std::fs::write(path("kept.json"), &kept).unwrap();
+    let key: serde_json::Value = serde_json::from_str(&good(&["key", "--data", &data]).await).unwrap();
+    let file = path("audit.jsonl");
+    let attested = ["--checkpoint", &path("kept.json"), "--key", key["public_key"].as_str().unwrap()];
+    let of_file = [&["verify", "--file", &file], attested.as_slice()].concat();
+    std::fs::write(&file, &lines).unwrap();
+    assert!(good(&of_file).await.contains(&format!("{dropped}; verified from the checkpoint at 300")));
+    assert!(bad(&["verify", "--file", &file]).await.contains("entry 1: it is missing; 301 comes in its place"));
+    let later: String = lines.split_inclusive('\n').skip(1).collect();
+    std::fs::write(&file, later).unwrap();
+    assert!(bad(&of_file).await.contains("it is missing"));
+    let of_store = [&["verify", "--data", &data], attested.as_slice()].concat();
+    assert!(good(&of_store).await.contains("verified from the checkpoint at 300"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_process_tells_where_its_trail_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = trimmed(folder.path()).await;
+    let (stop, socket) = (CancellationToken::new(), folder.path().join(admin::SOCKET));
+    let serving = {
+        let (store, stop, socket) = (Arc::clone(&rig.store), stop.clone(), socket.clone());
+        tokio::spawn(async move { admin::serve(&socket, store, stop).await })
+    };
+    eventually("the socket is there", async || socket.exists()).await;
+    let data = folder.path().display().to_string();
+    assert!(good(&["verify", "--data", &data]).await.contains("verified from the checkpoint at 300"));
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+/// What verification of the store says once somebody meddled with it.
+async fn meddled(forget: Option<u64>, start: impl AsyncFn(&Rig) -> Option<Checkpoint>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = Rig::in_folder(folder.path());
+    let sealer = sealer_with(&Arc::new(SigningKey::load_or_make(folder.path(), &OsEntropy).unwrap()));
+    retention::old_and_young(&rig, &sealer).await;
+    let start = start(&rig).await.map(|checkpoint| (sealed::start_key(), checkpoint));
+    retention::meddle(&rig, forget.map(behalf::ports::store::Seq), start.into_iter().collect()).await;
+    rig.store.close();
+    free(folder.path()).await;
+    bad(&["verify", "--data", &folder.path().display().to_string()]).await
+}
+
+#[tokio::test]
+async fn a_head_that_was_cut_off_is_noticed() {
+    let none = async |_: &Rig| None;
+    let said = meddled(Some(300), none).await;
+    assert!(said.contains("entry 1: it is missing; 301 comes in its place"), "{said}");
+    // A signed checkpoint is there for 400, but no entry says that anything was dropped.
+    let latest = async |rig: &Rig| Some(rig.latest().await);
+    let said = meddled(Some(400), latest).await;
+    assert!(said.contains("no entry tells that those up to 400 were dropped"), "{said}");
+    let said = meddled(Some(350), latest).await;
+    assert!(said.contains("no entry tells that those up to 400 were dropped"), "{said}");
+}
+
+#[tokio::test]
+async fn a_forged_start_is_noticed() {
+    let moved = async |rig: &Rig| {
+        let mut forged = rig.latest().await;
+        forged.says.head = rig.entries().await[349].head();
+        Some(forged)
+    };
+    let said = meddled(Some(350), moved).await;
+    assert!(said.contains("the checkpoint at this number is not signed by the key that it names"), "{said}");
+    let strange = async |rig: &Rig| {
+        let (stranger, mut forged) = (signing_key(), rig.latest().await);
+        forged.says.head = rig.entries().await[349].head();
+        forged.says.key = stranger.public_key().id();
+        forged.signature = stranger.sign(&forged.says.message().unwrap());
+        Some(forged)
+    };
+    let said = meddled(Some(350), strange).await;
+    assert!(said.contains("which is not known"), "{said}");
+}
+
 #[tokio::test]
 async fn what_can_not_be_verified_is_not_called_bad() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,7 +15,7 @@ use super::*;
 
 /// Keeps what it is given; may say that it doesn't.
 #[derive(Default)]
-struct Shelf {
+pub(super) struct Shelf {
     lines: Mutex<Vec<u8>>,
     failing: AtomicBool,
 }
@@ -24,6 +24,10 @@ struct Shelf {
 impl AuditSink for Shelf {
     fn name(&self) -> &'static str {
         "shelf"
+    }
+
+    fn durable(&self) -> bool {
+        true
     }
 
     async fn write(&self, lines: Vec<u8>) -> io::Result<()> {

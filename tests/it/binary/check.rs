@@ -11,7 +11,8 @@ async fn all_is_well() {
     let ended = run(&mut world.command(&["check"], &[])).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.ends_with("all is well"), "{}", ended.out);
-    for part in ["ok: store", "ok: directory of `default`: 2 users", "ok: issuer of `default`"] {
+    let kept = "ok: audit trail of `default`: no events yet; nothing is ever dropped";
+    for part in [kept, "ok: store", "ok: directory of `default`: 2 users", "ok: issuer of `default`"] {
         assert!(ended.out.contains(part), "{part}: {}", ended.out);
     }
     assert!(!world.path().join("data").exists(), "a check makes nothing");
@@ -77,8 +78,15 @@ async fn an_issuer_that_is_down_is_named() {
 #[tokio::test]
 async fn a_running_service_can_be_checked() {
     let world = World::new();
-    let _service = world.serve(&[]).await;
-    let ended = run(&mut world.command(&["check"], &[])).await;
+    let service = world.serve(&[]).await;
+    world.grant(&service).await;
+    let ended = run(&mut world.command(&["check"], &[("BEHALF_AUDIT_SINK", "file:trail.jsonl")])).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("is served by a running process"), "{}", ended.out);
+    assert!(ended.out.contains(" events, 1 KiB, since the first, "), "{}", ended.out);
+    assert!(ended.out.contains("; dropped after 90d, once file:"), "{}", ended.out);
+    drop(service);
+    let ended = run(&mut world.command(&["check"], &[("BEHALF_AUDIT_SINK", "stdout")])).await;
+    let told = ended.out.lines().find(|line| line.contains("audit trail")).unwrap();
+    assert!(told.contains(" events, ") && told.contains("nothing is ever dropped"), "{told}");
 }

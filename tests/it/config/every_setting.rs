@@ -20,6 +20,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_SIGNING_KEY_FILE", "audit.signing_key_file", "sample", "signing_key: Some"),
     ("BEHALF_SIGNING_KEY_PREVIOUS_FILE", "audit.previous_signing_key_file", "sample", "former_key: Some"),
     ("BEHALF_AUDIT_SINK", "audit.sink", "stdout", "sink: Stdout"),
+    ("BEHALF_AUDIT_KEEP", "audit.keep", "77h", "keep: 277200s"),
     ("BEHALF_ISSUER", "tenants.default.issuer", "https://sample.example.com", "https://sample.example.com"),
     ("BEHALF_AUDIENCE", "tenants.default.audience", "api://sample", "api://sample"),
     ("BEHALF_HOOK_HEADER", "tenants.default.hook.header", "X-Sample", "header: \"x-sample\""),

@@ -291,3 +291,12 @@ fn a_secrets_file_that_others_may_open_is_worth_a_warning() {
         assert_eq!(warned(&case, "may read or write its file"), open, "{mode:o}");
     }
 }
+
+#[test]
+fn entries_are_kept_for_an_hour_at_least() {
+    for text in ["59m", "0s"] {
+        Case::least().var("BEHALF_AUDIT_KEEP", text).refused(&["BEHALF_AUDIT_KEEP", "too short", "at least `1h`"]);
+    }
+    assert_eq!(Case::least().var("BEHALF_AUDIT_KEEP", "1h").ok().audit.keep.as_secs(), 3600);
+    assert_eq!(Case::least().ok().audit.keep.as_secs(), 90 * 86_400);
+}

@@ -29,6 +29,7 @@ use behalf::{
 use jiff::{SignedDuration, Timestamp};
 
 mod changes;
+mod forgets;
 mod lists;
 mod parallel;
 mod times;
@@ -118,6 +119,7 @@ pub(crate) fn draft() -> Draft {
         fence: None,
         puts: Vec::new(),
         drops: Vec::new(),
+        forget: None,
         events: Vec::new(),
     })
 }
@@ -153,6 +155,11 @@ impl Draft {
 
     pub(crate) fn event(mut self, body: &[u8]) -> Self {
         self.0.events.push(body.to_vec());
+        self
+    }
+
+    pub(crate) fn forget(mut self, up_to: u64) -> Self {
+        self.0.forget = Some(Seq(up_to));
         self
     }
 
@@ -197,6 +204,11 @@ macro_rules! store_contract {
                 changes::tenants_do_not_see_each_other,
                 changes::hints_follow_commits,
                 changes::the_incarnation_stays,
+                forgets::old_events_are_dropped_and_the_numbers_go_on,
+                forgets::dropping_is_part_of_the_change,
+                forgets::what_is_not_there_yet_can_not_be_dropped,
+                forgets::a_change_drops_a_bounded_number,
+                forgets::a_tenant_drops_its_own,
                 lists::rows_come_in_order,
                 lists::pages_continue,
                 lists::up_to_is_inclusive,

@@ -271,6 +271,7 @@ async fn spoil(store: &dyn Store, change: u8, body: &str) {
         fence: None,
         puts: vec![Put { key, body: body.into(), live_until: None, drop_at: None, indexes }],
         drops: vec![],
+        forget: None,
         events: vec![],
     };
     let done = store.commit(&TenantName::default_tenant(), change).await.unwrap();

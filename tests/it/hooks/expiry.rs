@@ -98,6 +98,7 @@ async fn epoch_change(app: &TestApp) -> Change {
         fence: None,
         puts: vec![records::put_epoch(&raised).unwrap()],
         drops: Vec::new(),
+        forget: None,
         events: Vec::new(),
     }
 }

@@ -11,8 +11,8 @@ use behalf::{
     ports::{
         clock::{Clock, ManualClock},
         store::{
-            Change, ChangeId, Committed, Expect, Fence, Hints, Index, IndexRow, Key, Lease, ListPage, Page, Record,
-            Seq, Snapshot, Store, StoreError, Stored,
+            Change, ChangeId, Committed, Expect, Fence, Hints, Index, IndexRow, Key, Lease, ListPage, MOST_FORGOTTEN,
+            Page, Record, Seq, Snapshot, Store, StoreError, Stored,
         },
     },
 };
@@ -38,6 +38,8 @@ const REMEMBERED: SignedDuration = SignedDuration::from_secs(10);
 struct Tenant {
     records: BTreeMap<Key, (Record, Vec<IndexRow>)>,
     events: Vec<Vec<u8>>,
+    /// How many of them were dropped, from the beginning.
+    forgotten: u64,
     results: HashMap<ChangeId, (Timestamp, Committed)>,
     leases: HashMap<String, (String, Lease)>,
     version: u64,
@@ -50,6 +52,7 @@ impl Default for Tenant {
         Self {
             records: BTreeMap::new(),
             events: Vec::new(),
+            forgotten: 0,
             results: HashMap::new(),
             leases: HashMap::new(),
             version: 0,
@@ -86,6 +89,12 @@ impl ModelStore {
 }
 
 impl Tenant {
+    /// What no store takes.
+    fn refuses(&self, change: &Change) -> bool {
+        let up_to = change.forget.map_or(0, |seq| seq.0);
+        up_to > self.events.len() as u64 || up_to.saturating_sub(self.forgotten) > MOST_FORGOTTEN
+    }
+
     fn commit(&mut self, change: Change) -> Committed {
         let now = self.highest;
         self.results.retain(|_, (at, _)| now.duration_since(*at) < REMEMBERED);
@@ -141,6 +150,7 @@ impl Tenant {
         for key in change.drops {
             self.records.remove(&key);
         }
+        self.forgotten = self.forgotten.max(change.forget.map_or(0, |seq| seq.0));
         let first = self.events.len() as u64 + 1;
         let seqs = (first..).map(Seq).take(change.events.len()).collect();
         self.events.extend(change.events);
@@ -191,6 +201,9 @@ impl Store for ModelStore {
         tokio::task::yield_now().await;
         let fault = self.faults.lock().unwrap().pop_front();
         match fault {
+            None if self.tenant(tenant, |tenant| tenant.refuses(&change)) => {
+                Err(StoreError::Unavailable("no change may forget so much".into()))
+            }
             None => Ok(self.tenant(tenant, |tenant| tenant.commit(change))),
             Some(Fault::Unavailable) => Err(StoreError::Unavailable("the test wants it".into())),
             Some(Fault::ChangeLost) => Err(StoreError::Unknown("the test wants it".into())),
@@ -210,7 +223,8 @@ impl Store for ModelStore {
     async fn events(&self, tenant: &TenantName, after: Seq, limit: usize) -> Result<Vec<Stored>, StoreError> {
         assert!((1..=1000).contains(&limit), "the port allows 1 to 1000 events");
         Ok(self.tenant(tenant, |tenant| {
-            let numbered = (1..).zip(&tenant.events).filter(|(seq, _)| *seq > after.0).take(limit);
+            let numbered =
+                (1..).zip(&tenant.events).filter(|(seq, _)| *seq > after.0.max(tenant.forgotten)).take(limit);
             numbered.map(|(seq, body)| Stored { seq: Seq(seq), body: body.clone() }).collect()
         }))
     }

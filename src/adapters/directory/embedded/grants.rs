@@ -125,6 +125,7 @@ impl Grants {
             let change = Change {
                 expect: vec![(grant.key(), Expect::Version(record.version))],
                 drops: vec![grant.key()],
+                forget: None,
                 ..self.change(&snapshot)
             };
             if self.commit(&grant, change).await? {
@@ -196,6 +197,7 @@ impl Grants {
             fence: None,
             puts: Vec::new(),
             drops: Vec::new(),
+            forget: None,
             events: Vec::new(),
         }
     }

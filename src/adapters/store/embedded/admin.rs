@@ -1,7 +1,8 @@
 //! The unix socket by which commands ask a running store: one JSON object per line in, one out.
 //!
 //! `{"cmd":"status"}` and `{"cmd":"backup","file":"/…"}` are answered with `{"ok":{…}}`, whatever goes wrong with
-//! `{"error":"…"}`; `audit` and `audit-marks` take a `tenant` and a number `after`. Only the process's own user and root may connect. A backup is written as the process's user.
+//! `{"error":"…"}`; `audit` and `audit-marks` take a `tenant` and a number `after`, `audit-growth` a `tenant`.
+//! Only the process's own user and root may connect. A backup is written as the process's user.
 
 use std::{
     fs::{self, Permissions},
@@ -22,7 +23,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::EmbeddedStore;
-use crate::{app::sealed, domain::ids::TenantName};
+use crate::{
+    app::{growth, sealed},
+    domain::ids::TenantName,
+};
 
 /// The socket's name in the data folder.
 pub const SOCKET: &str = "admin.sock";
@@ -152,7 +156,7 @@ async fn answer(line: &[u8], store: &Arc<EmbeddedStore>) -> Result<Value, String
             let status = store.status().map_err(|e| e.to_string())?;
             serde_json::to_value(status).map_err(|e| e.to_string())
         }
-        "audit" | "audit-marks" => audit(command, &request, store).await,
+        "audit" | "audit-growth" | "audit-marks" => audit(command, &request, store).await,
         "backup" => {
             let file = request.get("file").and_then(Value::as_str).map(PathBuf::from);
             let file = file.filter(|file| file.is_absolute()).ok_or("`file` is the absolute path of a file to make")?;
@@ -161,7 +165,7 @@ async fn answer(line: &[u8], store: &Arc<EmbeddedStore>) -> Result<Value, String
             let copied = copied.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
             serde_json::to_value(copied).map_err(|e| e.to_string())
         }
-        other => Err(format!("unknown command {other:?}; known: audit, audit-marks, backup, status")),
+        other => Err(format!("unknown command {other:?}; known: audit, audit-growth, audit-marks, backup, status")),
     }
 }
 
@@ -170,10 +174,10 @@ async fn audit(command: &str, request: &Value, store: &EmbeddedStore) -> Result<
     let tenant = request.get("tenant").and_then(Value::as_str).ok_or("`tenant` is missing")?;
     let tenant = TenantName::parse(tenant).map_err(|error| format!("`tenant` {error}"))?;
     let after = request.get("after").and_then(Value::as_u64);
-    let answer = if command == "audit" {
-        sealed::export(store, &tenant, after.unwrap_or(0)).await.map(serde_json::to_value)
-    } else {
-        sealed::marks(store, &tenant, after).await.map(serde_json::to_value)
+    let answer = match command {
+        "audit" => sealed::export(store, &tenant, after.unwrap_or(0)).await.map(serde_json::to_value),
+        "audit-growth" => growth::growth(store, &tenant).await.map(serde_json::to_value),
+        _ => sealed::marks(store, &tenant, after).await.map(serde_json::to_value),
     };
     answer.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::ids::TenantName,
-    ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Lease, Put, Seq},
+    ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Lease, MOST_FORGOTTEN, Put, Seq},
 };
 
 /// The tables of one transaction, what was seen of its records, and what it changed of the counters.
@@ -42,8 +42,8 @@ impl<'txn> Batch<'txn> {
     }
 
     /// Applies the change or nothing of it. `now`: the tenant's time in microseconds.
-    /// An error may leave half of it behind unless it is [`Fault::Unreadable`]: then the transaction must not be
-    /// committed.
+    /// An error may leave half of it behind unless it is [`Fault::Unreadable`] or [`Fault::Refused`]: then the
+    /// transaction must not be committed.
     pub(super) fn commit(&mut self, tenant: &TenantName, change: &Change, now: i64) -> Result<Committed, Fault> {
         let at = time(now);
         if at >= change.not_after {
@@ -65,6 +65,7 @@ impl<'txn> Batch<'txn> {
         for key in change.puts.iter().map(|put| put.key).chain(change.drops.iter().copied()) {
             self.seen(tenant, key)?;
         }
+        check_forgotten(change.forget, meta)?;
         self.write(tenant, change, now, meta)
     }
 
@@ -78,6 +79,7 @@ impl<'txn> Batch<'txn> {
             let dropped = self.drop_record(tenant, *key)?;
             meta.records = meta.records.saturating_sub(u64::from(dropped));
         }
+        self.forget(tenant, change.forget, &mut meta)?;
         let mut numbers = Vec::with_capacity(change.events.len());
         for event in &change.events {
             meta.seq += 1;
@@ -88,6 +90,15 @@ impl<'txn> Batch<'txn> {
         meta.high = meta.high.max(now);
         self.touched.insert(tenant.clone(), meta);
         Ok(Committed::Done(numbers))
+    }
+
+    fn forget(&mut self, tenant: &TenantName, up_to: Option<Seq>, meta: &mut Meta) -> Result<(), Fault> {
+        let first = meta.first_event();
+        for seq in first..=up_to.map_or(0, |seq| seq.0) {
+            self.events.remove(event_key(tenant, Seq(seq)).as_slice())?;
+            meta.events = meta.events.saturating_sub(1);
+        }
+        Ok(())
     }
 
     /// Writes a record and its index rows. True if there was none.
@@ -235,6 +246,19 @@ struct Seen {
     version: u64,
     live_until: Option<Timestamp>,
     rows: Vec<IndexRow>,
+}
+
+/// What a change drops must have been numbered before it, and be little.
+fn check_forgotten(up_to: Option<Seq>, meta: Meta) -> Result<(), Fault> {
+    let Some(Seq(up_to)) = up_to else { return Ok(()) };
+    if up_to > meta.seq {
+        return Err(Fault::Refused(format!("events up to {up_to} can't be dropped: the last one is {}", meta.seq)));
+    }
+    let count = (up_to + 1).saturating_sub(meta.first_event());
+    if count > MOST_FORGOTTEN {
+        return Err(Fault::Refused(format!("{count} events can't be dropped at once, at most {MOST_FORGOTTEN}")));
+    }
+    Ok(())
 }
 
 /// The most bytes of a record's body.

@@ -13,6 +13,9 @@ pub(super) enum Fault {
     /// What it gave back.
     #[error("{0}")]
     Unreadable(String),
+    /// The change asks for what no change may; nothing was written yet.
+    #[error("{0}")]
+    Refused(String),
     /// It is being opened again, or was closed.
     #[error("the database is {0}")]
     Away(&'static str),
@@ -48,6 +51,7 @@ impl From<Fault> for StoreError {
         use redb::Error;
         match fault {
             Fault::Unreadable(text) => Self::Unreadable(text),
+            Fault::Refused(text) => Self::Unavailable(text),
             Fault::Away(why) => Self::Unavailable(format!("the database is {why}")),
             Fault::Database(
                 error @ (Error::Corrupted(_)

@@ -74,13 +74,18 @@ pub(super) struct Meta {
     pub(super) high: i64,
     /// Records, leases not counted.
     pub(super) records: u64,
-    /// Events.
+    /// Events that are kept.
     pub(super) events: u64,
 }
 
 impl Meta {
     /// Of a tenant that has nothing yet.
     pub(super) const EMPTY: Self = Self { version: 0, seq: 0, high: i64::MIN, records: 0, events: 0 };
+
+    /// The number of the first event that is kept, or of the next one if none is: they are dropped from the beginning.
+    pub(super) fn first_event(&self) -> u64 {
+        (self.seq + 1).saturating_sub(self.events)
+    }
 
     pub(super) fn encode(&self) -> [u8; 41] {
         let mut out = [0; 41];

@@ -273,10 +273,11 @@ fn tell_unknown(open: &mut Vec<Job>) {
     }
 }
 
-/// An unreadable record is its own change's trouble (nothing was written yet); anything else is the batch's.
+/// An unreadable record, or a change that no store takes, is its own trouble (nothing was written yet); anything else
+/// is the batch's.
 fn kept_apart<T>(result: Result<T, Fault>) -> Result<Result<T, StoreError>, Fault> {
     match result {
-        Err(Fault::Unreadable(text)) => Ok(Err(StoreError::Unreadable(text))),
+        Err(fault @ (Fault::Unreadable(_) | Fault::Refused(_))) => Ok(Err(fault.into())),
         Err(fault) => Err(fault),
         Ok(value) => Ok(Ok(value)),
     }

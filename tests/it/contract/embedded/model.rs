@@ -23,7 +23,14 @@ use crate::contract::stores::{Bench, Draft, draft, index, key, ms, start};
 #[derive(Debug, Clone)]
 enum Step {
     Advance(i64),
-    Change { expect: Vec<(u64, Wish)>, put: BTreeMap<u64, Vec<u64>>, remove: BTreeSet<u64>, events: u8, patience: i64 },
+    Change {
+        expect: Vec<(u64, Wish)>,
+        put: BTreeMap<u64, Vec<u64>>,
+        remove: BTreeSet<u64>,
+        events: u8,
+        forget: u64,
+        patience: i64,
+    },
 }
 
 /// An expectation; `true`: of the present version, as far as there is one.
@@ -44,10 +51,17 @@ fn step() -> impl Strategy<Value = Step> {
         prop::collection::vec((0..5_u64, wish), 0..3),
         prop::collection::btree_map(0..5_u64, prop::collection::vec(0..4_u64, 0..3), 0..3),
         prop::collection::btree_set(0..5_u64, 0..2),
-        0..3_u8,
+        (0..3_u8, 0..4_u64),
         -1..20_i64,
     )
-        .prop_map(|(expect, put, remove, events, patience)| Step::Change { expect, put, remove, events, patience });
+        .prop_map(|(expect, put, remove, (events, forget), patience)| Step::Change {
+            expect,
+            put,
+            remove,
+            events,
+            forget,
+            patience,
+        });
     prop_oneof![1 => (-3..6_i64).prop_map(Step::Advance), 4 => change]
 }
 
@@ -55,6 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     records: BTreeMap<Key, Entry>,
     events: Vec<Vec<u8>>,
+    forgotten: u64,
     clock: Timestamp,
     now: Timestamp,
 }
@@ -69,7 +84,7 @@ struct Entry {
 
 impl Model {
     fn draft(&self, step: &Step) -> Option<Draft> {
-        let Step::Change { expect, put, remove, events, patience } = step else { return None };
+        let Step::Change { expect, put, remove, events, forget, patience } = step else { return None };
         let mut change = draft().not_after(self.now + ms(*patience));
         for (n, wish) in expect {
             let version = |right: bool| self.records.get(&key(*n)).map_or(1, |entry| entry.version) + u64::from(!right);
@@ -94,6 +109,11 @@ impl Model {
         }
         for n in 0..*events {
             change = change.event(&[n]);
+        }
+        // Now and then up to one that is gone already, never beyond the last.
+        let last = self.events.len() as u64;
+        if *forget > 0 {
+            change = change.forget((self.forgotten + forget - 1).min(last).saturating_sub(1));
         }
         Some(change)
     }
@@ -124,6 +144,7 @@ impl Model {
         for key in &change.drops {
             self.records.remove(key);
         }
+        self.forgotten = self.forgotten.max(change.forget.map_or(0, |seq| seq.0));
         let first = self.events.len() as u64 + 1;
         self.events.extend(change.events.iter().cloned());
         Committed::Done((first..=self.events.len() as u64).map(Seq).collect())
@@ -155,7 +176,8 @@ async fn agree(b: &Bench, model: &mut Model, highest: &mut u64) {
     expected.sort_unstable();
     assert_eq!(found, expected);
     let events = b.store.events(&b.tenant, Seq(0), 1000).await.unwrap();
-    assert_eq!(events.into_iter().map(|e| e.body).collect::<Vec<_>>(), model.events);
+    let numbered = (1..).map(Seq).zip(model.events.clone()).skip(usize::try_from(model.forgotten).unwrap());
+    assert_eq!(events.into_iter().map(|e| (e.seq, e.body)).collect::<Vec<_>>(), numbered.collect::<Vec<_>>());
 }
 
 async fn run(steps: Vec<Step>) {
@@ -164,7 +186,7 @@ async fn run(steps: Vec<Step>) {
     let settings = Settings { cache_bytes: 1 << 20, ..Settings::new(Place::Memory) };
     let store = Arc::new(EmbeddedStore::open(&settings, time, &SeededEntropy::default()).unwrap());
     let b = bench(&store, &clock);
-    let mut model = Model { records: BTreeMap::new(), events: Vec::new(), clock: start(), now: start() };
+    let mut model = Model { records: BTreeMap::new(), events: Vec::new(), forgotten: 0, clock: start(), now: start() };
     let mut highest = 0;
     agree(&b, &mut model, &mut highest).await;
     for step in &steps {
