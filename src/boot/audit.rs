@@ -39,6 +39,19 @@ pub(super) fn sealer(
     Ok(Sealer::new(Arc::new(signer), former, entropy))
 }
 
+/// Reads the keys that serving would read, and makes none: what signs, or what is wrong.
+pub(super) fn signing_key(settings: &AuditSettings, data: Option<&Path>) -> Result<String, String> {
+    let read = |file: &Path, setting: &str| SigningKey::load(file).map_err(|error| format!("{setting} {error}"));
+    let made = data.map(|folder| folder.join(KEY_FILE)).filter(|file| file.exists());
+    if let Some(file) = &settings.former_key {
+        read(file, "BEHALF_SIGNING_KEY_PREVIOUS_FILE")?;
+    }
+    let made = made.map(|file| read(&file, "BEHALF_STORE")).transpose()?;
+    let given = settings.signing_key.as_deref().map(|file| read(file, "BEHALF_SIGNING_KEY_FILE")).transpose()?;
+    let signs = given.or(made).map(|key| key.public_key().id().to_string());
+    Ok(signs.unwrap_or_else(|| "will be made".to_owned()))
+}
+
 fn key_error(setting: &'static str, error: &KeyError) -> BootError {
     BootError::SigningKey(setting, error.to_string())
 }

@@ -49,6 +49,11 @@ impl Behalf {
             let grows = grows.map(|growth| trail::told(growth.as_ref(), &kept));
             preview.note(&format!("audit trail of `{name}`"), grows);
         }
+        let data = match &config.store {
+            StoreKind::Embedded(folder) => Some(folder.as_path()),
+            StoreKind::Memory => None,
+        };
+        preview.note("signing key", audit::signing_key(&config.audit, data));
         if let Some(files) = &config.server.tls {
             preview.note("tls", tenant::tls(files).map(|_| files.cert.display().to_string()));
         }

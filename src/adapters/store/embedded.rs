@@ -48,6 +48,7 @@ mod database;
 mod fault;
 mod layout;
 mod lease;
+mod mailbox;
 pub mod maintenance;
 pub mod media;
 mod queue;

@@ -56,11 +56,20 @@ async fn everything_that_the_configuration_names_is_asked_even_if_the_first_is_d
         ("BEHALF_TLS_KEY_FILE", "broken.pem"),
         ("BEHALF_CA_FILE", "broken.pem"),
         ("BEHALF_ACCESS_CLAIMS", "login=sub"),
+        ("BEHALF_SIGNING_KEY_FILE", "broken.pem"),
     ];
     let ended = run(&mut world.command(&["check"], &wrong)).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.out.ends_with("not ready to serve"), "{}", ended.out);
-    for part in ["store", "tls", "outbound", "groups", "sub", "error: issuer of `default`"] {
+    for part in [
+        "store",
+        "tls",
+        "outbound",
+        "groups",
+        "sub",
+        "error: issuer of `default`",
+        "error: signing key: BEHALF_SIGNING_KEY_FILE",
+    ] {
         let named = ended.out.lines().any(|line| line.contains("error") && line.contains(part));
         assert!(named, "{part} is not named:\n{}", ended.out);
     }

@@ -4,16 +4,18 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
     },
     time::Duration,
 };
 
 use jiff::SignedDuration;
 use tokio::{
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::Instant,
 };
+
+use super::mailbox::Mailbox;
 
 use crate::{
     domain::ids::TenantName,
@@ -22,8 +24,6 @@ use crate::{
 
 /// The most jobs that wait; further callers wait for a place.
 const PLACES: usize = 4096;
-/// Room for messages that need no place.
-const SPARE: usize = 64;
 
 /// Where a job's result goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -38,6 +38,8 @@ pub(super) enum Work {
 pub(super) struct Job {
     pub(super) tenant: TenantName,
     pub(super) work: Work,
+    /// Where its caller waits.
+    pub(super) home: Option<Handle>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -68,7 +70,7 @@ enum Message {
 
 /// The callers' end.
 pub(super) struct Queue {
-    sender: SyncSender<Message>,
+    mailbox: Arc<Mailbox<Message>>,
     places: Arc<Semaphore>,
     /// One more than the generation that was last called suspect.
     suspected: AtomicU64,
@@ -76,7 +78,7 @@ pub(super) struct Queue {
 
 /// The writer's end.
 pub(super) struct Inbox {
-    receiver: Receiver<Message>,
+    mailbox: Arc<Mailbox<Message>>,
     places: Arc<Semaphore>,
     /// Wait at most this long for the expected jobs before a batch is written.
     linger: Duration,
@@ -95,10 +97,10 @@ pub(super) enum Next {
 
 /// Both ends.
 pub(super) fn queue(linger: Duration) -> (Queue, Inbox) {
-    let (sender, receiver) = sync_channel(PLACES + SPARE);
-    let places = Arc::new(Semaphore::new(PLACES));
-    let inbox = Inbox { receiver, places: Arc::clone(&places), linger, expected: 1, stopping: false };
-    (Queue { sender, places, suspected: AtomicU64::new(0) }, inbox)
+    let (mailbox, places) = (Arc::new(Mailbox::default()), Arc::new(Semaphore::new(PLACES)));
+    let inbox =
+        Inbox { mailbox: Arc::clone(&mailbox), places: Arc::clone(&places), linger, expected: 1, stopping: false };
+    (Queue { mailbox, places, suspected: AtomicU64::new(0) }, inbox)
 }
 
 fn closed() -> StoreError {
@@ -109,8 +111,8 @@ impl Queue {
     /// Sends the job once there is a place for it. A caller that gives up before has sent nothing.
     pub(super) async fn send(&self, tenant: &TenantName, work: Work) -> Result<(), StoreError> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| closed())?;
-        let job = Job { tenant: tenant.clone(), work, _place: place };
-        self.sender.try_send(Message::Job(job)).map_err(|_| closed())
+        let job = Job { tenant: tenant.clone(), work, home: Handle::try_current().ok(), _place: place };
+        if self.mailbox.put(Message::Job(job)) { Ok(()) } else { Err(closed()) }
     }
 
     /// Tells the writer, once, that reads of this generation fail.
@@ -118,14 +120,13 @@ impl Queue {
         if self.suspected.swap(generation + 1, Ordering::SeqCst) == generation + 1 {
             return;
         }
-        drop(self.sender.try_send(Message::Suspect(generation)));
+        self.mailbox.put_urgent(Message::Suspect(generation));
     }
 
     /// No more jobs; those that were sent are still done.
     pub(super) fn stop(&self) {
         self.places.close();
-        // Fails only if the writer is gone already.
-        drop(self.sender.send(Message::Stop));
+        self.mailbox.put_urgent(Message::Stop);
     }
 }
 
@@ -135,24 +136,34 @@ impl Inbox {
         if self.stopping {
             return Next::Stop;
         }
-        match self.receiver.recv() {
-            Ok(Message::Job(job)) => Next::Write(self.batch(job)),
-            Ok(Message::Suspect(generation)) => Next::Reopen(generation),
-            Ok(Message::Stop) | Err(_) => Next::Stop,
+        match self.mailbox.take() {
+            Message::Job(job) => Next::Write(self.batch(job)),
+            Message::Suspect(generation) => Next::Reopen(generation),
+            Message::Stop => Next::Stop,
         }
     }
 
+    /// The job and those that wait behind it. If fewer came than are likely to, the others are waited for, without
+    /// waking up for each.
     fn batch(&mut self, first: Job) -> Vec<Job> {
         let mut jobs = vec![first];
-        self.take_waiting(&mut jobs);
-        let end = Instant::now() + self.linger;
-        while jobs.len() < self.expected && !self.stopping {
-            match self.receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(message) => self.keep(message, &mut jobs),
-                Err(_) => break,
-            }
+        self.take_waiting(&mut jobs, 0, Duration::ZERO);
+        if jobs.len() < self.expected && !self.stopping {
+            let missing = self.expected - jobs.len();
+            self.take_waiting(&mut jobs, missing, self.linger);
         }
         jobs
+    }
+
+    fn take_waiting(&mut self, jobs: &mut Vec<Job>, wanted: usize, linger: Duration) {
+        for message in self.mailbox.take_all(wanted, linger) {
+            match message {
+                Message::Job(job) => jobs.push(job),
+                // The batch that is about to be written meets the same error.
+                Message::Suspect(_) => {}
+                Message::Stop => self.stopping = true,
+            }
+        }
     }
 
     /// To be called when a batch is written, before its jobs are dropped: they and those that came meanwhile are
@@ -161,48 +172,38 @@ impl Inbox {
         self.expected = PLACES - self.places.available_permits().min(PLACES);
     }
 
-    fn take_waiting(&mut self, jobs: &mut Vec<Job>) {
-        while jobs.len() < PLACES && !self.stopping {
-            match self.receiver.try_recv() {
-                Ok(message) => self.keep(message, jobs),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn keep(&mut self, message: Message, jobs: &mut Vec<Job>) {
-        match message {
-            Message::Job(job) => jobs.push(job),
-            // The batch that is about to be written meets the same error.
-            Message::Suspect(_) => {}
-            Message::Stop => self.stopping = true,
-        }
-    }
-
     /// Answers whatever comes with `refuse`, for this long. False: the store is being closed.
     pub(super) fn refuse(&mut self, wait: Duration, refuse: impl Fn(&Job) -> StoreError) -> bool {
         let end = Instant::now() + wait;
-        while !self.stopping {
-            match self.receiver.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(Message::Job(job)) => {
-                    let error = refuse(&job);
-                    job.fail(error);
-                }
-                Ok(Message::Suspect(_)) => {}
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => self.stopping = true,
-                Err(RecvTimeoutError::Timeout) => return true,
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            self.turn_away_within(left, &refuse);
+            if self.stopping {
+                return false;
+            }
+            if Instant::now() >= end {
+                return true;
             }
         }
-        false
     }
 
     /// Answers what is left when the store is closed.
     pub(super) fn turn_away(&mut self, refuse: impl Fn(&Job) -> StoreError) {
-        while let Ok(message) = self.receiver.try_recv() {
-            if let Message::Job(job) = message {
-                let error = refuse(&job);
-                job.fail(error);
-            }
+        self.turn_away_within(Duration::ZERO, &refuse);
+    }
+
+    fn turn_away_within(&mut self, wait: Duration, refuse: &impl Fn(&Job) -> StoreError) {
+        let mut jobs = Vec::new();
+        self.take_waiting(&mut jobs, 1, wait);
+        for job in jobs {
+            let error = refuse(&job);
+            job.fail(error);
         }
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.mailbox.close();
     }
 }

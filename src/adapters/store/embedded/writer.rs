@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::Handle;
+
 use super::{
     Shared,
     apply::Batch,
@@ -13,7 +15,10 @@ use super::{
     layout::Header,
     queue::{Inbox, Job, Next, Work},
 };
-use crate::ports::store::{ChangeId, Committed, Lease, StoreError};
+use crate::{
+    domain::ids::TenantName,
+    ports::store::{ChangeId, Committed, Lease, StoreError},
+};
 
 /// The first pause before the database is opened again; doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -26,6 +31,8 @@ enum Outcome {
     /// Nobody waits.
     Skipped,
 }
+
+type Answer = (Job, Outcome);
 
 /// A transaction that came to nothing, or perhaps not.
 struct Failure {
@@ -91,9 +98,7 @@ impl Writer {
         self.inbox.wrote();
         match result {
             Ok(outcomes) => {
-                for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    self.answer(job, outcome);
-                }
+                self.answer_all(jobs, outcomes);
                 None
             }
             Err(failure) => {
@@ -150,16 +155,33 @@ impl Writer {
         }
     }
 
-    fn answer(&self, job: Job, outcome: Outcome) {
-        match (job.work, outcome) {
-            (Work::Commit(_, reply), Outcome::Commit(result)) => {
-                if matches!(result, Ok(Committed::Done(_))) {
-                    self.shared.tenants.hint(&job.tenant);
-                }
-                drop(reply.send(result));
+    /// Answers the jobs, and wakes each runtime in which callers wait once, not once for each of them.
+    fn answer_all(&self, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
+        let mut homes: Vec<(Option<Handle>, Vec<Answer>)> = Vec::new();
+        let mut tenants: Vec<TenantName> = Vec::new();
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            if is_done(&outcome) && !tenants.contains(&job.tenant) {
+                tenants.push(job.tenant.clone());
             }
-            (Work::Lease { reply, .. }, Outcome::Lease(result)) => drop(reply.send(result)),
-            (_, _) => {}
+            let home = job.home.clone();
+            match homes.iter_mut().find(|(at, _)| at.as_ref().map(Handle::id) == home.as_ref().map(Handle::id)) {
+                Some((_, group)) => group.push((job, outcome)),
+                None => homes.push((home, vec![(job, outcome)])),
+            }
+        }
+        for tenant in tenants {
+            self.shared.tenants.hint(&tenant);
+        }
+        for (home, group) in homes {
+            let tell = move || {
+                for (job, outcome) in group {
+                    reply(job, outcome);
+                }
+            };
+            match home {
+                Some(home) => drop(home.spawn(async move { tell() })),
+                None => tell(),
+            }
         }
     }
 
@@ -185,7 +207,7 @@ impl Writer {
                     job.fail(StoreError::Unavailable(text.clone()));
                 }
                 Outcome::Skipped => {}
-                certain => self.answer(job, certain),
+                certain => reply(job, certain),
             }
         }
         open
@@ -263,6 +285,18 @@ impl Writer {
             txn.abort()?;
         }
         Ok(())
+    }
+}
+
+fn is_done(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Commit(Ok(Committed::Done(_))))
+}
+
+fn reply(job: Job, outcome: Outcome) {
+    match (job.work, outcome) {
+        (Work::Commit(_, reply), Outcome::Commit(result)) => drop(reply.send(result)),
+        (Work::Lease { reply, .. }, Outcome::Lease(result)) => drop(reply.send(result)),
+        (_, _) => {}
     }
 }
 
