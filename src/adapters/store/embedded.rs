@@ -4,6 +4,17 @@
 //!   Each sees what those before it wrote.
 //! * After an I/O error the database refuses everything until it is opened again. The writer does that by itself,
 //!   with growing pauses; meanwhile everything is `Unavailable`.
+//! * Why redb and not an LSM tree: measured on 2026-11-21 (2 shared cores, fdatasync p50 0.2 ms) with the engines alone
+//!   doing the writer's work of a hook, 64 hooks to a sync, time-first keys, consumed in random order:
+//!
+//!   | records | redb 4.4, cache 16 MiB | fjall 3.1, memtables 8 MiB |
+//!   |---|---|---|
+//!   | 10 k | 14.0 k/s, p99 of a batch 14 ms, 20 MB resident | 22.4 k/s, 12 ms, 44 MB |
+//!   | 100 k | 10.7 k/s, 9 ms, 21 MB | 17.8 k/s, 22 ms, 88 MB |
+//!   | 1 M | 8.4 k/s, 12 ms, 28 MB | 6.3 k/s, 48 ms, 278 MB |
+//!
+//!   fjall is faster while all fits its memtables; then compaction takes the processor and the tail. redb keeps its tail
+//!   and its memory, is one file to back up, and lets tests break its file at any write.
 //! * The highest time shown is written with every commit and when the store is closed. What only reads have shown
 //!   since the last commit is forgotten by a crash: nothing that is stored was decided on it.
 

@@ -76,6 +76,39 @@ async fn the_reaper_ends_what_nobody_used_once() {
 }
 
 #[actix_web::test]
+async fn many_reapers_end_each_of_many_once() {
+    let app = TestApp::new().await;
+    for _ in 0..10 {
+        app.begin().await;
+    }
+    app.advance(SignedDuration::from_millis(LIFE_MS));
+    let passes = join_all((0..8).map(|_| app.reap())).await;
+    assert_eq!(passes.iter().map(|pass| pass.expired).sum::<usize>(), 10);
+    assert_eq!(coded(&app, "DA1103").await.len(), 10);
+}
+
+#[actix_web::test]
+async fn an_answer_does_not_outlive_its_minute() {
+    let app = TestApp::new().await;
+    let (used, _waits) = (app.begin().await, app.begin().await);
+    let hook = refresh_hook("e1", Some(&used));
+    let first = deliver(&app, &hook).await;
+    assert!(first.is_granted(), "{first:?}");
+    assert_eq!(app.reap().await.pending, 1, "the used one counts no more");
+    app.advance(SignedDuration::from_millis(LIFE_MS - 1));
+    assert_eq!(deliver(&app, &hook).await.body, first.body);
+    let pass = app.reap().await;
+    assert_eq!((pass.retired, pass.dropped), (0, 0));
+    app.advance(SignedDuration::from_millis(1));
+    assert_eq!(deliver(&app, &hook).await.refused(), "already-used");
+    let pass = app.reap().await;
+    assert_eq!((pass.expired, pass.retired, pass.dropped), (1, 1, 2), "dropped: the answer and the roster");
+    let pass = app.reap().await;
+    assert_eq!((pass.expired, pass.retired, pass.dropped, pass.pending), (0, 0, 0, 0), "each once");
+    assert_eq!(deliver(&app, &hook).await.refused(), "already-used");
+}
+
+#[actix_web::test]
 async fn what_was_dropped_is_unknown() {
     let app = TestApp::new().await;
     let id = app.begin().await;
