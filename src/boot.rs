@@ -183,19 +183,33 @@ impl Behalf {
         self.state.readiness.set(ready);
     }
 
-    /// Ends the background work, waits for commits whose outcome is open, and closes the store.
+    /// Ends the background work, waits for commits whose outcome is open, seals and delivers the last events, and
+    /// closes the store.
     pub async fn shut_down(self, grace: std::time::Duration) {
         self.stop.cancel();
         self.tracker.close();
         if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
             tracing::warn!("some work was still going on when the time to stop ran out");
         }
+        let (services, sink) = (&self.state.services, self.sink.as_deref());
+        let last = background::last_pass(services, &self.sealer, sink);
+        if tokio::time::timeout(LAST_PASS, last).await.is_err() {
+            tracing::warn!(
+                "the last events could not be sealed and delivered in time; the next start goes on with them"
+            );
+        }
         let store = self.store;
-        if let Err(error) = tokio::task::spawn_blocking(move || store.close()).await {
-            tracing::error!(%error, "the store did not close cleanly");
+        let closing = tokio::task::spawn_blocking(move || store.close());
+        match tokio::time::timeout(grace.max(LAST_PASS), closing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the store did not close cleanly"),
+            Err(_) => tracing::error!("the store did not close in time: its disk doesn't answer"),
         }
     }
 }
+
+/// How long sealing and delivering the last events may hold up a stop.
+const LAST_PASS: std::time::Duration = std::time::Duration::from_secs(3);
 
 fn state(
     config: &Config,

@@ -13,7 +13,12 @@ fn main() -> ExitCode {
     install_crypto();
     let cli = cli::Cli::parse();
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(cli::run(cli)),
+        Ok(runtime) => {
+            let code = runtime.block_on(cli::run(cli));
+            // A disk that hangs must not keep the process: what it was asked for was answered as unknown.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             eprintln!("the runtime can't be started: {error}");
             ExitCode::FAILURE

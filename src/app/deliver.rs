@@ -3,9 +3,7 @@
 use jiff::SignedDuration;
 
 use super::{
-    Services,
-    error::AppError,
-    records,
+    Services, records,
     sealed::{self, Cursor, cursor_key, plain},
 };
 use crate::{
@@ -30,13 +28,24 @@ pub struct Delivered {
     pub more: bool,
 }
 
+/// Why nothing was delivered.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    /// The sink takes nothing.
+    #[error("the audit sink {0} can't be written: {1}; make room or the folder, or name another in BEHALF_AUDIT_SINK")]
+    Sink(String, #[source] std::io::Error),
+    /// The trail can't be read, or the cursor can't be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// One pass of one tenant's entries to one sink. `holder` names this process.
 pub async fn pass(
     services: &Services,
     tenant: &TenantName,
     sink: &dyn AuditSink,
     holder: &str,
-) -> Result<Delivered, AppError> {
+) -> Result<Delivered, DeliverError> {
     let store = &services.store;
     let key = cursor_key(sink.name());
     let snapshot = store.read(tenant, &[key]).await?;
@@ -59,8 +68,7 @@ pub async fn pass(
         lines.extend_from_slice(entry.line().as_bytes());
         lines.push(b'\n');
     }
-    let not_written = |error| StoreError::Unavailable(format!("the audit sink {}: {error}", sink.name()));
-    sink.write(lines).await.map_err(not_written)?;
+    sink.write(lines).await.map_err(|error| DeliverError::Sink(sink.name().to_owned(), error))?;
     let now = store.read(tenant, &[]).await?.now;
     let change = Change {
         id: services.change_id(),

@@ -55,7 +55,12 @@ pub async fn ensure(services: &Services, tenant: &TenantName) -> Result<u64, App
             events: if raised { records::encode_events(&[event])? } else { Vec::new() },
         };
         match services.store.commit(tenant, change).await? {
-            Committed::Done(_) => return Ok(number),
+            Committed::Done(_) => {
+                if raised {
+                    tracing::warn!(%tenant, epoch = number, "the store may have rolled back: what was pending is void");
+                }
+                return Ok(number);
+            }
             Committed::Conflict(_) | Committed::Fenced | Committed::Late => {}
         }
     }

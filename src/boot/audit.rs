@@ -1,6 +1,6 @@
 //! What seals the audit trail and carries it out of the house.
 
-use std::{path::Path, sync::Arc};
+use std::{fs::OpenOptions, path::Path, sync::Arc};
 
 use jiff::SignedDuration;
 
@@ -36,7 +36,8 @@ pub(super) fn sealer(
         _ => None,
     };
     let former = former.map(|key| Arc::new(key) as Arc<dyn Signer>);
-    Ok(Sealer::new(Arc::new(signer), former, entropy))
+    let sealer = Sealer::new(Arc::new(signer), former, entropy);
+    Ok(if data.is_some() { sealer.named("the only process on these data") } else { sealer })
 }
 
 /// Reads the keys that serving would read, and makes none: what signs, or what is wrong.
@@ -63,6 +64,26 @@ pub(super) fn sink(settings: &AuditSettings) -> Option<Arc<dyn AuditSink>> {
         SinkKind::Stdout => Some(Arc::new(Stdout)),
         SinkKind::File(path) => Some(Arc::new(JsonLines::new(path))),
     }
+}
+
+/// Whether the sink takes lines, as far as that can be told without writing one.
+pub(super) fn sink_is_there(settings: &AuditSettings) -> Result<String, String> {
+    let path = match &settings.sink {
+        SinkKind::Off => return Ok("off".to_owned()),
+        SinkKind::Stdout => return Ok("stdout".to_owned()),
+        SinkKind::File(path) => path,
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let wrong =
+        |what: String| format!("BEHALF_AUDIT_SINK {}: {what}; make the folder, or name another file", path.display());
+    if path.exists() {
+        OpenOptions::new().append(true).open(path).map_err(|error| wrong(error.to_string()))?;
+        return Ok(format!("{} can be written", path.display()));
+    }
+    if path.file_name().is_none() || !folder.is_dir() {
+        return Err(wrong("there is no such folder".to_owned()));
+    }
+    Ok(format!("{} will be made", path.display()))
 }
 
 /// What is dropped, and when: nothing where the sink keeps nothing.

@@ -67,15 +67,29 @@ pub(super) async fn seal(services: Arc<Services>, sealer: Arc<Sealer>) {
     loop {
         ticks.tick().await;
         for tenant in services.tenants.keys() {
-            let result = loop {
-                match sealer.pass(&services, tenant).await {
-                    Ok(pass) if pass.more => {}
-                    other => break other,
-                }
-            };
-            if let Err(error) = result {
-                tracing::warn!(%tenant, %error, "the audit trail could not be sealed");
-            }
+            seal_all(&services, tenant, &sealer).await;
+        }
+    }
+}
+
+async fn seal_all(services: &Services, tenant: &TenantName, sealer: &Sealer) {
+    let result = loop {
+        match sealer.pass(services, tenant).await {
+            Ok(pass) if pass.more => {}
+            other => break other,
+        }
+    };
+    if let Err(error) = result {
+        tracing::warn!(%tenant, %error, "the audit trail could not be sealed");
+    }
+}
+
+/// Seals and delivers what there is, once: the last thing before the store is closed.
+pub(super) async fn last_pass(services: &Services, sealer: &Sealer, sink: Option<&dyn AuditSink>) {
+    for tenant in services.tenants.keys() {
+        seal_all(services, tenant, sealer).await;
+        if let Some(sink) = sink {
+            deliver_all(services, tenant, sink, sealer).await;
         }
     }
 }
@@ -87,16 +101,20 @@ pub(super) async fn deliver(services: Arc<Services>, sink: Arc<dyn AuditSink>, s
     loop {
         ticks.tick().await;
         for tenant in services.tenants.keys() {
-            let delivered = loop {
-                match deliver::pass(&services, tenant, &*sink, sealer.holder()).await {
-                    Ok(pass) if pass.more => {}
-                    other => break other,
-                }
-            };
-            if let Err(error) = delivered {
-                tracing::warn!(%tenant, %error, "the audit trail could not be delivered");
-            }
+            deliver_all(&services, tenant, &*sink, &sealer).await;
         }
+    }
+}
+
+async fn deliver_all(services: &Services, tenant: &TenantName, sink: &dyn AuditSink, sealer: &Sealer) {
+    let delivered = loop {
+        match deliver::pass(services, tenant, sink, sealer.holder()).await {
+            Ok(pass) if pass.more => {}
+            other => break other,
+        }
+    };
+    if let Err(error) = delivered {
+        tracing::warn!(%tenant, %error, "the audit trail could not be delivered");
     }
 }
 

@@ -54,6 +54,7 @@ impl Behalf {
             StoreKind::Memory => None,
         };
         preview.note("signing key", audit::signing_key(&config.audit, data));
+        preview.note("audit sink", audit::sink_is_there(&config.audit));
         if let Some(files) = &config.server.tls {
             preview.note("tls", tenant::tls(files).map(|_| files.cert.display().to_string()));
         }

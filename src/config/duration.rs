@@ -45,7 +45,7 @@ pub(super) fn whole_seconds(text: &str) -> Result<u64, Fault> {
     Ok(value.as_secs())
 }
 
-/// The shortest text that [`duration`] reads as this span (to the millisecond).
+/// The shortest text that a setting reads as this span (to the millisecond).
 pub fn spell(span: Duration) -> String {
     let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let fits = UNITS.iter().rev().find(|(_, factor)| millis >= *factor && millis.is_multiple_of(*factor));

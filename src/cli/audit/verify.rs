@@ -93,10 +93,30 @@ fn of_file(path: &Path, args: &VerifyArgs) -> Result<String, Ended> {
     }
     let reports = trail.finish()?;
     let mut text = told(&reports);
+    for (tenant, report) in &reports {
+        text.push_str(&attested(args, tenant, report)?);
+    }
     if args.checkpoint.is_none() {
         text.push_str(UNATTESTED);
     }
     Ok(text)
+}
+
+/// How far the checkpoints that were given, and not those that lie beside the data, attest this trail. If all of them
+/// lie before its beginning, nothing that was kept elsewhere says that this is the same trail.
+fn attested(args: &VerifyArgs, tenant: &TenantName, report: &Report) -> Result<String, Ended> {
+    let Some(path) = &args.checkpoint else { return Ok(String::new()) };
+    let (begin, last) = (report.behind.unwrap_or(0), report.range.map_or(0, |(_, last)| last));
+    let kept = checkpoints(path)?.into_iter().filter(|kept| kept.says.tenant == *tenant).map(|kept| kept.says.head.seq);
+    let (before, rest): (Vec<u64>, Vec<u64>) = kept.partition(|seq| *seq < begin);
+    match rest.into_iter().filter(|seq| *seq > begin && *seq <= last).max() {
+        Some(reach) => Ok(format!("  the checkpoints that were given attest entries up to {reach}\n")),
+        None if before.is_empty() => Ok("  no checkpoint that was given attests these entries\n".to_owned()),
+        None => Err(Ended::Failed(format!(
+            "tenant {tenant}: the trail begins behind entry {begin}, and the checkpoints that were given lie before that: \
+             nothing can be held against them; take one that was kept since, or an export that begins earlier"
+        ))),
+    }
 }
 
 /// The tenants to be verified: those that are there, and those that ought to be.
@@ -205,6 +225,9 @@ async fn read_through(
         }
         text = format!("{text}  {}, but no entry that was looked at tells of it\n", dropped_up_to(begin));
     }
+    if let Some(report) = report {
+        text.push_str(&attested(args, tenant, report)?);
+    }
     Ok(Some(format!("{text}  {waiting} events are not sealed yet\n")))
 }
 
@@ -235,7 +258,10 @@ fn told_of(tenant: &TenantName, report: &Report) -> String {
         text.push_str(&line);
         text.push('\n');
     };
-    say(format!("{} checkpoints fit, and their signatures are good", report.checkpoints));
+    say(match report.checkpoints {
+        0 => "no checkpoint lies on these entries: nothing attests them".to_owned(),
+        count => format!("{count} checkpoints fit, and their signatures are good"),
+    });
     match report.behind {
         Some(seq) if report.told => say(format!("{}; verified from the checkpoint at {seq}", dropped_up_to(seq))),
         Some(seq) => say(format!("verified from the checkpoint at {seq}")),

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use behalf::adapters::store::embedded::admin;
+use behalf::{adapters::store::embedded::admin, domain::chain::Unsigned};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -156,7 +156,40 @@ async fn a_trimmed_trail_is_verified_from_its_checkpoint() {
     std::fs::write(&file, later).unwrap();
     assert!(bad(&of_file).await.contains("it is missing"));
     let of_store = [&["verify", "--data", &data], attested.as_slice()].concat();
-    assert!(good(&of_store).await.contains("verified from the checkpoint at 300"));
+    let said = good(&of_store).await;
+    assert!(said.contains("verified from the checkpoint at 300"), "{said}");
+    assert!(said.contains("the checkpoints that were given attest entries up to "), "{said}");
+}
+
+/// Whoever has the signing key can make a beginning of his own. What an auditor kept from before it can't contradict
+/// that, so it must not look as if it did.
+#[tokio::test]
+async fn checkpoints_from_before_the_beginning_vouch_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    trimmed(folder.path()).await.store.close();
+    free(folder.path()).await;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let data = folder.path().display().to_string();
+    std::fs::write(path("part.jsonl"), good(&["export", "--data", &data]).await).unwrap();
+    let of_store = good(&["checkpoint", "--data", &data]).await;
+    let (start, latest) = of_store.trim_end().split_once('\n').unwrap();
+    let signing = SigningKey::load(&folder.path().join("signing.pk8")).unwrap();
+    let head = SealedHead { seq: 82, hash: SealedHead::genesis(&acme()).hash };
+    let says = Unsigned { tenant: acme(), head, time: Timestamp::UNIX_EPOCH, key: signing.public_key().id() };
+    let signature = signing.sign(&says.message().unwrap());
+    let before = serde_json::to_string(&Checkpoint { says, signature }).unwrap();
+    let key: serde_json::Value = serde_json::from_str(&good(&["key", "--data", &data]).await).unwrap();
+    let key = key["public_key"].as_str().unwrap();
+    for source in [["--file", &path("part.jsonl")], ["--data", &data]] {
+        let verify = ["verify", source[0], source[1], "--checkpoint", &path("kept.json"), "--key", key];
+        std::fs::write(path("kept.json"), format!("{before}\n{start}\n")).unwrap();
+        let output = behalf(&verify).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("nothing can be held against them"), "{said}");
+        std::fs::write(path("kept.json"), format!("{before}\n{start}\n{latest}\n")).unwrap();
+        assert!(good(&verify).await.contains("attest entries up to "));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -57,6 +57,7 @@ async fn everything_that_the_configuration_names_is_asked_even_if_the_first_is_d
         ("BEHALF_CA_FILE", "broken.pem"),
         ("BEHALF_ACCESS_CLAIMS", "login=sub"),
         ("BEHALF_SIGNING_KEY_FILE", "broken.pem"),
+        ("BEHALF_AUDIT_SINK", "file:nowhere/trail.jsonl"),
     ];
     let ended = run(&mut world.command(&["check"], &wrong)).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");

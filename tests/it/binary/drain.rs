@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::{SECRET, World, assert_delegates};
-use crate::support::process::{Service, until};
+use crate::support::process::{Service, run, until};
 
 /// A hook of which all but the last byte was sent.
 struct HalfAHook {
@@ -77,4 +77,26 @@ async fn an_interrupt_ends_it_too() {
     service.process.signal("INT");
     let ended = service.process.end().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_stop_leaves_nothing_unsealed_and_nothing_undelivered_not_even_right_after_a_kill() {
+    let world = World::new();
+    let sink = [("BEHALF_AUDIT_SINK", "file:trail.jsonl")];
+    let service = world.serve(&sink).await;
+    world.grant(&service).await;
+    world.begin(&service).await;
+    service.process.signal("KILL");
+    service.process.end().await;
+
+    let service = world.serve(&sink).await;
+    let id = world.begin(&service).await;
+    assert_delegates(&world.deliver(&service.url("/hooks/okta"), &world.hook("e1", Some(&id))).await);
+    service.process.signal("TERM");
+    assert_eq!(service.process.end().await.code, Some(0));
+    let trail = std::fs::read_to_string(world.path().join("trail.jsonl")).unwrap();
+    assert!(trail.lines().last().unwrap().contains("hook.decision.granted"), "{trail}");
+    let verified = run(&mut world.command(&["audit", "verify"], &[])).await;
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert!(verified.out.contains("  0 events are not sealed yet"), "{}", verified.out);
 }
