@@ -98,14 +98,10 @@ impl Bench {
         let record = snapshot.get(&key).expect("a record");
         let delegation: Delegation = records::decode(record).expect("a delegation");
         let change = Change {
-            id: ChangeId(entropy::bytes(&OsEntropy)),
-            not_after: snapshot.now + SignedDuration::from_mins(1),
             expect: vec![(key, Expect::VersionLive(record.version))],
-            fence: None,
             puts: vec![records::put_delegation(key, &delegation).expect("a record")],
-            drops: Vec::new(),
-            forget: None,
             events: vec![format!("{:600}", data::agent(agent)).into_bytes()],
+            ..Change::new(ChangeId(entropy::bytes(&OsEntropy)), snapshot.now + SignedDuration::from_mins(1))
         };
         let done = self.store.commit(&tenant, change).await.expect("a commit");
         assert!(matches!(done, Committed::Done(_)), "the walk never meets a key twice at a time: {done:?}");

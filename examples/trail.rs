@@ -66,14 +66,8 @@ async fn write(services: &Services, tenant: &TenantName, numbers: std::ops::Rang
     let now = services.store.read(tenant, &[]).await?.now;
     let events = numbers.map(|number| event(services, tenant, number, now)).collect::<Result<Vec<_>, _>>()?;
     let change = Change {
-        id: services.change_id(),
-        not_after: now + SignedDuration::from_mins(10),
-        expect: Vec::new(),
-        fence: None,
-        puts: Vec::new(),
-        drops: Vec::new(),
-        forget: None,
         events: records::encode_events(&events)?,
+        ..Change::new(services.change_id(), now + SignedDuration::from_mins(10))
     };
     match services.store.commit(tenant, change).await? {
         Committed::Done(_) => Ok(()),

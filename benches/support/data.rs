@@ -55,14 +55,10 @@ fn party(id: &str) -> Result<Party, Fault> {
 /// Commits, and makes anything but `Done` a fault.
 pub(crate) async fn commit(store: &EmbeddedStore, puts: Vec<Put>, events: &[Event]) -> Result<(), Fault> {
     let change = Change {
-        id: ChangeId(entropy::bytes(&OsEntropy)),
-        not_after: SystemClock.now() + SignedDuration::from_mins(10),
         expect: puts.iter().map(|put| (put.key, Expect::Absent)).collect(),
-        fence: None,
         puts,
-        drops: Vec::new(),
-        forget: None,
         events: records::encode_events(events)?,
+        ..Change::new(ChangeId(entropy::bytes(&OsEntropy)), SystemClock.now() + SignedDuration::from_mins(10))
     };
     match store.commit(&TenantName::default_tenant(), change).await? {
         Committed::Done(_) => Ok(()),

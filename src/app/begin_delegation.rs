@@ -141,8 +141,6 @@ impl Begin<'_> {
         let [lock_one, lock_two] = self.lock_keys();
         let key = records::delegation_key(id.record());
         let change = Change {
-            id: self.services.change_id(),
-            not_after: self.services.not_after(now, self.tenant),
             expect: vec![
                 (key, Expect::Absent),
                 (records::epoch_key(), Expect::Version(epoch_record.version)),
@@ -150,14 +148,12 @@ impl Begin<'_> {
                 (lock_one, Expect::Absent),
                 (lock_two, Expect::Absent),
             ],
-            fence: None,
             puts: vec![
                 records::put_delegation(key, &delegation)?,
                 records::put_roster(&self.caller.user, &roster, now)?,
             ],
-            drops: Vec::new(),
-            forget: None,
             events: records::encode_events(&[event])?,
+            ..Change::new(self.services.change_id(), self.services.not_after(now, self.tenant))
         };
         Ok((Begun { id, expires, delegator: self.people.delegator.clone() }, change))
     }

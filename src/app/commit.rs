@@ -122,14 +122,8 @@ impl Services {
         let events = events(now);
         let within = SignedDuration::try_from(within).unwrap_or(MARGIN);
         let change = Change {
-            id: self.change_id(),
-            not_after: now.saturating_add(within).unwrap_or(now),
-            expect: Vec::new(),
-            fence: None,
-            puts: Vec::new(),
-            drops: Vec::new(),
-            forget: None,
             events: records::encode_events(&events)?,
+            ..Change::new(self.change_id(), now.saturating_add(within).unwrap_or(now))
         };
         match self.store.commit(&tenant.name, change).await? {
             Committed::Done(_) => Ok(events.first().map(|event| event.id.as_str().to_owned())),

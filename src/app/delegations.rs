@@ -79,14 +79,10 @@ pub async fn cancel(services: &Services, tenant: &Tenant, caller: &Caller, id: &
             .in_request(caller.request.as_deref())
             .changed(Some("PENDING"), cancelled.state.name());
         let change = Change {
-            id: services.change_id(),
-            not_after: services.not_after(snapshot.now, tenant),
             expect: vec![(key, Expect::VersionLive(record.version))],
-            fence: None,
             puts: vec![records::put_ended(key, &cancelled)?],
-            drops: Vec::new(),
-            forget: None,
             events: records::encode_events(&[event])?,
+            ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
         };
         match services.commit_and_settle(&tenant.name, change, key).await? {
             Committed::Done(_) => return Ok(()),

@@ -71,14 +71,10 @@ pub async fn pass(
     sink.write(lines).await.map_err(|error| DeliverError::Sink(sink.name().to_owned(), error))?;
     let now = store.read(tenant, &[]).await?.now;
     let change = Change {
-        id: services.change_id(),
-        not_after: now.saturating_add(PATIENCE).unwrap_or(now),
         expect: vec![(key, expect)],
         fence: Some(Fence { lease: name, token: lease.token }),
         puts: vec![plain(key, &Cursor { seq: last.seq })?],
-        drops: Vec::new(),
-        forget: None,
-        events: Vec::new(),
+        ..Change::new(services.change_id(), now.saturating_add(PATIENCE).unwrap_or(now))
     };
     let entries = page.entries.len() as u64;
     match store.commit(tenant, change).await? {

@@ -45,14 +45,13 @@ pub async fn ensure(services: &Services, tenant: &TenantName) -> Result<u64, App
             .on("epoch", &number)
             .changed((raised).then(|| (number - 1).to_string()).as_deref(), &number.to_string());
         let change = Change {
-            id: services.change_id(),
-            not_after: snapshot.now.saturating_add(SignedDuration::from_secs(5)).unwrap_or(snapshot.now),
             expect: vec![(key, expect)],
-            fence: None,
             puts: vec![records::put_epoch(&epoch)?],
-            drops: Vec::new(),
-            forget: None,
             events: if raised { records::encode_events(&[event])? } else { Vec::new() },
+            ..Change::new(
+                services.change_id(),
+                snapshot.now.saturating_add(SignedDuration::from_secs(5)).unwrap_or(snapshot.now),
+            )
         };
         match services.store.commit(tenant, change).await? {
             Committed::Done(_) => {

@@ -190,14 +190,11 @@ async fn commit(
 ) -> Result<bool, AppError> {
     let drops = if put.is_none() { vec![key] } else { Vec::new() };
     let change = Change {
-        id: services.change_id(),
-        not_after: services.not_after(snapshot.now, tenant),
         expect: vec![(key, expect)],
-        fence: None,
         puts: put.into_iter().collect(),
         drops,
-        forget: None,
         events: records::encode_events(&[event])?,
+        ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
     };
     match services.commit_and_settle(&tenant.name, change, key).await? {
         Committed::Done(_) => Ok(true),

@@ -139,14 +139,8 @@ async fn carry_out(
 
 fn change(services: &Services, plan: &[&Planned], now: Timestamp) -> Result<Change, AppError> {
     let mut change = Change {
-        id: services.change_id(),
-        not_after: now.saturating_add(PATIENCE).unwrap_or(now),
         expect: Vec::with_capacity(plan.len()),
-        fence: None,
-        puts: Vec::new(),
-        drops: Vec::new(),
-        forget: None,
-        events: Vec::new(),
+        ..Change::new(services.change_id(), now.saturating_add(PATIENCE).unwrap_or(now))
     };
     for planned in plan {
         change.expect.push((planned.key, Expect::Version(planned.version)));

@@ -245,14 +245,5 @@ pub(super) fn expected(snapshot: &Snapshot, key: Key) -> (Key, Expect) {
 }
 
 pub(super) fn blank(services: &Services, now: Timestamp) -> Change {
-    Change {
-        id: services.change_id(),
-        not_after: now.saturating_add(PATIENCE).unwrap_or(now),
-        expect: Vec::new(),
-        fence: None,
-        puts: Vec::new(),
-        drops: Vec::new(),
-        forget: None,
-        events: Vec::new(),
-    }
+    Change::new(services.change_id(), now.saturating_add(PATIENCE).unwrap_or(now))
 }

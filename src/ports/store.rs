@@ -164,6 +164,22 @@ pub struct Change {
     pub events: Vec<Vec<u8>>,
 }
 
+impl Change {
+    /// One that does nothing yet; callers add to it with struct update syntax.
+    pub fn new(id: ChangeId, not_after: Timestamp) -> Self {
+        Self {
+            id,
+            not_after,
+            expect: Vec::new(),
+            fence: None,
+            puts: Vec::new(),
+            drops: Vec::new(),
+            forget: None,
+            events: Vec::new(),
+        }
+    }
+}
+
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {

@@ -121,17 +121,9 @@ async fn write(services: &Services, count: u64) {
         let event = services.event(&acme(), Code::HookGranted, Actor::user_id("00uann"), now);
         serde_json::to_vec(&event.detail("n", n).detail("text", "a\nb\u{2028}\u{1b}[31mé")).unwrap()
     };
-    let change = Change {
-        id: services.change_id(),
-        // Some tests let the clock run while this is on its way.
-        not_after: Timestamp::MAX,
-        expect: Vec::new(),
-        fence: None,
-        puts: Vec::new(),
-        drops: Vec::new(),
-        forget: None,
-        events: (0..count).map(event).collect(),
-    };
+    // Some tests let the clock run while this is on its way.
+    let late = Timestamp::MAX;
+    let change = Change { events: (0..count).map(event).collect(), ..Change::new(services.change_id(), late) };
     assert!(matches!(services.store.commit(&acme(), change).await.unwrap(), Committed::Done(_)));
 }
 

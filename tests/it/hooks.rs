@@ -154,14 +154,9 @@ fn lock_change(app: &TestApp, user: &str) -> Change {
     let placed = Placed { by: party(user), at, reason: None };
     let put = records::put_lock(&Lock { user: party(user), own: Some(placed), admin: None }).unwrap();
     Change {
-        id: ChangeId([7; 16]),
-        not_after: Timestamp::MAX,
         expect: vec![(put.key, Expect::Absent)],
-        fence: None,
         puts: vec![put],
-        drops: Vec::new(),
-        forget: None,
-        events: Vec::new(),
+        ..Change::new(ChangeId([7; 16]), Timestamp::MAX)
     }
 }
 

@@ -259,14 +259,9 @@ impl Attempt {
         }
         let consumed = delegation.consume(self.delivery.clone(), now)?;
         let change = Change {
-            id: services.change_id(),
-            not_after: now,
-            expect: Vec::new(),
-            fence: None,
             puts: vec![records::put_delegation(key, &consumed)?, records::put_answer(key, now, &answer)],
-            drops: Vec::new(),
-            forget: None,
             events: records::encode_events(&[event])?,
+            ..Change::new(services.change_id(), now)
         };
         Ok(WithLocks { ready: Ready { change, key, answer, event: event_id }, locks })
     }

@@ -196,16 +196,7 @@ async fn what_does_not_verify_is_not_dropped() {
         let indexes = vec![behalf::ports::store::IndexRow { index: sealed::checkpoints(), sort: *sort }];
         let body = records::encode(&checkpoint).unwrap();
         let put = Put { key: *place, body, live_until: None, drop_at: None, indexes };
-        let change = Change {
-            id: rig.services.change_id(),
-            not_after: Timestamp::MAX,
-            expect: Vec::new(),
-            fence: None,
-            puts: vec![put],
-            drops: Vec::new(),
-            forget: None,
-            events: Vec::new(),
-        };
+        let change = Change { puts: vec![put], ..Change::new(rig.services.change_id(), Timestamp::MAX) };
         rig.services.store.commit(&acme(), change).await.unwrap();
         let error = a_day().pass(&rig.services, &acme(), sealer.holder()).await.unwrap_err();
         assert!(format!("{error:?}").contains(why), "{why}: {error:?}");

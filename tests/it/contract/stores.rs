@@ -112,16 +112,7 @@ pub(crate) struct Draft(pub(super) Change);
 pub(crate) fn draft() -> Draft {
     let mut id = [0; 16];
     id[8..].copy_from_slice(&ATTEMPT.fetch_add(1, Ordering::SeqCst).to_be_bytes());
-    Draft(Change {
-        id: ChangeId(id),
-        not_after: Timestamp::MAX,
-        expect: Vec::new(),
-        fence: None,
-        puts: Vec::new(),
-        drops: Vec::new(),
-        forget: None,
-        events: Vec::new(),
-    })
+    Draft(Change::new(ChangeId(id), Timestamp::MAX))
 }
 
 impl Draft {

@@ -265,14 +265,8 @@ async fn spoil(store: &dyn Store, change: u8, body: &str) {
     let row = |list, owner: &str| IndexRow { index: Index { list, owner: Sha256::digest(owner).into() }, sort: 0 };
     let indexes = vec![row(BY_DELEGATOR, "u-0"), row(BY_AGENT, "u-1")];
     let change = Change {
-        id: ChangeId([change; 16]),
-        not_after: Timestamp::MAX,
-        expect: vec![],
-        fence: None,
         puts: vec![Put { key, body: body.into(), live_until: None, drop_at: None, indexes }],
-        drops: vec![],
-        forget: None,
-        events: vec![],
+        ..Change::new(ChangeId([change; 16]), Timestamp::MAX)
     };
     let done = store.commit(&TenantName::default_tenant(), change).await.unwrap();
     assert_eq!(done, Committed::Done(vec![]));

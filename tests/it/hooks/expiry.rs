@@ -125,14 +125,9 @@ async fn epoch_change(app: &TestApp) -> Change {
     let (epoch, record) = records::find::<Epoch>(&snapshot, &key).unwrap().unwrap();
     let raised = Epoch { number: epoch.number + 1, incarnation: "another server".to_owned() };
     Change {
-        id: ChangeId([9; 16]),
-        not_after: Timestamp::MAX,
         expect: vec![(key, Expect::Version(record.version))],
-        fence: None,
         puts: vec![records::put_epoch(&raised).unwrap()],
-        drops: Vec::new(),
-        forget: None,
-        events: Vec::new(),
+        ..Change::new(ChangeId([9; 16]), Timestamp::MAX)
     }
 }
 

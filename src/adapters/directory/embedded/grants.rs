@@ -125,7 +125,6 @@ impl Grants {
             let change = Change {
                 expect: vec![(grant.key(), Expect::Version(record.version))],
                 drops: vec![grant.key()],
-                forget: None,
                 ..self.change(&snapshot)
             };
             if self.commit(&grant, change).await? {
@@ -190,16 +189,10 @@ impl Grants {
 
     /// An empty change that has a little time.
     fn change(&self, snapshot: &Snapshot) -> Change {
-        Change {
-            id: ChangeId(entropy::bytes(&*self.entropy)),
-            not_after: snapshot.now.saturating_add(COMMIT_WITHIN).unwrap_or(Timestamp::MAX),
-            expect: Vec::new(),
-            fence: None,
-            puts: Vec::new(),
-            drops: Vec::new(),
-            forget: None,
-            events: Vec::new(),
-        }
+        Change::new(
+            ChangeId(entropy::bytes(&*self.entropy)),
+            snapshot.now.saturating_add(COMMIT_WITHIN).unwrap_or(Timestamp::MAX),
+        )
     }
 
     /// True if the change is applied, false if another was first.
