@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
 use crate::{
     adapters::{
         store::embedded::{
@@ -17,9 +20,6 @@ use crate::{
     },
     domain::{chain::SealedHead, ids::TenantName},
 };
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
-
 /// Entries read together.
 const PAGE: usize = 1000;
 

@@ -11,7 +11,10 @@ use std::{
 use super::{Source, VerifyArgs, print, store};
 use crate::{
     adapters::audit::signing,
-    app::trail::{Fault, Question, Trail},
+    app::{
+        sealed::SigningKeys,
+        trail::{Fault, Question, Trail},
+    },
     domain::{
         chain::{Bad, Checkpoint, Keyring, Report, Start, Wrong},
         ids::TenantName,
@@ -38,12 +41,14 @@ impl From<Fault> for Ended {
     }
 }
 
+/// What was asked, and the checkpoints that were given: those that were kept elsewhere.
+struct Order {
+    args: VerifyArgs,
+    kept: Option<Vec<Checkpoint>>,
+}
+
 pub(super) async fn run(args: VerifyArgs) -> ExitCode {
-    let verified = match &args.file {
-        Some(path) => of_file(path, &args),
-        None => of_store(&args).await,
-    };
-    match verified {
+    match verified(args).await {
         Ok(text) => print(&text),
         Err(Ended::Bad(what)) => {
             eprintln!("BAD: {what}");
@@ -56,17 +61,26 @@ pub(super) async fn run(args: VerifyArgs) -> ExitCode {
     }
 }
 
-fn question(args: &VerifyArgs) -> Result<Question, String> {
-    let checkpoints = args.checkpoint.as_deref().map_or_else(|| Ok(Vec::new()), checkpoints)?;
-    Ok(Question {
+async fn verified(args: VerifyArgs) -> Result<String, Ended> {
+    let kept = args.checkpoint.as_deref().map(checkpoints).transpose()?;
+    let order = Order { args, kept };
+    match &order.args.file {
+        Some(path) => of_file(path, &order),
+        None => of_store(&order).await,
+    }
+}
+
+fn question(order: &Order) -> Question {
+    let args = &order.args;
+    Question {
         tenant: args.of.tenant.clone(),
         start: Start::Attested,
         from: args.from,
         to: args.to,
         repeats: args.repeats,
-        checkpoints,
+        checkpoints: order.kept.clone().unwrap_or_default(),
         keys: Keyring::new(args.key.iter().copied(), signing::verify),
-    })
+    }
 }
 
 fn checkpoints(path: &Path) -> Result<Vec<Checkpoint>, String> {
@@ -77,9 +91,9 @@ fn checkpoints(path: &Path) -> Result<Vec<Checkpoint>, String> {
         .collect()
 }
 
-fn of_file(path: &Path, args: &VerifyArgs) -> Result<String, Ended> {
+fn of_file(path: &Path, order: &Order) -> Result<String, Ended> {
     let failed = |error| Ended::Failed(format!("{}: {error}", path.display()));
-    let mut trail = Trail::new(question(args)?);
+    let mut trail = Trail::new(question(order));
     let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
     let (mut line, mut number) = (Vec::new(), 0_u64);
     while file.read_until(b'\n', &mut line).map_err(failed)? > 0 {
@@ -94,9 +108,9 @@ fn of_file(path: &Path, args: &VerifyArgs) -> Result<String, Ended> {
     let reports = trail.finish()?;
     let mut text = told(&reports);
     for (tenant, report) in &reports {
-        text.push_str(&attested(args, tenant, report)?);
+        text.push_str(&attested(order, tenant, report)?);
     }
-    if args.checkpoint.is_none() {
+    if order.kept.is_none() {
         text.push_str(UNATTESTED);
     }
     Ok(text)
@@ -104,10 +118,10 @@ fn of_file(path: &Path, args: &VerifyArgs) -> Result<String, Ended> {
 
 /// How far the checkpoints that were given, and not those that lie beside the data, attest this trail. If all of them
 /// lie before its beginning, nothing that was kept elsewhere says that this is the same trail.
-fn attested(args: &VerifyArgs, tenant: &TenantName, report: &Report) -> Result<String, Ended> {
-    let Some(path) = &args.checkpoint else { return Ok(String::new()) };
+fn attested(order: &Order, tenant: &TenantName, report: &Report) -> Result<String, Ended> {
+    let Some(kept) = &order.kept else { return Ok(String::new()) };
     let (begin, last) = (report.behind.unwrap_or(0), report.range.map_or(0, |(_, last)| last));
-    let kept = checkpoints(path)?.into_iter().filter(|kept| kept.says.tenant == *tenant).map(|kept| kept.says.head.seq);
+    let kept = kept.iter().filter(|kept| kept.says.tenant == *tenant).map(|kept| kept.says.head.seq);
     let (before, rest): (Vec<u64>, Vec<u64>) = kept.partition(|seq| *seq < begin);
     match rest.into_iter().filter(|seq| *seq > begin && *seq <= last).max() {
         Some(reach) => Ok(format!("  the checkpoints that were given attest entries up to {reach}\n")),
@@ -120,24 +134,23 @@ fn attested(args: &VerifyArgs, tenant: &TenantName, report: &Report) -> Result<S
 }
 
 /// The tenants to be verified: those that are there, and those that ought to be.
-fn tenants(source: &Source, args: &VerifyArgs) -> Result<BTreeSet<TenantName>, String> {
-    let attested = args.checkpoint.as_deref().map_or_else(|| Ok(Vec::new()), checkpoints)?;
-    let attested = attested.into_iter().map(|checkpoint| checkpoint.says.tenant);
-    let only = args.of.tenant.as_ref();
+fn tenants(source: &Source, order: &Order) -> BTreeSet<TenantName> {
+    let attested = order.kept.iter().flatten().map(|checkpoint| checkpoint.says.tenant.clone());
+    let only = order.args.of.tenant.as_ref();
     let expected = attested.chain(only.cloned()).filter(|name| only.is_none_or(|only| only == name));
-    Ok(expected.chain(source.tenants(only).map(|tenant| tenant.name)).collect())
+    expected.chain(source.tenants(only).map(|tenant| tenant.name)).collect()
 }
 
-async fn of_store(args: &VerifyArgs) -> Result<String, Ended> {
-    let source = Source::open(&store::named_folder(args.of.data.clone())?).await?;
+async fn of_store(order: &Order) -> Result<String, Ended> {
+    let source = Source::open(&store::named_folder(order.args.of.data.clone())?).await?;
     let mut text = String::new();
-    for tenant in tenants(&source, args)? {
-        text.push_str(&of_tenant(&source, args, &tenant).await?);
+    for tenant in tenants(&source, order) {
+        text.push_str(&of_tenant(&source, order, &tenant).await?);
     }
-    if args.key.is_empty() {
+    if order.args.key.is_empty() {
         text.push_str("No --key: signatures were checked with the keys that lie beside the data.\n");
     }
-    if args.checkpoint.is_none() {
+    if order.kept.is_none() {
         text.push_str(UNATTESTED);
     }
     Ok(text)
@@ -146,15 +159,17 @@ async fn of_store(args: &VerifyArgs) -> Result<String, Ended> {
 /// How often it is tried while entries are dropped under the reader's eyes.
 const TRIES: usize = 3;
 
-async fn of_tenant(source: &Source, args: &VerifyArgs, tenant: &TenantName) -> Result<String, Ended> {
+async fn of_tenant(source: &Source, order: &Order, tenant: &TenantName) -> Result<String, Ended> {
     for _ in 0..TRIES {
-        let question = asked(source, args, tenant).await?;
+        let question = asked(source, order, tenant).await?;
         let dropped = begins_behind(&question);
-        if let Some(asked) = [args.from, args.to].into_iter().flatten().find(|asked| dropped > 0 && *asked <= dropped) {
+        if let Some(asked) =
+            [order.args.from, order.args.to].into_iter().flatten().find(|asked| dropped > 0 && *asked <= dropped)
+        {
             let why = format!("tenant {tenant}: entry {asked} is not there: {}", dropped_up_to(dropped));
             return Err(Ended::Failed(why));
         }
-        if let Some(text) = read_through(source, args, question, tenant).await? {
+        if let Some(text) = read_through(source, order, question, tenant).await? {
             return Ok(text);
         }
     }
@@ -162,17 +177,17 @@ async fn of_tenant(source: &Source, args: &VerifyArgs, tenant: &TenantName) -> R
 }
 
 /// The question about a tenant of the store, with all that attests it there.
-async fn asked(source: &Source, args: &VerifyArgs, tenant: &TenantName) -> Result<Question, Ended> {
-    let mut question = Question { tenant: Some(tenant.clone()), start: Start::Whole, ..question(args)? };
+async fn asked(source: &Source, order: &Order, tenant: &TenantName) -> Result<Question, Ended> {
+    let mut question = Question { tenant: Some(tenant.clone()), start: Start::Whole, ..question(order) };
     let mut next = None;
     loop {
         let marks = source.marks(tenant, next).await?;
         if next.is_none() {
             question.start = marks.start.map_or(Start::Whole, Start::Behind);
             question.checkpoints.extend(marks.latest);
-            if args.key.is_empty() {
-                let keys = marks.keys.iter().flat_map(|keys| keys.former.iter().chain([&keys.current]));
-                question.keys = Keyring::new(keys.copied(), signing::verify);
+            if order.args.key.is_empty() {
+                let keys = marks.keys.iter().flat_map(SigningKeys::all);
+                question.keys = Keyring::new(keys, signing::verify);
             }
         }
         question.checkpoints.extend(marks.checkpoints);
@@ -190,7 +205,7 @@ fn begins_behind(question: &Question) -> u64 {
 /// `None`: entries were dropped before they were read.
 async fn read_through(
     source: &Source,
-    args: &VerifyArgs,
+    order: &Order,
     question: Question,
     tenant: &TenantName,
 ) -> Result<Option<String>, Ended> {
@@ -198,7 +213,7 @@ async fn read_through(
     // What tells of the beginning has at most this number.
     let last_event = source.last(tenant).await?;
     let mut trail = Trail::new(question);
-    let mut after = args.from.unwrap_or(1).saturating_sub(1).max(begin);
+    let mut after = order.args.from.unwrap_or(1).saturating_sub(1).max(begin);
     let head = loop {
         let fed = source.feed(&mut trail, tenant, after).await?;
         if fed.dropped > after {
@@ -206,7 +221,7 @@ async fn read_through(
         }
         fed.verified?;
         match fed.last {
-            Some(last) if args.to.is_none_or(|to| last < to) => after = last,
+            Some(last) if order.args.to.is_none_or(|to| last < to) => after = last,
             _ => break fed.head,
         }
     };
@@ -214,19 +229,19 @@ async fn read_through(
     let report = reports.get(tenant);
     let last = report.and_then(|report| report.range).map_or(begin, |(_, last)| last);
     let end = |bad| Err(Fault::End { tenant: tenant.clone(), bad }.into());
-    if args.to.is_none() && last != head.seq {
+    if order.args.to.is_none() && last != head.seq {
         return end(Bad { seq: head.seq, wrong: Wrong::CutOff(last) });
     }
     let waiting = last_event.saturating_sub(head.seq);
     let mut text = told(&reports);
-    if begin > 0 && args.from.is_none() && !report.is_some_and(|report| report.told) {
-        if args.to.is_none() && waiting == 0 {
+    if begin > 0 && order.args.from.is_none() && !report.is_some_and(|report| report.told) {
+        if order.args.to.is_none() && waiting == 0 {
             return end(Bad { seq: 1, wrong: Wrong::Untold(begin) });
         }
         text = format!("{text}  {}, but no entry that was looked at tells of it\n", dropped_up_to(begin));
     }
     if let Some(report) = report {
-        text.push_str(&attested(args, tenant, report)?);
+        text.push_str(&attested(order, tenant, report)?);
     }
     Ok(Some(format!("{text}  {waiting} events are not sealed yet\n")))
 }
