@@ -11,7 +11,7 @@ use crate::{
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Events whose size is looked at.
-const SAMPLE: u64 = 100;
+const SAMPLE: u32 = 100;
 
 /// What came within the last day, or since the first event that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub async fn growth(store: &dyn Store, tenant: &TenantName) -> Result<Growth, St
     let last = before + count_while(store, tenant, before, |_| Ok(true)).await?;
     let old = count_while(store, tenant, before, |event| Ok(decode_event(event)?.time < day_ago)).await?;
     let events = last - before - old;
-    let sample = store.events(tenant, Seq(last.saturating_sub(SAMPLE)), 100).await?;
+    let sample = store.events(tenant, Seq(last.saturating_sub(SAMPLE.into())), SAMPLE as usize).await?;
     let bytes: u64 = sample.iter().map(|event| event.body.len() as u64).sum();
     let average = bytes.checked_div(sample.len() as u64).unwrap_or(0);
     let since = (begins >= day_ago).then(|| now.duration_since(begins).as_secs());

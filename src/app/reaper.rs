@@ -2,7 +2,6 @@
 //! harmless in many processes at once, because every step is a compare-and-set.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 
 use super::{Services, error::AppError, records};
 use crate::{
@@ -30,8 +29,6 @@ pub struct Pass {
     pub retired: usize,
     /// Records that were dropped.
     pub dropped: usize,
-    /// Delegations that still wait, as far as they were counted.
-    pub pending: u64,
     /// True if there is more to do at once.
     pub more: bool,
 }
@@ -73,7 +70,6 @@ pub async fn pass(services: &Services, tenant: &TenantName) -> Result<Pass, AppE
     for part in plan.chunks(TOGETHER) {
         carry_out(services, tenant, part, due.now, &mut pass).await?;
     }
-    pass.pending = count_pending(services, tenant).await?;
     Ok(pass)
 }
 
@@ -156,25 +152,14 @@ fn change(services: &Services, plan: &[&Planned], now: Timestamp) -> Result<Chan
     Ok(change)
 }
 
-/// As much of a delegation as counting takes.
-#[derive(Deserialize)]
-struct Standing {
-    state: StateName,
-}
-
-#[derive(Deserialize)]
-struct StateName {
-    is: String,
-}
-
-/// Counts the due list, up to a bound that no dashboard needs to tell from "very many".
-async fn count_pending(services: &Services, tenant: &TenantName) -> Result<u64, AppError> {
+/// Delegations that still wait, counted up to a bound that no dashboard needs to tell from "very many".
+pub async fn pending(services: &Services, tenant: &TenantName) -> Result<u64, AppError> {
     const PAGES: usize = 10;
     let (mut count, mut after) = (0, None);
     for _ in 0..PAGES {
         let page = Page { up_to: u64::MAX, after, limit: 1000 };
         let found = services.store.list(tenant, records::due(), page).await?;
-        let waits = |record: &Record| records::decode::<Standing>(record).is_ok_and(|it| it.state.is == "PENDING");
+        let waits = |record: &Record| records::decode::<Delegation>(record).is_ok_and(|it| it.state == State::Pending);
         count += found.rows.iter().filter(|(_, _, record)| waits(record)).count() as u64;
         after = found.rows.last().map(|(sort, key, _)| (*sort, *key));
         if !found.more {

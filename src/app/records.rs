@@ -131,6 +131,8 @@ fn put_listed(key: Key, delegation: &Delegation, row: IndexRow) -> Result<Put, S
     })
 }
 
+/// Counted from its end, so that the list of droppable records grows at one place; from `expires` on each would touch
+/// another page.
 fn kept_until(delegation: &Delegation) -> Timestamp {
     let ended = match &delegation.state {
         State::Pending => delegation.expires,

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{
         audit::{Actor, Code},
-        chain::{Checkpoint, Entry, Keyring, SealedEvent, SealedHead, VerifySignature},
+        chain::{Checkpoint, Entry, Keyring, SealedHead, VerifySignature},
         ids::TenantName,
     },
     ports::store::{
@@ -101,18 +101,11 @@ impl Retention {
         let Ok(young) = snapshot.now.checked_sub(self.keep) else { return Ok(Vec::new()) };
         let most = self.delivered(snapshot)?.saturating_sub(start.seq).min(MOST_FORGOTTEN);
         let (after, most) = (Seq(start.seq), usize::try_from(most).unwrap_or(BATCH));
-        // Mostly the first one is too young.
-        for limit in [most.min(1), most] {
-            if limit == 0 {
-                return Ok(Vec::new());
-            }
-            let events = services.store.events(tenant, after, limit).await?;
-            let heads = heads(start, &events, young).await?;
-            if heads.is_empty() || limit == most {
-                return Ok(heads);
-            }
+        // Mostly the first one is too young: that is cheap to find out.
+        if most == 0 || heads(start, &services.store.events(tenant, after, 1).await?, young).await?.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(Vec::new())
+        Ok(heads(start, &services.store.events(tenant, after, most).await?, young).await?)
     }
 
     /// The last entry that every durable sink has. A cursor never goes back, so the commit need not expect it.
@@ -127,7 +120,7 @@ impl Retention {
 
     fn keyring(&self, snapshot: &Snapshot) -> Result<Keyring, StoreError> {
         let keys = records::find::<SigningKeys>(snapshot, &keys_key())?;
-        let keys = keys.into_iter().flat_map(|(keys, _)| [vec![keys.current], keys.former].concat());
+        let keys = keys.iter().flat_map(|(keys, _)| keys.all());
         Ok(Keyring::new(keys, self.verify))
     }
 }
@@ -136,11 +129,7 @@ impl Retention {
 async fn heads(start: SealedHead, events: &[Stored], young: Timestamp) -> Result<Vec<SealedHead>, StoreError> {
     let (mut head, mut heads) = (start, Vec::with_capacity(events.len()));
     for stored in events {
-        let seq = head.seq + 1;
-        if stored.seq.0 != seq {
-            return Err(StoreError::Unreadable(format!("event {seq} is missing from the audit trail")));
-        }
-        let event = SealedEvent::read(&stored.body).map_err(unreadable(seq))?;
+        let event = sealed::next_event(head, stored)?;
         if event.time.is_none_or(|time| time > young) {
             break;
         }

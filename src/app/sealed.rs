@@ -37,6 +37,13 @@ pub struct SigningKeys {
     pub former: Vec<PublicKey>,
 }
 
+impl SigningKeys {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = PublicKey> {
+        self.former.iter().chain([&self.current]).copied()
+    }
+}
+
 /// How far a sink got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
@@ -94,8 +101,11 @@ pub fn start_of(snapshot: &Snapshot) -> Result<Option<Checkpoint>, StoreError> {
 
 /// The number of the last event that was dropped; 0: none was.
 pub async fn dropped(store: &dyn Store, tenant: &TenantName) -> Result<u64, StoreError> {
-    let snapshot = store.read(tenant, &[start_key()]).await?;
-    Ok(start_of(&snapshot)?.map_or(0, |start| start.says.head.seq))
+    dropped_of(&store.read(tenant, &[start_key()]).await?)
+}
+
+fn dropped_of(snapshot: &Snapshot) -> Result<u64, StoreError> {
+    Ok(start_of(snapshot)?.map_or(0, |start| start.says.head.seq))
 }
 
 pub(super) fn plain<T: Serialize>(key: Key, content: &T) -> Result<Put, StoreError> {
@@ -148,6 +158,15 @@ pub(super) fn unreadable(seq: u64) -> impl FnOnce(FormError) -> StoreError {
     move |error| StoreError::Unreadable(format!("event {seq} {error}"))
 }
 
+/// Reads the event that comes behind this head. A gap is an error: nothing is linked over it.
+pub(super) fn next_event(head: SealedHead, stored: &Stored) -> Result<SealedEvent, StoreError> {
+    let seq = head.seq + 1;
+    if stored.seq.0 != seq {
+        return Err(StoreError::Unreadable(format!("event {seq} is missing from the audit trail")));
+    }
+    SealedEvent::read(&stored.body).map_err(unreadable(seq))
+}
+
 /// A part of the sealed trail.
 #[derive(Debug)]
 pub struct SealedPage {
@@ -173,7 +192,7 @@ pub async fn page(store: &dyn Store, tenant: &TenantName, after: u64, limit: usi
         let mut keys = segments(first.saturating_sub(1).max(1), last);
         keys.extend([head_key(), start_key()]);
         let snapshot = store.read(tenant, &keys).await?;
-        let dropped = start_of(&snapshot)?.map_or(0, |start| start.says.head.seq);
+        let dropped = dropped_of(&snapshot)?;
         if !stored.is_empty() && last <= dropped {
             // All of them were dropped between the two reads.
             after = dropped;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{
         audit::{Actor, Code},
-        chain::{Checkpoint, Digest, Entry, Rotation, SealedEvent, SealedHead, Unsigned},
+        chain::{Checkpoint, Digest, Entry, Rotation, SealedHead, Unsigned},
         ids::TenantName,
     },
     ports::{
@@ -213,11 +213,7 @@ fn checkpoint_due(work: &Work, head: SealedHead) -> bool {
 fn link(mut head: SealedHead, events: &[Stored]) -> Result<(Vec<Digest>, SealedHead), StoreError> {
     let mut hashes = Vec::with_capacity(events.len());
     for stored in events {
-        let seq = head.seq + 1;
-        if stored.seq.0 != seq {
-            return Err(StoreError::Unreadable(format!("event {seq} is missing from the audit trail")));
-        }
-        head = Entry::seal(head, SealedEvent::read(&stored.body).map_err(unreadable(seq))?).head();
+        head = Entry::seal(head, sealed::next_event(head, stored)?).head();
         hashes.push(head.hash);
     }
     Ok((hashes, head))

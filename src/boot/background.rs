@@ -37,18 +37,19 @@ pub(super) async fn reap(services: Arc<Services>, metrics: Arc<Metrics>) {
     }
 }
 
-/// Passes over one tenant until there is nothing left to do, or a pass gets nowhere.
+/// Passes over one tenant until there is nothing left to do, or a pass gets nowhere. Gives how many still wait.
 async fn reap_tenant(services: &Services, tenant: &TenantName) -> u64 {
-    loop {
+    let result = loop {
         match reaper::pass(services, tenant).await {
             Ok(pass) if pass.more && pass.got_on() => {}
-            Ok(pass) => return pass.pending,
-            Err(error) => {
-                tracing::warn!(%tenant, %error, "the reaper could not do its work");
-                return 0;
-            }
+            Ok(_) => break reaper::pending(services, tenant).await,
+            Err(error) => break Err(error),
         }
-    }
+    };
+    result.unwrap_or_else(|error| {
+        tracing::warn!(%tenant, %error, "the reaper could not do its work");
+        0
+    })
 }
 
 /// Forgets API callers who haven't called for long.

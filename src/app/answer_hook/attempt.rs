@@ -110,9 +110,8 @@ impl Attempt {
                 Prepared::Replay(body) => return Ok(self.replayed(&facts.id, body).await),
                 Prepared::Ready(ready) => ready,
             };
-            let mut ready = *ready;
-            let body = std::mem::take(&mut ready.answer);
-            match self.commit(ready).await? {
+            let Ready { change, key, answer: body, event } = *ready;
+            match self.commit(change, key, event).await? {
                 Committed::Done(_) => return Ok(Ended::Answered { body, outcome: Outcome::Granted }),
                 Committed::Conflict(other) if !keys.contains(&other) => keys.push(other),
                 Committed::Conflict(_) => {}
@@ -277,8 +276,7 @@ impl Attempt {
 
     /// Commits. If its outcome isn't known when the answer is due, the hook is refused, and a task that outlives it
     /// writes `hook.answer_withheld` should the commit turn out to stand.
-    async fn commit(&self, ready: Ready) -> Result<Committed, Refusal> {
-        let Ready { change, key, event, .. } = ready;
+    async fn commit(&self, change: Change, key: Key, event: String) -> Result<Committed, Refusal> {
         let (services, tenant) = (Arc::clone(&self.desk.services), Arc::clone(&self.desk.tenant));
         let mut work = Box::pin(async move { services.commit_to_the_end(&tenant.name, change, key).await });
         if let Ok(outcome) = timeout_at(self.deadline(), &mut work).await {

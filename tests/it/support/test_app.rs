@@ -324,6 +324,11 @@ impl TestApp {
     }
 
     /// The reaper's pass over the default tenant.
+    /// Delegations that wait, as the metrics count them.
+    pub(crate) async fn pending(&self) -> u64 {
+        reaper::pending(&self.services, &TenantName::default_tenant()).await.unwrap()
+    }
+
     pub(crate) async fn reap(&self) -> reaper::Pass {
         reaper::pass(&self.services, &TenantName::default_tenant()).await.unwrap()
     }
