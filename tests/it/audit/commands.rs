@@ -38,6 +38,33 @@ async fn free(folder: &Path) {
     eventually("the data is free", async || !in_use().await).await;
 }
 
+/// The key with which the trail in this folder is signed, as it is given to an auditor.
+async fn public_key(data: &str) -> String {
+    let key: serde_json::Value = serde_json::from_str(&good(&["key", "--data", data]).await).unwrap();
+    key["public_key"].as_str().unwrap().to_owned()
+}
+
+/// Answers at a folder's socket, as a running process does.
+struct Serving {
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Serving {
+    async fn start(rig: &Rig, folder: &Path) -> Self {
+        let (store, stop, socket) = (Arc::clone(&rig.store), CancellationToken::new(), folder.join(admin::SOCKET));
+        let (at, stopped) = (socket.clone(), stop.clone());
+        let task = tokio::spawn(async move { admin::serve(&at, store, stopped).await });
+        eventually("the socket is there", async || socket.exists()).await;
+        Self { stop, task }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
 /// 700 sealed events in a folder, and 2 that aren't.
 async fn data(folder: &Path) -> Rig {
     let rig = Rig::in_folder(folder);
@@ -68,11 +95,10 @@ async fn a_trail_is_exported_kept_and_verified() {
     let part = good(&["export", "--data", &data, "--from", "5", "--to", "7"]).await;
     assert_eq!(part.lines().collect::<Vec<_>>(), lines.lines().skip(4).take(3).collect::<Vec<_>>());
     std::fs::write(path("kept.json"), good(&["checkpoint", "--data", &data]).await).unwrap();
-    let key: serde_json::Value = serde_json::from_str(&good(&["key", "--data", &data]).await).unwrap();
-    let key = key["public_key"].as_str().unwrap();
+    let key = public_key(&data).await;
 
     let file = path("audit.jsonl");
-    let attested = ["verify", "--file", &file, "--checkpoint", &path("kept.json"), "--key", key];
+    let attested = ["verify", "--file", &file, "--checkpoint", &path("kept.json"), "--key", &key];
     std::fs::write(&file, &lines).unwrap();
     let said = good(&attested).await;
     assert!(said.contains("entries 1 to 700 are good") && !said.contains("No --checkpoint"), "{said}");
@@ -94,19 +120,13 @@ async fn a_trail_is_exported_kept_and_verified() {
 async fn a_running_process_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let rig = data(folder.path()).await;
-    let (stop, socket) = (CancellationToken::new(), folder.path().join(admin::SOCKET));
-    let serving = {
-        let (store, stop, socket) = (Arc::clone(&rig.store), stop.clone(), socket.clone());
-        tokio::spawn(async move { admin::serve(&socket, store, stop).await })
-    };
-    eventually("the socket is there", async || socket.exists()).await;
+    let serving = Serving::start(&rig, folder.path()).await;
     let data = folder.path().display().to_string();
     assert!(good(&["verify", "--data", &data]).await.contains("entries 1 to 700 are good"));
     assert_eq!(good(&["export", "--data", &data]).await.lines().count(), 700);
     let latest: Checkpoint = serde_json::from_str(&good(&["checkpoint", "--data", &data]).await).unwrap();
     assert_eq!(latest.says.head, rig.head().await);
-    stop.cancel();
-    serving.await.unwrap().unwrap();
+    serving.end().await;
 }
 
 /// 300 of 401 sealed events are dropped.
@@ -145,9 +165,9 @@ async fn a_trimmed_trail_is_verified_from_its_checkpoint() {
     let kept = good(&["checkpoint", "--data", &data]).await;
     assert_eq!(kept.lines().count(), 2, "the one it begins behind, and the latest");
     std::fs::write(path("kept.json"), &kept).unwrap();
-    let key: serde_json::Value = serde_json::from_str(&good(&["key", "--data", &data]).await).unwrap();
+    let key = public_key(&data).await;
     let file = path("audit.jsonl");
-    let attested = ["--checkpoint", &path("kept.json"), "--key", key["public_key"].as_str().unwrap()];
+    let attested = ["--checkpoint", &path("kept.json"), "--key", &key];
     let of_file = [&["verify", "--file", &file], attested.as_slice()].concat();
     std::fs::write(&file, &lines).unwrap();
     assert!(good(&of_file).await.contains(&format!("{dropped}; verified from the checkpoint at 300")));
@@ -178,10 +198,9 @@ async fn checkpoints_from_before_the_beginning_vouch_for_nothing() {
     let says = Unsigned { tenant: acme(), head, time: Timestamp::UNIX_EPOCH, key: signing.public_key().id() };
     let signature = signing.sign(&says.message().unwrap());
     let before = serde_json::to_string(&Checkpoint { says, signature }).unwrap();
-    let key: serde_json::Value = serde_json::from_str(&good(&["key", "--data", &data]).await).unwrap();
-    let key = key["public_key"].as_str().unwrap();
+    let key = public_key(&data).await;
     for source in [["--file", &path("part.jsonl")], ["--data", &data]] {
-        let verify = ["verify", source[0], source[1], "--checkpoint", &path("kept.json"), "--key", key];
+        let verify = ["verify", source[0], source[1], "--checkpoint", &path("kept.json"), "--key", &key];
         std::fs::write(path("kept.json"), format!("{before}\n{start}\n")).unwrap();
         let output = behalf(&verify).await;
         let said = String::from_utf8(output.stderr).unwrap();
@@ -196,16 +215,10 @@ async fn checkpoints_from_before_the_beginning_vouch_for_nothing() {
 async fn a_running_process_tells_where_its_trail_begins() {
     let folder = tempfile::tempdir().unwrap();
     let rig = trimmed(folder.path()).await;
-    let (stop, socket) = (CancellationToken::new(), folder.path().join(admin::SOCKET));
-    let serving = {
-        let (store, stop, socket) = (Arc::clone(&rig.store), stop.clone(), socket.clone());
-        tokio::spawn(async move { admin::serve(&socket, store, stop).await })
-    };
-    eventually("the socket is there", async || socket.exists()).await;
+    let serving = Serving::start(&rig, folder.path()).await;
     let data = folder.path().display().to_string();
     assert!(good(&["verify", "--data", &data]).await.contains("verified from the checkpoint at 300"));
-    stop.cancel();
-    serving.await.unwrap().unwrap();
+    serving.end().await;
 }
 
 /// What verification of the store says once somebody meddled with it.
