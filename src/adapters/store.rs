@@ -1,4 +1,7 @@
 //! Stores: the embedded one, and what is wrapped around any of them.
 
+mod bounds;
 pub mod embedded;
+mod format;
+pub mod redis;
 pub mod timed;

@@ -28,7 +28,7 @@ pub fn of(snapshot: &Snapshot) -> Result<(Epoch, &Record), Reason> {
 /// Makes sure that the tenant's epoch was written in the store's present line of history, and raises it if not.
 /// Gives the number in force. Safe to run in many processes at once.
 pub async fn ensure(services: &Services, tenant: &TenantName) -> Result<u64, AppError> {
-    let incarnation = services.store.incarnation().await?;
+    let incarnation = services.store.incarnation(tenant).await?;
     let key = records::epoch_key();
     for _ in 0..3 {
         let snapshot = services.store.read(tenant, &[key]).await?;

@@ -162,6 +162,8 @@ pub struct Change {
     pub forget: Option<Seq>,
     /// Events to number and append in this order, opaque to the store.
     pub events: Vec<Vec<u8>>,
+    /// The incarnation that this change makes the tenant's own: it raises the epoch. See [`StoreError::RolledBack`].
+    pub begins: Option<String>,
 }
 
 impl Change {
@@ -176,6 +178,7 @@ impl Change {
             drops: Vec::new(),
             forget: None,
             events: Vec::new(),
+            begins: None,
         }
     }
 }
@@ -202,6 +205,10 @@ pub enum StoreError {
     /// The change was sent and the answer is missing: it may or may not be applied. Read `last_change`.
     #[error("the outcome of a commit is unknown: {0}")]
     Unknown(String),
+    /// Nothing was applied: the store may have rolled back since the tenant's epoch was written. Until a change that
+    /// [begins](Change::begins) the present incarnation was applied, no other one is.
+    #[error("the store may have rolled back; the epoch must be raised first")]
+    RolledBack,
     /// A record or a file that this version can't read.
     #[error("the store holds what this version can't read: {0}")]
     Unreadable(String),
@@ -287,7 +294,15 @@ pub trait Store: Send + Sync + 'static {
     /// Hints of commits in this tenant, from now on.
     fn changed(&self, tenant: &TenantName) -> Hints;
 
-    /// Names the store's present line of history. It differs whenever the store may have rolled back (a restored
-    /// copy, another Redis server): then the tenants' epochs must be raised before anything is decided.
-    async fn incarnation(&self) -> Result<String, StoreError>;
+    /// Names the present line of history of what holds the tenant's records. It differs whenever that may have rolled
+    /// back (a restored copy, another Redis server): then the tenant's epoch must be raised. Cheap enough to be asked
+    /// several times a second.
+    async fn incarnation(&self, tenant: &TenantName) -> Result<String, StoreError>;
+
+    /// Waits for a moment until a second server has everything that was committed in this tenant so far. `None`: there
+    /// is no second server to have it.
+    async fn replicated(&self, tenant: &TenantName) -> Result<Option<bool>, StoreError> {
+        let _ = tenant;
+        Ok(None)
+    }
 }

@@ -41,6 +41,7 @@ use self::{
     writer::{Doubtful, Writer},
 };
 use crate::{
+    adapters::store::bounds,
     domain::ids::TenantName,
     ports::{
         clock::Clock,
@@ -203,7 +204,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn commit(&self, tenant: &TenantName, change: Change) -> Result<Committed, StoreError> {
-        apply::check(&change).map_err(StoreError::Unavailable)?;
+        bounds::check(&change).map_err(StoreError::Unavailable)?;
         if !self.shared.handle.is_open() {
             return Err(writer::away(&self.shared.doubtful, change.id));
         }
@@ -241,7 +242,7 @@ impl Store for EmbeddedStore {
         Box::pin(WatchStream::from_changes(self.shared.tenants.subscribe(tenant)))
     }
 
-    async fn incarnation(&self) -> Result<String, StoreError> {
+    async fn incarnation(&self, _tenant: &TenantName) -> Result<String, StoreError> {
         Ok(self.view(reads::header)?.name())
     }
 }

@@ -95,8 +95,13 @@ impl<S: Store + ?Sized> Store for Timed<S> {
         self.inner.changed(tenant)
     }
 
-    async fn incarnation(&self) -> Result<String, StoreError> {
+    async fn incarnation(&self, tenant: &TenantName) -> Result<String, StoreError> {
         let call = self.start("incarnation");
-        call.ended(self.inner.incarnation().await)
+        call.ended(self.inner.incarnation(tenant).await)
+    }
+
+    async fn replicated(&self, tenant: &TenantName) -> Result<Option<bool>, StoreError> {
+        let call = self.start("replicated");
+        call.ended(self.inner.replicated(tenant).await)
     }
 }

@@ -126,14 +126,9 @@ async fn the_list_says_where_it_begins() {
     let body = snapshot.get(&sealed::latest_key()).unwrap().body.clone();
     let start = Put { key: sealed::start_key(), body, live_until: None, drop_at: None, indexes: Vec::new() };
     let change = Change {
-        id: app.services.change_id(),
-        not_after: jiff::Timestamp::MAX,
-        expect: Vec::new(),
-        fence: None,
         puts: vec![start],
-        drops: Vec::new(),
         forget: Some(Seq(5)),
-        events: Vec::new(),
+        ..Change::new(app.services.change_id(), jiff::Timestamp::MAX)
     };
     app.services.store.commit(&tenant, change).await.unwrap();
     let page = app.get("/v1/audit?cursor=2", "root").await.json;

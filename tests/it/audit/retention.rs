@@ -77,14 +77,9 @@ pub(super) async fn meddle(rig: &Rig, forget: Option<Seq>, puts: Vec<(Key, Check
         Put { key: *key, body, live_until: None, drop_at: None, indexes }
     };
     let change = Change {
-        id: rig.services.change_id(),
-        not_after: Timestamp::MAX,
-        expect: Vec::new(),
-        fence: None,
         puts: puts.iter().map(put).collect(),
-        drops: Vec::new(),
         forget,
-        events: Vec::new(),
+        ..Change::new(rig.services.change_id(), Timestamp::MAX)
     };
     assert!(matches!(rig.services.store.commit(&acme(), change).await.unwrap(), Committed::Done(_)));
 }

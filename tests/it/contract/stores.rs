@@ -28,11 +28,11 @@ use behalf::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-mod changes;
-mod forgets;
-mod lists;
-mod parallel;
-mod times;
+pub(in crate::contract) mod changes;
+pub(in crate::contract) mod forgets;
+pub(in crate::contract) mod lists;
+pub(in crate::contract) mod parallel;
+pub(in crate::contract) mod times;
 
 /// Moves the time of the store under test.
 pub(super) trait StoreTime: Send + Sync {
@@ -87,7 +87,7 @@ impl Bench {
     }
 }
 
-pub(super) fn tenant(name: &str) -> TenantName {
+pub(crate) fn tenant(name: &str) -> TenantName {
     TenantName::parse(name).unwrap()
 }
 

@@ -244,7 +244,7 @@ impl Store for ModelStore {
         Box::pin(BroadcastStream::new(hints).map(|_| ()))
     }
 
-    async fn incarnation(&self) -> Result<String, StoreError> {
+    async fn incarnation(&self, _tenant: &TenantName) -> Result<String, StoreError> {
         Ok("model".into())
     }
 }

@@ -142,7 +142,11 @@ impl Store for TamperedStore {
         self.inner.changed(tenant)
     }
 
-    async fn incarnation(&self) -> Result<String, StoreError> {
-        self.inner.incarnation().await
+    async fn incarnation(&self, tenant: &TenantName) -> Result<String, StoreError> {
+        self.inner.incarnation(tenant).await
+    }
+
+    async fn replicated(&self, tenant: &TenantName) -> Result<Option<bool>, StoreError> {
+        self.inner.replicated(tenant).await
     }
 }

@@ -7,13 +7,12 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::{
     fault::Fault,
-    layout::{
-        EVENTS, HEADER_KEY, Head, Header, INDEX, META, Meta, RECORDS, RESERVED, event_key, index_key, record_key,
-    },
+    layout::{EVENTS, HEADER_KEY, Header, INDEX, META, Meta, RECORDS, event_key, index_key, record_key},
     lease::{self, Held},
     tenants::time,
 };
 use crate::{
+    adapters::store::format::Head,
     domain::ids::TenantName,
     ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Lease, MOST_FORGOTTEN, Put, Seq},
 };
@@ -257,32 +256,6 @@ fn check_forgotten(up_to: Option<Seq>, meta: Meta) -> Result<(), Fault> {
     let count = (up_to + 1).saturating_sub(meta.first_event());
     if count > MOST_FORGOTTEN {
         return Err(Fault::Refused(format!("{count} events can't be dropped at once, at most {MOST_FORGOTTEN}")));
-    }
-    Ok(())
-}
-
-/// The most bytes of a record's body.
-const MOST_BYTES: usize = 64 * 1024;
-/// The most index rows of a record.
-const MOST_ROWS: usize = 8;
-
-/// Checks what a change must be before it is sent.
-pub(super) fn check(change: &Change) -> Result<(), String> {
-    for put in &change.puts {
-        if put.body.len() > MOST_BYTES {
-            return Err(format!("a record's body has {} bytes, at most {MOST_BYTES} are kept", put.body.len()));
-        }
-        if put.indexes.len() > MOST_ROWS {
-            return Err(format!("a record has {} index rows, at most {MOST_ROWS} are kept", put.indexes.len()));
-        }
-    }
-    let mut keys: Vec<Key> = change.puts.iter().map(|put| put.key).chain(change.drops.iter().copied()).collect();
-    if keys.iter().any(|key| key.kind == RESERVED) {
-        return Err(format!("records of kind {} are the store's own", RESERVED.0));
-    }
-    keys.sort_unstable();
-    if keys.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err("a change names the same record twice".to_owned());
     }
     Ok(())
 }

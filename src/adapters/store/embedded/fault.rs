@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::ports::store::StoreError;
+use crate::{adapters::store::format::Unreadable, ports::store::StoreError};
 
 /// The database failed, or holds what can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,12 @@ macro_rules! from_database {
         })*
     };
 }
+impl From<Unreadable> for Fault {
+    fn from(Unreadable(text): Unreadable) -> Self {
+        Self::Unreadable(text)
+    }
+}
+
 from_database!(StorageError, TableError, TransactionError, CommitError, DatabaseError, CompactionError);
 
 /// Calls into the database. On pages with flipped bits it may panic; that is an error like any other here.

@@ -3,13 +3,16 @@
 //! Every key begins with `tenant ‖ 0`: a tenant's name has no zero byte, so no tenant is a prefix of another.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 use redb::TableDefinition;
 
 use super::fault::Fault;
 use crate::{
+    adapters::store::{
+        bounds::RESERVED,
+        format::{Input, KEY_BYTES, cut_off},
+    },
     domain::ids::TenantName,
-    ports::store::{ChangeId, Index, IndexRow, Key, Kind, Record, Seq},
+    ports::store::{Index, IndexRow, Key, Seq},
 };
 
 /// `tenant ‖ 0 ‖ key` to an encoded record.
@@ -23,15 +26,10 @@ pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta
 /// Not a tenant's name: those have no dot.
 pub(super) const HEADER_KEY: &str = ".store";
 
-/// The kind of the store's own records (leases). Changes can't write it.
-pub(super) const RESERVED: Kind = Kind(255);
 /// The layout of the whole file.
 const FILE_FORMAT: u8 = 1;
-/// The layout of one record, in its first byte.
-const RECORD_FORMAT: u8 = 1;
 /// The layout of a tenant's counters.
 const META_FORMAT: u8 = 1;
-const KEY_BYTES: usize = 41;
 
 /// What the file says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,97 +162,7 @@ pub(super) fn index_tail(bytes: &[u8]) -> Result<(u64, Key), Fault> {
 
 /// The number at the end of an event's key.
 pub(super) fn event_seq(bytes: &[u8]) -> Result<Seq, Fault> {
-    bytes.last_chunk().map(|seq| Seq(u64::from_be_bytes(*seq))).ok_or_else(cut_off)
-}
-
-/// A record without its body, and the rows under which it is listed.
-pub(super) struct Head<'a> {
-    pub(super) version: u64,
-    pub(super) live_until: Option<Timestamp>,
-    pub(super) drop_at: Option<Timestamp>,
-    pub(super) last_change: ChangeId,
-    pub(super) rows: Vec<IndexRow>,
-    pub(super) body: &'a [u8],
-}
-
-impl<'a> Head<'a> {
-    /// Times are kept to the microsecond.
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(43 + self.rows.len() * KEY_BYTES + self.body.len());
-        out.push(RECORD_FORMAT);
-        out.extend_from_slice(&self.version.to_be_bytes());
-        out.push(u8::from(self.live_until.is_some()) | u8::from(self.drop_at.is_some()) << 1);
-        for time in [self.live_until, self.drop_at].into_iter().flatten() {
-            out.extend_from_slice(&time.as_microsecond().to_be_bytes());
-        }
-        out.extend_from_slice(&self.last_change.0);
-        out.push(u8::try_from(self.rows.len()).unwrap_or(u8::MAX));
-        for row in self.rows.iter().take(usize::from(u8::MAX)) {
-            out.push(row.index.list);
-            out.extend_from_slice(&row.index.owner);
-            out.extend_from_slice(&row.sort.to_be_bytes());
-        }
-        out.extend_from_slice(self.body);
-        out
-    }
-
-    pub(super) fn decode(bytes: &'a [u8]) -> Result<Self, Fault> {
-        let mut input = Input(bytes);
-        input.format("a record", RECORD_FORMAT)?;
-        let version = u64::from_be_bytes(input.take()?);
-        let [flags] = input.take()?;
-        let live_until = if flags & 1 == 0 { None } else { Some(input.time()?) };
-        let drop_at = if flags & 2 == 0 { None } else { Some(input.time()?) };
-        let last_change = ChangeId(input.take()?);
-        let [count] = input.take()?;
-        let rows = (0..count).map(|_| input.row()).collect::<Result<_, _>>()?;
-        Ok(Self { version, live_until, drop_at, last_change, rows, body: input.0 })
-    }
-
-    pub(super) fn to_record(&self) -> Record {
-        Record {
-            version: self.version,
-            live_until: self.live_until,
-            drop_at: self.drop_at,
-            last_change: self.last_change,
-            body: self.body.to_vec(),
-        }
-    }
-}
-
-fn cut_off() -> Fault {
-    Fault::Unreadable("an entry is cut off".to_owned())
-}
-
-/// Bytes still to be read.
-struct Input<'a>(&'a [u8]);
-
-impl Input<'_> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
-        let (head, rest) = self.0.split_first_chunk().ok_or_else(cut_off)?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    fn format(&mut self, what: &str, known: u8) -> Result<(), Fault> {
-        let [format] = self.take()?;
-        if format == known {
-            return Ok(());
-        }
-        Err(Fault::Unreadable(format!("{what} has format {format}; this version reads format {known}")))
-    }
-
-    fn time(&mut self) -> Result<Timestamp, Fault> {
-        let micros = i64::from_be_bytes(self.take()?);
-        Timestamp::from_microsecond(micros)
-            .map_err(|_| Fault::Unreadable("a record has a time that does not exist".to_owned()))
-    }
-
-    fn row(&mut self) -> Result<IndexRow, Fault> {
-        let [list] = self.take()?;
-        let index = Index { list, owner: self.take()? };
-        Ok(IndexRow { index, sort: u64::from_be_bytes(self.take()?) })
-    }
+    bytes.last_chunk().map(|seq| Seq(u64::from_be_bytes(*seq))).ok_or_else(|| cut_off().into())
 }
 
 #[cfg(test)]

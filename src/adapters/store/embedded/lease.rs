@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    fault::Fault,
-    layout::{Head, RESERVED},
+use super::fault::Fault;
+use crate::{
+    adapters::store::{bounds::RESERVED, format::Head},
+    domain::ids::RecordId,
+    ports::store::Key,
 };
-use crate::{domain::ids::RecordId, ports::store::Key};
 
 /// Where the lease of this name is.
 pub(super) fn key(name: &str) -> Key {

@@ -7,17 +7,15 @@ use redb::{ReadTransaction, ReadableTable};
 use super::{
     fault::Fault,
     layout::{
-        EVENTS, HEADER_KEY, Head, Header, INDEX, META, Meta, RECORDS, event_key, event_seq, index_end, index_key,
+        EVENTS, HEADER_KEY, Header, INDEX, META, Meta, RECORDS, event_key, event_seq, index_end, index_key,
         index_start, index_tail, record_key,
     },
 };
 use crate::{
+    adapters::store::{bounds::MOST_LISTED, format::Head},
     domain::ids::TenantName,
     ports::store::{Index, IndexRow, Key, Page, Record, Seq, Stored},
 };
-
-/// The most rows of a page.
-const MOST: usize = 1000;
 
 /// Those of the records that exist.
 pub(super) fn records(txn: &ReadTransaction, tenant: &TenantName, keys: &[Key]) -> Result<HashMap<Key, Record>, Fault> {
@@ -39,7 +37,7 @@ pub(super) struct Found {
 
 /// A page of an index.
 pub(super) fn list(txn: &ReadTransaction, tenant: &TenantName, index: Index, page: Page) -> Result<Found, Fault> {
-    let limit = page.limit.clamp(1, MOST);
+    let limit = page.limit.clamp(1, MOST_LISTED);
     let start = match page.after {
         Some((sort, key)) => Bound::Excluded(index_key(tenant, IndexRow { index, sort }, key)),
         None => Bound::Included(index_start(tenant, index, 0)),
@@ -77,7 +75,7 @@ pub(super) fn events(
     let table = txn.open_table(EVENTS)?;
     let range = table.range::<&[u8]>((Bound::Excluded(start.as_slice()), Bound::Included(end.as_slice())))?;
     range
-        .take(limit.clamp(1, MOST))
+        .take(limit.clamp(1, MOST_LISTED))
         .map(|row| {
             let (key, body) = row?;
             Ok(Stored { seq: event_seq(key.value())?, body: body.value().to_vec() })

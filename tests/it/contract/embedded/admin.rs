@@ -84,7 +84,7 @@ async fn status_tells_the_counts() {
     s.store.commit(&tenant("b"), draft().event(b"e").build()).await.unwrap();
     let answer = soon(ask(&s.socket(), &json!({"cmd": "status"}))).await.unwrap();
     let status: Status = serde_json::from_value(answer).unwrap();
-    assert_eq!(status.incarnation, s.store.incarnation().await.unwrap());
+    assert_eq!(status.incarnation, s.store.incarnation(&super::super::stores::tenant("acme")).await.unwrap());
     assert_eq!(status.file_bytes, fs::metadata(s.folder.path().join(DATA_FILE)).unwrap().len());
     assert_eq!(status.time, start());
     let counts: Vec<_> =

@@ -101,7 +101,7 @@ async fn a_failed_sync(media: impl Media) {
     let (store, clock) = rig.store(media, 1 << 20);
     let b = bench(&store, &clock);
     b.done(draft().put(key(1), b"before").event(b"before").build()).await;
-    let incarnation = store.incarnation().await.unwrap();
+    let incarnation = store.incarnation(&super::super::stores::tenant("acme")).await.unwrap();
     rig.fail_open.store(true, SeqCst);
     rig.fail_sync.store(true, SeqCst);
     let doubtful = draft().put(key(2), b"doubtful").event(b"doubtful").build();
@@ -122,7 +122,7 @@ async fn a_failed_sync(media: impl Media) {
     let after = draft().event(b"after").build();
     assert!(matches!(once_available(async || try_commit(&b, &after).await).await, Ok(Committed::Done(_))));
     assert_eq!(b.get(key(1)).await.unwrap().body, b"before");
-    assert_eq!(store.incarnation().await.unwrap(), incarnation);
+    assert_eq!(store.incarnation(&super::super::stores::tenant("acme")).await.unwrap(), incarnation);
     // The same attempt again: done now, and once, whether or not the failed sync had kept it.
     assert!(matches!(try_commit(&b, &doubtful).await, Ok(Committed::Done(_))));
     let mut found = events(&b).await;

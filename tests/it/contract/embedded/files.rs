@@ -39,7 +39,7 @@ async fn a_store_opened_again_knows_everything() {
     b.done(draft().remove(key(3)).build()).await;
     let lease = store.lease(&b.tenant, "seal", "one", ms(60_000)).await.unwrap().unwrap();
     let before = store.read(&b.tenant, &[key(1), key(2)]).await.unwrap();
-    let incarnation = store.incarnation().await.unwrap();
+    let incarnation = store.incarnation(&super::super::stores::tenant("acme")).await.unwrap();
     clock.advance(ms(30_000));
     let shown = b.now().await;
     drop(b);
@@ -50,7 +50,7 @@ async fn a_store_opened_again_knows_everything() {
     let store = Arc::new(open_with(folder.path(), &clock));
     let b = bench(&store, &clock);
     assert_eq!(b.now().await, shown);
-    assert_eq!(store.incarnation().await.unwrap(), incarnation);
+    assert_eq!(store.incarnation(&super::super::stores::tenant("acme")).await.unwrap(), incarnation);
     assert_eq!(store.read(&b.tenant, &[key(1), key(2), key(3)]).await.unwrap().records, before.records);
     assert_eq!(store.list(&b.tenant, index(1), ALL).await.unwrap().rows.len(), 1);
     assert!(store.lease(&b.tenant, "seal", "two", ms(1)).await.unwrap().is_none());
@@ -112,7 +112,13 @@ async fn another_database_has_another_incarnation() {
     for folder in &folders {
         let settings = Settings::new(Place::Folder(folder.path().to_owned()));
         let clock = Arc::new(ManualClock::at(start()));
-        names.push(EmbeddedStore::open(&settings, clock, &entropy).unwrap().incarnation().await.unwrap());
+        names.push(
+            EmbeddedStore::open(&settings, clock, &entropy)
+                .unwrap()
+                .incarnation(&super::super::stores::tenant("acme"))
+                .await
+                .unwrap(),
+        );
     }
     assert_ne!(names[0], names[1]);
 }

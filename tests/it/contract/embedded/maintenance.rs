@@ -66,7 +66,8 @@ async fn a_restored_backup_holds_the_same_under_another_incarnation() {
     assert_eq!((copied.records, copied.events), (41, 42));
     assert_eq!(copied.file_bytes, fs::metadata(&file).unwrap().len());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let (kept, original) = (content(&store).await, store.incarnation().await.unwrap());
+    let (kept, original) =
+        (content(&store).await, store.incarnation(&super::super::stores::tenant("acme")).await.unwrap());
     b.done(draft().remove(key(100)).event(b"after").build()).await;
     let restored = restore(&elsewhere, &file, false, NEW).unwrap();
     assert_eq!((restored.records, restored.events), (41, 42));
@@ -75,7 +76,7 @@ async fn a_restored_backup_holds_the_same_under_another_incarnation() {
     let copy = open_with(&elsewhere, &clock);
     assert_eq!(content(&copy).await, kept);
     let incarnations = [original, copied.incarnation, restored.incarnation.clone()];
-    assert_eq!(copy.incarnation().await.unwrap(), restored.incarnation);
+    assert_eq!(copy.incarnation(&super::super::stores::tenant("acme")).await.unwrap(), restored.incarnation);
     assert!(incarnations.iter().all(|one| incarnations.iter().filter(|other| *other == one).count() == 1));
     // Numbers go on behind those of the copy.
     let change = draft().event(b"next").build();
@@ -207,7 +208,8 @@ async fn a_compacted_store_is_smaller_and_the_same() {
     for n in 0..30 {
         b.done(draft().remove(key(n)).build()).await;
     }
-    let (kept, incarnation) = (content(&store).await, store.incarnation().await.unwrap());
+    let (kept, incarnation) =
+        (content(&store).await, store.incarnation(&super::super::stores::tenant("acme")).await.unwrap());
     let refused = compact(folder.path());
     assert!(matches!(refused, Err(MaintenanceError::Open(OpenError::InUse(_)))), "{refused:?}");
     drop(b);
@@ -216,7 +218,10 @@ async fn a_compacted_store_is_smaller_and_the_same() {
     assert!(done.bytes_after < done.bytes_before, "{done:?}");
     assert_eq!(done.bytes_after, fs::metadata(folder.path().join(DATA_FILE)).unwrap().len());
     let store = open_with(folder.path(), &clock);
-    assert_eq!((content(&store).await, store.incarnation().await.unwrap()), (kept, incarnation));
+    assert_eq!(
+        (content(&store).await, store.incarnation(&super::super::stores::tenant("acme")).await.unwrap()),
+        (kept, incarnation)
+    );
     let nowhere = compact(&folder.path().join("nowhere"));
     assert!(matches!(nowhere, Err(MaintenanceError::Open(OpenError::Io(..)))), "{nowhere:?}");
     assert!(!folder.path().join("nowhere").exists());

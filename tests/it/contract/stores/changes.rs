@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Bench, draft, index, key, ms, soon, tenant};
 
-pub(crate) async fn absent_means_no_record(b: Bench) {
+pub(in crate::contract) async fn absent_means_no_record(b: Bench) {
     let create = || draft().expect(key(1), Expect::Absent).put(key(1), b"a").build();
     b.done(create()).await;
     assert_eq!(b.commit(create()).await, Committed::Conflict(key(1)));
@@ -15,7 +15,7 @@ pub(crate) async fn absent_means_no_record(b: Bench) {
     b.done(create()).await;
 }
 
-pub(crate) async fn a_version_must_be_the_present_one(b: Bench) {
+pub(in crate::contract) async fn a_version_must_be_the_present_one(b: Bench) {
     b.done(draft().put(key(1), b"a").build()).await;
     let first = b.version(key(1)).await;
     let update = |version| draft().expect(key(1), Expect::Version(version)).put(key(1), b"b").build();
@@ -28,7 +28,7 @@ pub(crate) async fn a_version_must_be_the_present_one(b: Bench) {
     assert!(b.get(key(2)).await.is_none());
 }
 
-pub(crate) async fn version_live_ends_at_live_until(b: Bench) {
+pub(in crate::contract) async fn version_live_ends_at_live_until(b: Bench) {
     let end = b.now().await + ms(1000);
     b.done(draft().put_as(key(1), b"mortal", |put| put.live_until = Some(end)).put(key(2), b"immortal").build()).await;
     let (mortal, immortal) = (b.version(key(1)).await, b.version(key(2)).await);
@@ -47,7 +47,7 @@ pub(crate) async fn version_live_ends_at_live_until(b: Bench) {
     b.done(live(2, immortal)).await;
 }
 
-pub(crate) async fn a_record_is_kept_as_it_was_given(b: Bench) {
+pub(in crate::contract) async fn a_record_is_kept_as_it_was_given(b: Bench) {
     let (live, drop) = (b.now().await + ms(5), b.now().await + ms(7));
     let every_byte: Vec<u8> = (0..=255).collect();
     let change = draft()
@@ -69,7 +69,7 @@ pub(crate) async fn a_record_is_kept_as_it_was_given(b: Bench) {
     assert_eq!((record.live_until, record.drop_at, record.last_change), (None, None, id));
 }
 
-pub(crate) async fn all_or_nothing(b: Bench) {
+pub(in crate::contract) async fn all_or_nothing(b: Bench) {
     b.done(draft().put_in(key(1), &[(1, 1)]).event(b"one").build()).await;
     let before = b.get(key(1)).await;
     let refused = draft()
@@ -87,7 +87,7 @@ pub(crate) async fn all_or_nothing(b: Bench) {
     assert_eq!(b.store.list(&b.tenant, index(1), page).await.unwrap().rows.len(), 1);
 }
 
-pub(crate) async fn the_first_conflict_is_named(b: Bench) {
+pub(in crate::contract) async fn the_first_conflict_is_named(b: Bench) {
     b.done(draft().put(key(1), b"").put(key(2), b"").put(key(3), b"").build()).await;
     let change = draft()
         .expect(key(4), Expect::Absent)
@@ -98,7 +98,7 @@ pub(crate) async fn the_first_conflict_is_named(b: Bench) {
     assert_eq!(b.commit(change).await, Committed::Conflict(key(3)));
 }
 
-pub(crate) async fn expectations_see_the_state_before_the_change(b: Bench) {
+pub(in crate::contract) async fn expectations_see_the_state_before_the_change(b: Bench) {
     let own = draft().put(key(1), b"new").expect(key(1), Expect::Absent).build();
     b.done(own).await;
     let version = b.version(key(1)).await;
@@ -108,7 +108,7 @@ pub(crate) async fn expectations_see_the_state_before_the_change(b: Bench) {
     assert!(b.get(key(2)).await.is_some());
 }
 
-pub(crate) async fn versions_are_never_used_again(b: Bench) {
+pub(in crate::contract) async fn versions_are_never_used_again(b: Bench) {
     let mut seen = Vec::new();
     for n in 0..4 {
         b.done(draft().put(key(1), b"a").put(key(2), b"b").build()).await;
@@ -122,12 +122,12 @@ pub(crate) async fn versions_are_never_used_again(b: Bench) {
     assert!(seen.windows(2).all(|pair| pair[0] < pair[1]), "{seen:?}");
 }
 
-pub(crate) async fn dropping_nothing_is_no_error(b: Bench) {
+pub(in crate::contract) async fn dropping_nothing_is_no_error(b: Bench) {
     assert_eq!(b.commit(draft().remove(key(1)).event(b"e").build()).await, Committed::Done(vec![Seq(1)]));
     assert_eq!(b.commit(draft().build()).await, Committed::Done(Vec::new()));
 }
 
-pub(crate) async fn an_attempt_counts_once(b: Bench) {
+pub(in crate::contract) async fn an_attempt_counts_once(b: Bench) {
     let change = draft().put(key(1), b"a").event(b"x").event(b"y").build();
     let first = b.commit(change.clone()).await;
     let record = b.get(key(1)).await;
@@ -141,7 +141,7 @@ pub(crate) async fn an_attempt_counts_once(b: Bench) {
     assert!(b.get(key(1)).await.is_none());
 }
 
-pub(crate) async fn an_attempt_that_failed_stays_failed(b: Bench) {
+pub(in crate::contract) async fn an_attempt_that_failed_stays_failed(b: Bench) {
     b.done(draft().put(key(1), b"a").build()).await;
     let change = draft().expect(key(1), Expect::Absent).put(key(1), b"b").build();
     assert_eq!(b.commit(change.clone()).await, Committed::Conflict(key(1)));
@@ -150,7 +150,7 @@ pub(crate) async fn an_attempt_that_failed_stays_failed(b: Bench) {
     assert!(b.get(key(1)).await.is_none());
 }
 
-pub(crate) async fn bodies_are_bounded(b: Bench) {
+pub(in crate::contract) async fn bodies_are_bounded(b: Bench) {
     let most = vec![7; 64 * 1024];
     b.done(draft().put(key(1), &most).build()).await;
     assert_eq!(b.get(key(1)).await.unwrap().body, most);
@@ -163,7 +163,7 @@ pub(crate) async fn bodies_are_bounded(b: Bench) {
     b.done(draft().put_in(key(2), &rows[..8]).build()).await;
 }
 
-pub(crate) async fn a_record_is_written_once_in_a_change(b: Bench) {
+pub(in crate::contract) async fn a_record_is_written_once_in_a_change(b: Bench) {
     let twice = draft().put(key(1), b"a").put(key(1), b"b").build();
     assert!(b.store.commit(&b.tenant, twice).await.is_err());
     let both = draft().put(key(1), b"a").remove(key(1)).build();
@@ -171,7 +171,7 @@ pub(crate) async fn a_record_is_written_once_in_a_change(b: Bench) {
     assert!(b.get(key(1)).await.is_none());
 }
 
-pub(crate) async fn tenants_do_not_see_each_other(b: Bench) {
+pub(in crate::contract) async fn tenants_do_not_see_each_other(b: Bench) {
     let names = ["a", "a-b", "a-", "ab", "b"].map(tenant);
     for (n, name) in names.iter().enumerate() {
         let change = draft().put_in(key(n as u64), &[(1, n as u64)]).event(name.as_str().as_bytes()).build();
@@ -191,7 +191,7 @@ pub(crate) async fn tenants_do_not_see_each_other(b: Bench) {
     }
 }
 
-pub(crate) async fn hints_follow_commits(b: Bench) {
+pub(in crate::contract) async fn hints_follow_commits(b: Bench) {
     b.done(draft().put(key(1), b"before").build()).await;
     let mut hints = b.store.changed(&b.tenant);
     let mut others = b.store.changed(&tenant("other"));
@@ -203,9 +203,9 @@ pub(crate) async fn hints_follow_commits(b: Bench) {
     soon(others.next()).await.unwrap();
 }
 
-pub(crate) async fn the_incarnation_stays(b: Bench) {
-    let first = b.store.incarnation().await.unwrap();
+pub(in crate::contract) async fn the_incarnation_stays(b: Bench) {
+    let first = b.store.incarnation(&b.tenant).await.unwrap();
     assert!(!first.is_empty());
     b.done(draft().put(key(1), b"a").not_after(Timestamp::MAX).build()).await;
-    assert_eq!(b.store.incarnation().await.unwrap(), first);
+    assert_eq!(b.store.incarnation(&b.tenant).await.unwrap(), first);
 }

@@ -14,7 +14,7 @@ async fn numbers(b: &Bench, after: u64) -> Vec<u64> {
     b.store.events(&b.tenant, Seq(after), 1000).await.unwrap().iter().map(|event| event.seq.0).collect()
 }
 
-pub(crate) async fn old_events_are_dropped_and_the_numbers_go_on(b: Bench) {
+pub(in crate::contract) async fn old_events_are_dropped_and_the_numbers_go_on(b: Bench) {
     b.done(events(5).build()).await;
     b.done(draft().forget(0).build()).await;
     b.done(draft().forget(2).build()).await;
@@ -34,7 +34,7 @@ pub(crate) async fn old_events_are_dropped_and_the_numbers_go_on(b: Bench) {
     assert_eq!(numbers(&b, 0).await, [8]);
 }
 
-pub(crate) async fn dropping_is_part_of_the_change(b: Bench) {
+pub(in crate::contract) async fn dropping_is_part_of_the_change(b: Bench) {
     b.done(events(3).put(key(1), b"a").build()).await;
     let refused = draft().forget(2).expect(key(1), Expect::Absent).event(b"told").build();
     assert_eq!(b.commit(refused).await, Committed::Conflict(key(1)));
@@ -51,7 +51,7 @@ pub(crate) async fn dropping_is_part_of_the_change(b: Bench) {
     assert_eq!(numbers(&b, 0).await, [3, 4]);
 }
 
-pub(crate) async fn what_is_not_there_yet_can_not_be_dropped(b: Bench) {
+pub(in crate::contract) async fn what_is_not_there_yet_can_not_be_dropped(b: Bench) {
     b.done(events(3).build()).await;
     for up_to in [4, 5, u64::MAX] {
         let ahead = events(1).put(key(1), b"a").forget(up_to).build();
@@ -61,7 +61,7 @@ pub(crate) async fn what_is_not_there_yet_can_not_be_dropped(b: Bench) {
     assert!(b.get(key(1)).await.is_none());
 }
 
-pub(crate) async fn a_change_drops_a_bounded_number(b: Bench) {
+pub(in crate::contract) async fn a_change_drops_a_bounded_number(b: Bench) {
     let more = MOST_FORGOTTEN + 1;
     b.done(events(more + 1).build()).await;
     assert!(b.store.commit(&b.tenant, draft().forget(more).put(key(1), b"a").build()).await.is_err());
@@ -72,7 +72,7 @@ pub(crate) async fn a_change_drops_a_bounded_number(b: Bench) {
     assert_eq!(numbers(&b, 0).await, [more + 1]);
 }
 
-pub(crate) async fn a_tenant_drops_its_own(b: Bench) {
+pub(in crate::contract) async fn a_tenant_drops_its_own(b: Bench) {
     b.done(events(3).build()).await;
     let other = tenant("acme-2");
     b.store.commit(&other, events(3).build()).await.unwrap();

@@ -14,7 +14,7 @@ fn places(page: &ListPage) -> Vec<(u64, Key)> {
     page.rows.iter().map(|(sort, key, _)| (*sort, *key)).collect()
 }
 
-pub(crate) async fn rows_come_in_order(b: Bench) {
+pub(in crate::contract) async fn rows_come_in_order(b: Bench) {
     let change = draft()
         .put_in(key(3), &[(1, 20)])
         .put_in(key(2), &[(1, 20)])
@@ -30,7 +30,7 @@ pub(crate) async fn rows_come_in_order(b: Bench) {
     assert_eq!(Some(&found.rows[0].2), b.get(key(4)).await.as_ref());
 }
 
-pub(crate) async fn pages_continue(b: Bench) {
+pub(in crate::contract) async fn pages_continue(b: Bench) {
     for n in 0..7 {
         b.done(draft().put_in(key(n), &[(1, n / 3)]).build()).await;
     }
@@ -55,7 +55,7 @@ pub(crate) async fn pages_continue(b: Bench) {
     assert_eq!(places(&rest), [(1, key(4)), (1, key(5)), (2, key(6))]);
 }
 
-pub(crate) async fn up_to_is_inclusive(b: Bench) {
+pub(in crate::contract) async fn up_to_is_inclusive(b: Bench) {
     for n in 1..=4 {
         b.done(draft().put_in(key(n), &[(1, n * 10)]).build()).await;
     }
@@ -67,7 +67,7 @@ pub(crate) async fn up_to_is_inclusive(b: Bench) {
     assert_eq!(page(&b, 1, behind).await.rows.len(), 0);
 }
 
-pub(crate) async fn a_put_replaces_the_rows(b: Bench) {
+pub(in crate::contract) async fn a_put_replaces_the_rows(b: Bench) {
     b.done(draft().put_in(key(1), &[(1, 1), (1, 2), (2, 3)]).build()).await;
     assert_eq!(places(&page(&b, 1, ALL).await), [(1, key(1)), (2, key(1))]);
     b.done(draft().put_in(key(1), &[(1, 9)]).build()).await;
@@ -80,14 +80,14 @@ pub(crate) async fn a_put_replaces_the_rows(b: Bench) {
     assert_eq!(page(&b, 1, ALL).await.rows.len(), 0);
 }
 
-pub(crate) async fn a_drop_takes_the_rows(b: Bench) {
+pub(in crate::contract) async fn a_drop_takes_the_rows(b: Bench) {
     b.done(draft().put_in(key(1), &[(1, 1), (2, 2)]).put_in(key(2), &[(1, 1)]).build()).await;
     b.done(draft().remove(key(1)).build()).await;
     assert_eq!(places(&page(&b, 1, ALL).await), [(1, key(2))]);
     assert_eq!(page(&b, 2, ALL).await.rows.len(), 0);
 }
 
-pub(crate) async fn owners_and_lists_are_apart(b: Bench) {
+pub(in crate::contract) async fn owners_and_lists_are_apart(b: Bench) {
     let owned = |n: u8| Index { list: 1, owner: [n; 32] };
     for n in 0..3_u8 {
         let row = IndexRow { index: owned(n), sort: u64::MAX };
@@ -101,7 +101,7 @@ pub(crate) async fn owners_and_lists_are_apart(b: Bench) {
     }
 }
 
-pub(crate) async fn a_page_is_bounded(b: Bench) {
+pub(in crate::contract) async fn a_page_is_bounded(b: Bench) {
     let mut change = draft();
     for n in 0..1001 {
         change = change.put_in(key(n), &[(1, n)]).event(b"e");
@@ -114,7 +114,7 @@ pub(crate) async fn a_page_is_bounded(b: Bench) {
     assert_eq!(b.store.events(&b.tenant, Seq(0), 0).await.unwrap().len(), 1);
 }
 
-pub(crate) async fn events_are_numbered_without_gaps(b: Bench) {
+pub(in crate::contract) async fn events_are_numbered_without_gaps(b: Bench) {
     assert_eq!(b.done(draft().event(b"1").event(b"2").build()).await, [Seq(1), Seq(2)]);
     let refused = draft().expect(key(1), super::Expect::Version(1)).event(b"never").build();
     assert_eq!(b.commit(refused).await, Committed::Conflict(key(1)));
@@ -127,7 +127,7 @@ pub(crate) async fn events_are_numbered_without_gaps(b: Bench) {
     assert_eq!(found, [(1, b"1".as_slice()), (2, b"2"), (3, b"3")]);
 }
 
-pub(crate) async fn events_come_in_pages(b: Bench) {
+pub(in crate::contract) async fn events_come_in_pages(b: Bench) {
     for n in 0..5_u8 {
         b.done(draft().event(&[n]).build()).await;
     }

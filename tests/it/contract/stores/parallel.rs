@@ -9,7 +9,7 @@ use super::{Bench, draft, key, soon};
 
 const MANY: u64 = 64;
 
-pub(crate) async fn one_of_many_wins(b: Bench) {
+pub(in crate::contract) async fn one_of_many_wins(b: Bench) {
     b.done(draft().put(key(1), b"free").build()).await;
     let version = b.version(key(1)).await;
     let claim = |n: u64| {
@@ -26,7 +26,7 @@ pub(crate) async fn one_of_many_wins(b: Bench) {
     assert_eq!(b.store.events(&b.tenant, Seq(0), 10).await.unwrap().len(), 1);
 }
 
-pub(crate) async fn numbers_have_no_gaps_under_load(b: Bench) {
+pub(in crate::contract) async fn numbers_have_no_gaps_under_load(b: Bench) {
     let write = |n: u64| {
         let (store, tenant) = (Arc::clone(&b.store), b.tenant.clone());
         tokio::spawn(async move {
@@ -54,7 +54,7 @@ pub(crate) async fn numbers_have_no_gaps_under_load(b: Bench) {
     assert_eq!(versions.len(), keys.len());
 }
 
-pub(crate) async fn no_reader_sees_half_a_change(b: Bench) {
+pub(in crate::contract) async fn no_reader_sees_half_a_change(b: Bench) {
     const ROUNDS: u64 = 40;
     b.done(draft().put(key(1), &[0; 8]).put(key(2), &[0; 8]).build()).await;
     let (store, tenant) = (Arc::clone(&b.store), b.tenant.clone());
@@ -77,7 +77,7 @@ pub(crate) async fn no_reader_sees_half_a_change(b: Bench) {
     soon(reader).await.unwrap();
 }
 
-pub(crate) async fn a_commit_is_seen_by_the_next_read(b: Bench) {
+pub(in crate::contract) async fn a_commit_is_seen_by_the_next_read(b: Bench) {
     let write = |n: u64| {
         let (store, tenant) = (Arc::clone(&b.store), b.tenant.clone());
         tokio::spawn(async move {
@@ -89,7 +89,7 @@ pub(crate) async fn a_commit_is_seen_by_the_next_read(b: Bench) {
     assert!(seen.into_iter().all(Result::unwrap));
 }
 
-pub(crate) async fn the_same_attempt_at_once_counts_once(b: Bench) {
+pub(in crate::contract) async fn the_same_attempt_at_once_counts_once(b: Bench) {
     let change = draft().event(b"once").build();
     let again = |_| {
         let (store, tenant, change) = (Arc::clone(&b.store), b.tenant.clone(), change.clone());

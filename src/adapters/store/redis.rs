@@ -1,0 +1,227 @@
+//! The shared store: many processes over one Redis (standalone, found by sentinels, or a cluster), 6.2 or newer.
+//!
+//! * A commit is one Lua script (`commit.lua`) on one slot: it checks everything before its first write, and after that
+//!   nothing can fail. The results of attempts are kept for 10 s, so that a command that is sent twice counts once.
+//! * A read is one `MGET` with the server's `TIME`, sent together.
+//! * Redis may roll back: after a failover or a power cut the last commits may be gone. Every commit names the run id of
+//!   the server it is meant for, and the tenant's counters name the one on which its epoch was raised last; where they
+//!   differ the commit is refused ([`StoreError::RolledBack`]) until one that raises the epoch was applied.
+//! * No driver re-sends anything behind our back: a link is a connection to one server process, and when it breaks,
+//!   what was under way is `Unknown`.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use redis::Script;
+use tokio_stream::wrappers::WatchStream;
+
+use self::{clock::Times, fault::Fault, keys::Keys, link::Link, servers::Servers, wire::Meta};
+pub use self::{
+    settings::{Address, Dial, Login, Topology},
+    stream::{Trust, TrustError},
+};
+use super::bounds::{self, MOST_LISTED};
+use crate::{
+    domain::ids::TenantName,
+    ports::{
+        clock::Clock,
+        store::{Change, Committed, Index, Key, Lease, ListPage, Page, Seq, Snapshot, Store, StoreError, Stored},
+    },
+};
+
+mod clock;
+mod cluster;
+mod fault;
+mod hints;
+mod keys;
+mod link;
+mod servers;
+mod settings;
+mod stream;
+mod target;
+mod wire;
+
+/// Counters and records; the server's seconds and microseconds.
+type Read = (Vec<Option<Vec<u8>>>, (i64, i64));
+/// Counters; seconds, microseconds; the index's members and their records.
+type Listed = (Option<Vec<u8>>, i64, i64, Vec<Vec<u8>>, Vec<Option<Vec<u8>>>);
+/// Ids, each with its one field.
+type Events = Vec<(String, (Vec<u8>, Vec<u8>))>;
+
+struct Scripts {
+    commit: Script,
+    lease: Script,
+    list: Script,
+}
+
+/// A store on Redis.
+pub struct RedisStore {
+    servers: Arc<Servers>,
+    dial: Arc<Dial>,
+    scripts: Scripts,
+    times: Times,
+    hints: hints::Hints,
+}
+
+/// How long a commit may wait for a replica.
+const REPLICA_WAIT: Duration = Duration::from_millis(200);
+
+impl RedisStore {
+    /// Begins to connect. `instead`: in tests, a clock that is asked instead of the server.
+    pub fn new(topology: Topology, dial: Dial, instead: Option<Arc<dyn Clock>>) -> Self {
+        let dial = Arc::new(dial);
+        Self {
+            servers: Arc::new(Servers::new(topology, &dial)),
+            dial,
+            scripts: Scripts {
+                commit: Script::new(include_str!("redis/commit.lua")),
+                lease: Script::new(include_str!("redis/lease.lua")),
+                list: Script::new(include_str!("redis/list.lua")),
+            },
+            times: Times::new(instead),
+            hints: hints::Hints::new(),
+        }
+    }
+
+    /// Calls the master of the tenant's slot; where the slot has moved, its new one.
+    async fn call<T, F: Future<Output = Result<T, Fault>>>(
+        &self,
+        tenant: &TenantName,
+        send: impl Fn(Arc<Link>) -> F,
+    ) -> Result<T, Fault> {
+        match send(self.servers.link(tenant).await?).await {
+            Err(Fault::Moved(_)) => {
+                self.servers.look_again().await;
+                send(self.servers.link(tenant).await?).await
+            }
+            answered => answered,
+        }
+    }
+
+    fn time_of(&self, tenant: &TenantName, (seconds, micros): (i64, i64), meta: &Meta) -> jiff::Timestamp {
+        wire::time(self.times.now(tenant, seconds.saturating_mul(1_000_000).saturating_add(micros), meta))
+    }
+}
+
+/// Whatever reads has no outcome that could be in doubt.
+fn not_read(fault: Fault) -> StoreError {
+    match fault {
+        Fault::Lost(text) | Fault::Silent(text) => StoreError::Unavailable(text),
+        other => other.into(),
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn read(&self, tenant: &TenantName, keys: &[Key]) -> Result<Snapshot, StoreError> {
+        let names = Keys(tenant);
+        let mut pipe = redis::pipe();
+        let all = std::iter::once(names.counters()).chain(keys.iter().map(|key| names.record(*key)));
+        pipe.cmd("MGET").arg(all.collect::<Vec<_>>()).cmd("TIME");
+        let pipe = &pipe;
+        let read = self.call(tenant, |link| async move {
+            link.call(|mut lane| async move { pipe.query_async::<Read>(&mut lane).await }).await
+        });
+        let (values, time) = read.await.map_err(not_read)?;
+        let mut values = values.into_iter();
+        let meta = Meta::decode(values.next().flatten().as_deref())?;
+        let mut records = std::collections::HashMap::with_capacity(keys.len());
+        for (key, bytes) in keys.iter().zip(values) {
+            if let Some(bytes) = bytes {
+                records.insert(*key, wire::record(&bytes)?);
+            }
+        }
+        Ok(Snapshot { now: self.time_of(tenant, time, &meta), records })
+    }
+
+    async fn commit(&self, tenant: &TenantName, change: Change) -> Result<Committed, StoreError> {
+        bounds::check(&change).map_err(StoreError::Unavailable)?;
+        let (change, script, times) = (&change, &self.scripts.commit, &self.times);
+        let sent = self.call(tenant, |link| async move {
+            if change.begins.as_ref().is_some_and(|line| *line != link.run_id) {
+                return Ok(None);
+            }
+            let call = wire::commit(script, tenant, change, &link.run_id, times.told(tenant));
+            let call = &call;
+            link.call(|mut lane| async move { call.invoke_async(&mut lane).await }).await.map(Some)
+        });
+        match sent.await? {
+            Some(reply) => wire::committed(change, reply),
+            None => Err(StoreError::RolledBack),
+        }
+    }
+
+    async fn list(&self, tenant: &TenantName, index: Index, page: Page) -> Result<ListPage, StoreError> {
+        let limit = page.limit.clamp(1, MOST_LISTED);
+        let call = wire::list(&self.scripts.list, tenant, index, page, limit);
+        let call = &call;
+        let listed = self.call(tenant, |link| async move {
+            link.call(|mut lane| async move { call.invoke_async::<Listed>(&mut lane).await }).await
+        });
+        let (meta, seconds, micros, members, records) = listed.await.map_err(not_read)?;
+        let now = self.time_of(tenant, (seconds, micros), &Meta::decode(meta.as_deref())?);
+        let more = members.len() > limit;
+        let mut rows = Vec::with_capacity(members.len());
+        for (member, bytes) in members.iter().zip(records).take(limit) {
+            let (sort, key) = wire::row(member)?;
+            // Rows are written and dropped with their record: one without is damage, and hides nothing.
+            if let Some(bytes) = bytes {
+                rows.push((sort, key, wire::record(&bytes)?));
+            }
+        }
+        Ok(ListPage { now, rows, more })
+    }
+
+    async fn events(&self, tenant: &TenantName, after: Seq, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        let Some(first) = after.0.checked_add(1) else { return Ok(Vec::new()) };
+        let mut command = redis::cmd("XRANGE");
+        command.arg(Keys(tenant).events()).arg(format!("{first}-0")).arg("+");
+        command.arg("COUNT").arg(limit.clamp(1, MOST_LISTED));
+        let command = &command;
+        let found = self.call(tenant, |link| async move {
+            link.call(|mut lane| async move { command.query_async::<Events>(&mut lane).await }).await
+        });
+        let number = |id: &str| id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).map(Seq);
+        let foreign = |id: String| StoreError::Unreadable(format!("an event has the number {id}"));
+        found
+            .await
+            .map_err(not_read)?
+            .into_iter()
+            .map(|(id, (_, body))| Ok(Stored { seq: number(&id).ok_or_else(|| foreign(id))?, body }))
+            .collect()
+    }
+
+    async fn lease(
+        &self,
+        tenant: &TenantName,
+        name: &str,
+        holder: &str,
+        ttl: SignedDuration,
+    ) -> Result<Option<Lease>, StoreError> {
+        let mut call = self.scripts.lease.prepare_invoke();
+        call.key(Keys(tenant).counters()).key(Keys(tenant).lease(name));
+        self.times.told(tenant).args(&mut call);
+        call.arg(holder).arg(i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX).max(0));
+        let call = &call;
+        let asked = self.call(tenant, |link| async move {
+            link.call(|mut lane| async move { call.invoke_async::<Vec<redis::Value>>(&mut lane).await }).await
+        });
+        wire::lease(&asked.await?)
+    }
+
+    fn changed(&self, tenant: &TenantName) -> crate::ports::store::Hints {
+        Box::pin(WatchStream::from_changes(self.hints.subscribe(tenant, &self.servers, &self.dial)))
+    }
+
+    async fn incarnation(&self, tenant: &TenantName) -> Result<String, StoreError> {
+        Ok(self.servers.link(tenant).await?.run_id.clone())
+    }
+
+    async fn replicated(&self, tenant: &TenantName) -> Result<Option<bool>, StoreError> {
+        let mark = Keys(tenant).mark();
+        let mark = mark.as_slice();
+        let waited = self.call(tenant, |link| async move { link.wait_for_replica(mark, REPLICA_WAIT).await });
+        waited.await.map_err(not_read)
+    }
+}
