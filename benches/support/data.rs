@@ -69,7 +69,8 @@ pub(crate) async fn commit(store: &EmbeddedStore, puts: Vec<Put>, events: &[Even
 /// Fills an empty store: its epoch, the agents' rosters, and `count` delegations, as if begun within the last minute.
 /// They live for two hours, so that none ends under the measurement.
 pub(crate) async fn populate(store: &EmbeddedStore, issuer: &str, count: usize) -> Result<Vec<Pending>, Fault> {
-    let epoch = records::put_epoch(&Epoch { number: 1, incarnation: store.incarnation().await? })?;
+    let tenant = TenantName::default_tenant();
+    let epoch = records::put_epoch(&Epoch { number: 1, incarnation: store.incarnation(&tenant).await? })?;
     commit(store, vec![epoch], &[]).await?;
     let end = SystemClock.now();
     let rosters = (0..AGENTS).map(|number| {
