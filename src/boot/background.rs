@@ -1,11 +1,17 @@
 //! What goes on besides the requests. Each pass is bounded, and safe to repeat and to interrupt.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix_web::web;
 
 use crate::{
-    app::{Services, deliver, reaper, retention::Retention, sealer::Sealer},
+    app::{
+        Services, deliver,
+        epoch::{self, InForce},
+        reaper,
+        retention::Retention,
+        sealer::Sealer,
+    },
     domain::ids::TenantName,
     metrics::Metrics,
     ports::audit_sink::AuditSink,
@@ -16,6 +22,9 @@ use crate::{
 const REAP_EVERY: Duration = Duration::from_secs(5);
 /// Between two tidyings of the rate limiter.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
+
+/// Between two looks whether the store is another one now. It costs nothing while it isn't.
+const EPOCH_EVERY: Duration = Duration::from_millis(200);
 
 /// Between two looks for events to seal or to deliver.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -58,6 +67,50 @@ pub(super) async fn tidy(state: web::Data<AppState>) {
     loop {
         ticks.tick().await;
         state.rate_limit.tidy();
+    }
+}
+
+/// Raises a tenant's epoch as soon as its store may have rolled back, and tells whether the store can be reached.
+pub(super) async fn keep_epochs(services: Arc<Services>, sealer: Arc<Sealer>, metrics: Arc<Metrics>) {
+    let mut ticks = tokio::time::interval(EPOCH_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut known: HashMap<TenantName, InForce> = HashMap::new();
+    loop {
+        ticks.tick().await;
+        let mut up = true;
+        for tenant in services.tenants.keys() {
+            up &= keep_epoch(&services, &sealer, tenant, &mut known).await;
+        }
+        metrics.dependency_up("store", up);
+    }
+}
+
+/// False if the store can't be reached.
+async fn keep_epoch(
+    services: &Services,
+    sealer: &Sealer,
+    tenant: &TenantName,
+    known: &mut HashMap<TenantName, InForce>,
+) -> bool {
+    let Ok(incarnation) = services.store.incarnation(tenant).await else { return false };
+    let last = known.get(tenant);
+    if last.is_some_and(|last| last.incarnation == incarnation) {
+        return true;
+    }
+    let at_least = last.map_or(0, |last| last.number);
+    match epoch::ensure(services, tenant, at_least).await {
+        Ok(in_force) => {
+            known.insert(tenant.clone(), in_force);
+            // A store that has lost everything has lost the key's announcement, too.
+            if let Err(error) = sealer.announce(services, tenant).await {
+                tracing::warn!(%tenant, %error, "the signing key could not be announced");
+            }
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%tenant, %error, "the epoch could not be made sure of; ids are refused until it is");
+            false
+        }
     }
 }
 

@@ -59,6 +59,9 @@ impl From<Reason> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::RolledBack) {
+            return Self::from(Reason::EpochChanged);
+        }
         tracing::warn!(%error, "the store failed a hook");
         Self::from(Reason::StoreUnavailable)
     }
