@@ -48,6 +48,9 @@ pub enum BootError {
     /// The data can't be opened.
     #[error("BEHALF_STORE: {0}")]
     Store(#[from] OpenError),
+    /// The store can't be served from yet.
+    #[error("BEHALF_STORE: {0}")]
+    NotBuilt(&'static str),
     /// The outbound client can't be made.
     #[error("BEHALF_CA_FILE: {0}")]
     HttpClient(#[from] HttpClientError),
@@ -67,6 +70,8 @@ pub enum BootError {
     #[error("{0}")]
     Tls(String),
 }
+
+const NO_REDIS_YET: &str = "the Redis store is not built in yet";
 
 /// The assembled service: everything that runs, and the handles to stop it.
 pub struct Behalf {
@@ -241,6 +246,7 @@ fn open_store(
     let (place, data) = match kind {
         StoreKind::Memory => (Place::Memory, None),
         StoreKind::Embedded(folder) => (Place::Folder(folder.clone()), Some(folder.clone())),
+        StoreKind::Redis(_) => return Err(BootError::NotBuilt(NO_REDIS_YET)),
     };
     let store = EmbeddedStore::open(&embedded::Settings::new(place), clock, entropy)?;
     Ok((Arc::new(store), data))

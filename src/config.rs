@@ -13,25 +13,30 @@ use std::{
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
+pub use audit::{AuditSettings, SinkKind};
 pub use docs::{env_example, markdown_table};
 pub use duration::spell;
 pub use mistakes::{Mistake, Mistakes};
-pub use server::{AuditSettings, BODY_LIMIT, LogFormat, LogSettings, Server, SinkKind, StoreKind, TlsFiles};
+pub use redis::{RedisAddress, RedisSettings, RedisTopology};
+pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectorySettings, HookBearer, HookCallers, Tenant, UserTypes,
 };
 
 use crate::domain::ids::TenantName;
+use audit::Writers;
 use mistakes::{Findings, Read, Recorded, fault};
 use reader::Reader;
 use settings::Scope;
 use source::Sources;
 
+mod audit;
 mod docs;
 mod duration;
 mod mistakes;
 mod parse;
 mod reader;
+mod redis;
 mod rules;
 mod server;
 mod settings;
@@ -94,11 +99,16 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
     let mut reader = Reader::new(sources, found);
     let server = server::server(&mut reader);
     let log = server::log(&mut reader);
-    let store = server::store(&mut reader);
-    let audit = server::audit(&mut reader);
+    let url = server::store_url(&mut reader);
+    let writers = url.as_deref().map_or(Writers::One, redis::writers);
+    let store = url.and_then(|url| server::store(&mut reader, &url));
+    let audit = audit::audit(&mut reader, writers);
     let ca_file = server::ca_file(&mut reader);
     let metrics = server::metrics(&mut reader);
     let tenants = tenants(sources, found);
+    if let (Ok(store), Ok(tenants)) = (&store, &tenants) {
+        redis::warn_if_slow(store, tenants, found);
+    }
     Ok(Config {
         server: server?,
         log: log?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Behalf, audit, tenant, trail};
+use super::{Behalf, NO_REDIS_YET, audit, tenant, trail};
 use crate::{
     adapters::{
         http_client,
@@ -51,7 +51,7 @@ impl Behalf {
         }
         let data = match &config.store {
             StoreKind::Embedded(folder) => Some(folder.as_path()),
-            StoreKind::Memory => None,
+            StoreKind::Memory | StoreKind::Redis(_) => None,
         };
         preview.note("signing key", audit::signing_key(&config.audit, data));
         preview.note("audit sink", audit::sink_is_there(&config.audit));
@@ -91,7 +91,11 @@ async fn issuer(name: &TenantName, settings: &config::Tenant, parts: &tenant::Pa
 }
 
 async fn store(kind: &StoreKind, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<String, String> {
-    let StoreKind::Embedded(folder) = kind else { return Ok("in memory".to_owned()) };
+    let folder = match kind {
+        StoreKind::Embedded(folder) => folder,
+        StoreKind::Memory => return Ok("in memory".to_owned()),
+        StoreKind::Redis(_) => return Err(NO_REDIS_YET.to_owned()),
+    };
     let shown = folder.display();
     if !folder.exists() {
         return Ok(format!("{shown} will be made"));

@@ -22,7 +22,11 @@ pub(super) async fn growth(
     clock: Arc<dyn Clock>,
     entropy: &dyn Entropy,
 ) -> Result<Option<Growth>, String> {
-    let StoreKind::Embedded(folder) = kind else { return Ok(None) };
+    let folder = match kind {
+        StoreKind::Embedded(folder) => folder,
+        StoreKind::Memory => return Ok(None),
+        StoreKind::Redis(_) => return Err(super::NO_REDIS_YET.to_owned()),
+    };
     if !folder.exists() {
         return Ok(None);
     }

@@ -158,6 +158,7 @@ fn key(data: Option<PathBuf>) -> ExitCode {
                 (None, StoreKind::Memory) => {
                     return fail(&"with BEHALF_STORE=memory the key is made anew at each start");
                 }
+                (None, StoreKind::Redis(_)) => return fail(&"BEHALF_SIGNING_KEY_FILE is missing"),
             },
         },
     };

@@ -114,6 +114,7 @@ pub(super) fn named_folder(data: Option<PathBuf>) -> Result<PathBuf, String> {
     match Config::from_process().map_err(|mistakes| mistakes.to_string())?.store {
         StoreKind::Embedded(folder) => Ok(folder),
         StoreKind::Memory => Err("BEHALF_STORE is `memory`: there is nothing to look at from outside".to_owned()),
+        StoreKind::Redis(_) => Err("BEHALF_STORE is Redis: there is no folder to look at".to_owned()),
     }
 }
 

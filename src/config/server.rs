@@ -11,10 +11,12 @@ use std::{
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    duration::{duration, duration_within},
+    audit::Writers,
+    duration::duration_within,
     mistakes::{Fault, Read, fault},
     parse,
     reader::{Origin, Reader},
+    redis::{self, RedisSettings},
     settings,
 };
 
@@ -68,36 +70,14 @@ pub struct LogSettings {
 }
 
 /// Where records are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum StoreKind {
     /// In this directory.
     Embedded(PathBuf),
     /// In memory, until the process ends.
     Memory,
-}
-
-/// What happens to the sealed audit trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditSettings {
-    /// The key that signs; `None`: one beside the data.
-    pub signing_key: Option<PathBuf>,
-    /// The key that signed before.
-    pub former_key: Option<PathBuf>,
-    /// Where sealed entries go besides the store.
-    pub sink: SinkKind,
-    /// How long the store keeps entries that a durable sink has.
-    pub keep: Duration,
-}
-
-/// Where sealed entries go besides the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SinkKind {
-    /// Nowhere.
-    Off,
-    /// Standard output, among the log's lines.
-    Stdout,
-    /// A file of JSON lines.
-    File(PathBuf),
+    /// In Redis, for many processes.
+    Redis(Box<RedisSettings>),
 }
 
 pub(super) fn server(r: &mut Reader<'_>) -> Read<Server> {
@@ -177,45 +157,26 @@ fn filter(text: &str) -> Result<String, Fault> {
     }
 }
 
-pub(super) fn store(r: &mut Reader<'_>) -> Read<StoreKind> {
-    let dir = r.sources.dir.clone();
-    r.value(&settings::STORE, |text| match text.split_once(':') {
-        None if text == "memory" => Ok(StoreKind::Memory),
-        Some(("embedded", path)) if !path.is_empty() => Ok(StoreKind::Embedded(dir.join(path))),
-        Some(("redis" | "rediss" | "redis+sentinel" | "redis+cluster", _)) => {
-            let remedy = "use `embedded:<directory>`, on one machine, until then";
-            Err(fault("Redis as the store comes with a later version", remedy))
-        }
-        // A URL may hold a password.
-        _ => Err(fault("names no store", "give `embedded:<directory>` or `memory`")),
-    })
+/// What names the store; [`store`] says what it means.
+pub(super) fn store_url(r: &mut Reader<'_>) -> Read<String> {
+    r.value(&settings::STORE, |text| Ok(text.to_owned()))
 }
 
-pub(super) fn audit(r: &mut Reader<'_>) -> Read<AuditSettings> {
-    let dir = r.sources.dir.clone();
-    let signing_key = r.existing_file(&settings::SIGNING_KEY);
-    let former_key = r.existing_file(&settings::FORMER_KEY);
-    let sink = r.value(&settings::AUDIT_SINK, |text| match text.split_once(':') {
-        None if text == "off" => Ok(SinkKind::Off),
-        None if text == "stdout" => Ok(SinkKind::Stdout),
-        Some(("file", path)) if !path.is_empty() => Ok(SinkKind::File(dir.join(path))),
-        _ => Err(fault("names no sink", "give `off`, `stdout` or `file:<path>`")),
-    });
-    let keep = r.value(&settings::AUDIT_KEEP, keep);
-    Ok(AuditSettings { signing_key: signing_key?, former_key: former_key?, sink: sink?, keep: keep? })
-}
-
-/// The shortest time for which entries are kept.
-const LEAST_KEPT: Duration = Duration::from_hours(1);
-
-fn keep(text: &str) -> Result<Duration, Fault> {
-    let keep = duration(text)?;
-    if keep < LEAST_KEPT {
-        let remedy = "give at least `1h`: entries that go sooner than somebody fetches the checkpoint they go with \
-                      can't be tied to what is left";
-        return Err(fault(format!("`{text}` is too short"), remedy));
+pub(super) fn store(r: &mut Reader<'_>, url: &str) -> Read<StoreKind> {
+    if redis::writers(url) == Writers::Many {
+        return redis::redis(r, url).map(|settings| StoreKind::Redis(Box::new(settings)));
     }
-    Ok(keep)
+    redis::warn_if_given(r);
+    match url.split_once(':') {
+        None if url == "memory" => Ok(StoreKind::Memory),
+        Some(("embedded", path)) if !path.is_empty() => Ok(StoreKind::Embedded(r.sources.dir.join(path))),
+        // A URL may hold a password.
+        _ => {
+            let remedy = "give `embedded:<directory>`, `memory`, `redis://…`, `rediss://…`, `redis-sentinel://…` or \
+                          `redis-cluster://…`";
+            Err(r.wrong(&settings::STORE, fault("names no store", remedy)))
+        }
+    }
 }
 
 pub(super) fn ca_file(r: &mut Reader<'_>) -> Read<Option<PathBuf>> {

@@ -116,19 +116,37 @@ settings! {
     }
     Process "Store and outbound calls" {
         STORE = setting("store.url", "BEHALF_STORE", "embedded:./data",
-            "`embedded:<directory>`, or `memory`, which forgets everything at the end");
+            "`embedded:<directory>`; `memory`, which forgets everything at the end; `redis://[user@]host[:6379][/db]`, with TLS `rediss://…`; `redis-sentinel://[user@]host[:26379],host2/<master-name>[/db][?tls=true]`; `redis-cluster://[user@]host[:6379],host2[?tls=true]`");
         CA_FILE = setting("outbound.ca_file", "BEHALF_CA_FILE", "",
             "PEM certificates to trust besides the system's, for calls to issuers and directories");
     }
+    Process "Redis, if it is the store" {
+        REDIS_USERNAME = setting("store.redis.username", "BEHALF_REDIS_USERNAME", "",
+            "ACL user, if the URL names none; by default Redis' default user");
+        REDIS_PASSWORD = setting("store.redis.password", "BEHALF_REDIS_PASSWORD", "",
+            "The user's password; never in the URL").secret();
+        REDIS_SENTINEL_USERNAME = setting("store.redis.sentinel_username", "BEHALF_REDIS_SENTINEL_USERNAME", "",
+            "ACL user at the sentinels");
+        REDIS_SENTINEL_PASSWORD = setting("store.redis.sentinel_password", "BEHALF_REDIS_SENTINEL_PASSWORD", "",
+            "That user's password").secret();
+        REDIS_CLIENT_NAME = setting("store.redis.client_name", "BEHALF_REDIS_CLIENT_NAME", "behalf",
+            "What `CLIENT LIST` calls the connections");
+        REDIS_CONNECTIONS = setting("store.redis.connections", "BEHALF_REDIS_CONNECTIONS", "1",
+            "Connections of a process to each server: 1 to 16");
+        REDIS_CONNECT_TIMEOUT = setting("store.redis.connect_timeout", "BEHALF_REDIS_CONNECT_TIMEOUT", "1s",
+            "How long a connection may take to come about: 50ms to 30s");
+        REDIS_RESPONSE_TIMEOUT = setting("store.redis.response_timeout", "BEHALF_REDIS_RESPONSE_TIMEOUT", "500ms",
+            "How long an answer may take: 50ms to 30s; no more than BEHALF_BUDGET_COMMIT makes sense");
+    }
     Process "Audit trail" {
         SIGNING_KEY = setting("audit.signing_key_file", "BEHALF_SIGNING_KEY_FILE", "",
-            "Ed25519 private key, PKCS#8, that signs checkpoints; by default one is made in the store's directory");
+            "Ed25519 private key, PKCS#8, that signs checkpoints; by default one is made in the store's directory. Required with Redis, the same for all replicas");
         FORMER_KEY = setting("audit.previous_signing_key_file", "BEHALF_SIGNING_KEY_PREVIOUS_FILE", "",
             "The key before it, which signs the change of keys; not needed any more after the first start");
         AUDIT_SINK = setting("audit.sink", "BEHALF_AUDIT_SINK", "off",
-            "Where sealed entries go besides the store: `off`, `stdout`, or `file:<path>`");
+            "Where sealed entries go besides the store: `off`, `stdout`, or, but with Redis, `file:<path>`");
         AUDIT_KEEP = setting("audit.keep", "BEHALF_AUDIT_KEEP", "90d",
-            "How long the store keeps entries that such a file has; at least 1h. Without a file it keeps them all");
+            "How long the store keeps entries that such a file has; at least 1h. Without a file it keeps them all. By default 7d with Redis");
     }
     Tenant "Identity provider" {
         DIALECT = setting("dialect", "BEHALF_DIALECT", "okta", "Whose hook it is: okta");

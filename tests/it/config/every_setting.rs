@@ -57,12 +57,21 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_BUDGET_COMMIT", "tenants.default.budgets.commit", "345ms", "commit: 345ms"),
 ];
 
-/// Settings whose effect other tests of this module show: secrets, pairs, words with one value.
+/// Settings whose effect other tests of this module show: secrets, pairs, words with one value, what goes with
+/// Redis.
 const ELSEWHERE: &[&str] = &[
     "BEHALF_CONFIG",
     "BEHALF_ENV",
     "BEHALF_TLS_CERT_FILE",
     "BEHALF_TLS_KEY_FILE",
+    "BEHALF_REDIS_USERNAME",
+    "BEHALF_REDIS_PASSWORD",
+    "BEHALF_REDIS_SENTINEL_USERNAME",
+    "BEHALF_REDIS_SENTINEL_PASSWORD",
+    "BEHALF_REDIS_CLIENT_NAME",
+    "BEHALF_REDIS_CONNECTIONS",
+    "BEHALF_REDIS_CONNECT_TIMEOUT",
+    "BEHALF_REDIS_RESPONSE_TIMEOUT",
     "BEHALF_DIALECT",
     "BEHALF_DIRECTORY",
     "BEHALF_HOOK_SECRET",

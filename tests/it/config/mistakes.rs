@@ -73,7 +73,8 @@ fn all_mistakes_come_at_once_one_per_line() {
         "BEHALF_WORKERS (key `server.workers`)",
         "BEHALF_LOG_LEVEL or LOG_LEVEL (key `log.level`): `loud` is unknown",
         "BEHALF_LOG (key `log.filter`)",
-        "BEHALF_STORE (key `store.url`): Redis as the store comes with a later version",
+        "BEHALF_STORE (key `store.url`): holds a password; put it into BEHALF_REDIS_PASSWORD",
+        "BEHALF_SIGNING_KEY_FILE (key `audit.signing_key_file`): is missing: with Redis",
         "BEHALF_CA_FILE (key `outbound.ca_file`)",
         "BEHALF_METRICS (key `metrics.enabled`)",
         "BEHALF_ISUER: is no setting; did you mean `BEHALF_ISSUER`",
@@ -209,14 +210,11 @@ fn the_hook_can_be_opened_by_a_bearer_token_alone() {
 }
 
 #[test]
-fn stores_that_come_later_say_so() {
-    assert_eq!(Case::least().var("BEHALF_STORE", "memory").ok().store, StoreKind::Memory);
-    for url in ["redis://r", "rediss://r"] {
-        Case::least().var("BEHALF_STORE", url).refused(&["comes with a later version", "embedded:<directory>"]);
-    }
-    for url in ["embedded:", "postgres://u:hunter2@p", "disk"] {
+fn what_names_no_store_is_refused_and_not_shown() {
+    assert!(matches!(Case::least().var("BEHALF_STORE", "memory").ok().store, StoreKind::Memory));
+    for url in ["embedded:", "postgres://u:hunter2@p", "redis+sentinel://:hunter2@r", "redis:hunter2@r", "disk"] {
         let case = Case::least().var("BEHALF_STORE", url);
-        case.refused(&["names no store"]);
+        case.refused(&["BEHALF_STORE (key `store.url`): names no store", "give `embedded:<directory>`, `memory`"]);
         assert!(!case.mistakes()[0].contains("hunter2"));
     }
 }
