@@ -3,12 +3,13 @@
 mod audit;
 mod background;
 mod preview;
+mod store;
 mod tenant;
 mod trail;
 
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
-pub use self::preview::Preview;
+pub use self::{preview::Preview, store::Kept};
 use actix_web::{HttpServer, dev::Server, web};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -17,12 +18,13 @@ use crate::{
         directory::embedded::EmbeddedDirectory,
         http_client::{self, HttpClientError},
         store::{
-            embedded::{self, EmbeddedStore, OpenError, Place, admin},
+            embedded::{OpenError, admin},
+            redis::TrustError,
             timed::Timed,
         },
     },
     app::{Services, answer_hook::UnknownIds, epoch, error::AppError, retention::Retention, sealer::Sealer},
-    config::{Config, StoreKind},
+    config::Config,
     domain::ids::TenantName,
     metrics::Metrics,
     policy::Pipeline,
@@ -30,7 +32,7 @@ use crate::{
         audit_sink::AuditSink,
         clock::Clock,
         entropy::{self, Entropy},
-        store::Store,
+        store::{Store, StoreError},
     },
     web::{
         app::app,
@@ -48,9 +50,12 @@ pub enum BootError {
     /// The data can't be opened.
     #[error("BEHALF_STORE: {0}")]
     Store(#[from] OpenError),
-    /// The store can't be served from yet.
+    /// Redis can't be spoken to with TLS.
+    #[error("{0}")]
+    Trust(#[from] TrustError),
+    /// The store doesn't answer, or not as it should.
     #[error("BEHALF_STORE: {0}")]
-    NotBuilt(&'static str),
+    StoreAway(StoreError),
     /// The outbound client can't be made.
     #[error("BEHALF_CA_FILE: {0}")]
     HttpClient(#[from] HttpClientError),
@@ -71,20 +76,17 @@ pub enum BootError {
     Tls(String),
 }
 
-const NO_REDIS_YET: &str = "the Redis store is not built in yet";
-
 /// The assembled service: everything that runs, and the handles to stop it.
 pub struct Behalf {
     /// What the handlers work with.
     pub state: web::Data<AppState>,
-    /// The store itself, for its clock and its end.
-    pub store: Arc<EmbeddedStore>,
+    /// The store itself, for its end and for what only its kind can do.
+    pub store: Kept,
     /// Seals the audit trail.
     pub sealer: Arc<Sealer>,
     sink: Option<Arc<dyn AuditSink>>,
     retention: Retention,
     directories: Vec<(Arc<EmbeddedDirectory>, std::time::Duration)>,
-    data: Option<PathBuf>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -99,8 +101,8 @@ impl Behalf {
     ) -> Result<Self, BootError> {
         let metrics = Arc::new(Metrics::default());
         let http = http_client::build(config.ca_file.as_deref())?;
-        let (store, data) = open_store(&config.store, Arc::clone(&clock), &*entropy)?;
-        let timed: Arc<dyn Store> = Arc::new(Timed::new(Arc::clone(&store), Arc::clone(&metrics)));
+        let store = store::open(&config.store, config.ca_file.as_deref(), Arc::clone(&clock), &entropy)?;
+        let timed: Arc<dyn Store> = Arc::new(Timed::new(store.port(), Arc::clone(&metrics)));
         let parts = tenant::Parts { http, metrics: &metrics, clock: &clock, entropy: &entropy, store: &timed };
         let (mut doors, mut tenants, mut directories) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, settings) in &config.tenants {
@@ -109,7 +111,7 @@ impl Behalf {
             directories.push((directory, settings.directory.reload));
             doors.insert(name.clone(), Arc::new(door));
         }
-        let sealer = Arc::new(audit::sealer(&config.audit, data.as_deref(), &*entropy)?);
+        let sealer = Arc::new(audit::sealer(&config.audit, store.folder().map(PathBuf::as_path), &*entropy)?);
         let tracker = TaskTracker::new();
         let services = Services {
             store: timed,
@@ -122,13 +124,14 @@ impl Behalf {
             unknown_ids: UnknownIds::default(),
         };
         for name in services.tenants.keys() {
-            epoch::ensure(&services, name).await?;
+            services.store.incarnation(name).await.map_err(BootError::StoreAway)?;
+            epoch::ensure(&services, name, 0).await?;
             sealer.announce(&services, name).await?;
         }
         let state = web::Data::new(state(config, Arc::new(services), doors, metrics));
         let (sink, stop) = (audit::sink(&config.audit), CancellationToken::new());
         let retention = audit::retention(&config.audit, sink.as_deref());
-        Ok(Self { state, store, sealer, sink, retention, directories, data, stop, tracker })
+        Ok(Self { state, store, sealer, sink, retention, directories, stop, tracker })
     }
 
     /// Binds, and starts the background work. The server runs once it is awaited; it leaves signals to the caller.
@@ -153,6 +156,11 @@ impl Behalf {
         let state = &self.state;
         self.spawn(background::reap(Arc::clone(&state.services), Arc::clone(&state.metrics)));
         self.spawn(background::tidy(state.clone()));
+        self.spawn(background::keep_epochs(
+            Arc::clone(&state.services),
+            Arc::clone(&self.sealer),
+            Arc::clone(&state.metrics),
+        ));
         self.spawn(background::seal(Arc::clone(&state.services), Arc::clone(&self.sealer)));
         if let Some(sink) = &self.sink {
             let (services, sealer) = (Arc::clone(&state.services), Arc::clone(&self.sealer));
@@ -162,8 +170,8 @@ impl Behalf {
         for (directory, period) in &self.directories {
             self.spawn(directory.watch(*period));
         }
-        if let Some(data) = &self.data {
-            let (path, store, stop) = (data.join(admin::SOCKET), Arc::clone(&self.store), self.stop.clone());
+        if let (Some(data), Some(store)) = (self.store.folder(), self.store.embedded()) {
+            let (path, store, stop) = (data.join(admin::SOCKET), Arc::clone(store), self.stop.clone());
             self.tracker.spawn(async move {
                 if let Err(error) = admin::serve(&path, store, stop).await {
                     tracing::error!(path = %path.display(), %error, "the admin socket is not served");
@@ -235,19 +243,4 @@ fn state(
         routes: RouteTable::of(&document),
         readiness: Arc::new(Readiness::default()),
     }
-}
-
-/// The store, and the folder it lies in.
-fn open_store(
-    kind: &StoreKind,
-    clock: Arc<dyn Clock>,
-    entropy: &dyn Entropy,
-) -> Result<(Arc<EmbeddedStore>, Option<PathBuf>), BootError> {
-    let (place, data) = match kind {
-        StoreKind::Memory => (Place::Memory, None),
-        StoreKind::Embedded(folder) => (Place::Folder(folder.clone()), Some(folder.clone())),
-        StoreKind::Redis(_) => return Err(BootError::NotBuilt(NO_REDIS_YET)),
-    };
-    let store = EmbeddedStore::open(&embedded::Settings::new(place), clock, entropy)?;
-    Ok((Arc::new(store), data))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Behalf, NO_REDIS_YET, audit, tenant, trail};
+use super::{Behalf, audit, tenant, trail};
 use crate::{
     adapters::{
         http_client,
@@ -94,7 +94,7 @@ async fn store(kind: &StoreKind, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -
     let folder = match kind {
         StoreKind::Embedded(folder) => folder,
         StoreKind::Memory => return Ok("in memory".to_owned()),
-        StoreKind::Redis(_) => return Err(NO_REDIS_YET.to_owned()),
+        StoreKind::Redis(_) => return Ok("not looked at yet".to_owned()),
     };
     let shown = folder.display();
     if !folder.exists() {

@@ -24,8 +24,7 @@ pub(super) async fn growth(
 ) -> Result<Option<Growth>, String> {
     let folder = match kind {
         StoreKind::Embedded(folder) => folder,
-        StoreKind::Memory => return Ok(None),
-        StoreKind::Redis(_) => return Err(super::NO_REDIS_YET.to_owned()),
+        StoreKind::Memory | StoreKind::Redis(_) => return Ok(None),
     };
     if !folder.exists() {
         return Ok(None);

@@ -197,7 +197,7 @@ impl TestApp {
             unknown_ids: UnknownIds::default(),
         });
         for name in tenants.keys() {
-            epoch::ensure(&services, name).await.unwrap();
+            epoch::ensure(&services, name, 0).await.unwrap();
         }
         let door = |tenant: &Arc<Tenant>| {
             Arc::new(Door {
