@@ -189,8 +189,11 @@ fn configuration(folder: &str, kind: &str, port: u16, options: Options<'_>) -> S
     }
     lines.extend(if kind == "sentinel" { &[] } else { DEFAULTS });
     lines.extend(options);
-    let quoted = |value| if value == "" { "\"\"" } else { value };
-    lines.iter().map(|(name, value)| [name, " ", quoted(value), "\n"].concat()).collect()
+    let line = |(name, value): &(&str, &str)| match *value {
+        "" => format!("{name} \"\"\n"),
+        value => format!("{name} {value}\n"),
+    };
+    lines.iter().map(line).collect()
 }
 
 /// Of the tests' own authority: `ca.pem`, and `server.pem` and `server.key` for 127.0.0.1.
