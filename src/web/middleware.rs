@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{rate_limit::Budget, state::AppState};
-use crate::domain::ids::plain_text;
+use crate::domain::{hex::hex, ids::plain_text};
 
 /// Longest request id that is taken over from the caller.
 const MOST: usize = 128;
@@ -52,7 +52,8 @@ impl RequestIds {
     }
 
     fn next(&self) -> String {
-        format!("{:016x}{:016x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+        let (process, next) = (self.process.to_be_bytes(), self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        hex([process, next].as_flattened())
     }
 }
 
@@ -63,7 +64,7 @@ pub async fn around<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<B>, Error> {
     let started = Instant::now();
     let state = request.app_data::<web::Data<AppState>>().cloned();
-    let id = request_id(&request, state.as_ref().map(web::Data::get_ref));
+    let id = id_for(request.headers(), state.as_ref().map(web::Data::get_ref));
     request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::debug_span!("request", id = %id);
     let mut response = next.call(request).instrument(span).await?;
@@ -76,20 +77,26 @@ pub async fn around<B: MessageBody + 'static>(
     Ok(response)
 }
 
-fn request_id(request: &ServiceRequest, state: Option<&AppState>) -> String {
-    let given = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
+/// The id that the caller gave, if it can be taken, or a new one.
+pub fn id_for(headers: &HeaderMap, state: Option<&AppState>) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok());
     if let Some(id) = given.and_then(|id| plain_text(id, MOST).ok()) {
         return id.to_owned();
     }
     state.map(|state| state.request_ids.next()).unwrap_or_default()
 }
 
-fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Option<Budget>) {
+/// What every answer has, also that to a hook.
+pub fn mark(headers: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Option<Budget>) {
+    mark(headers, id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     if let Some(budget) = budget {
