@@ -48,9 +48,11 @@ pub fn app(
         .default_service(web::to(unknown_route))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(from_fn(around))
-        .wrap_fn(|request, others| match hooks::is_plain(&request) {
-            true => Either::Left(hooks::straight(request)),
-            false => Either::Right(others.call(request).map_ok(ServiceResponse::map_into_right_body)),
+        .wrap_fn(|request, others| {
+            if hooks::is_plain(&request) {
+                return Either::Left(hooks::straight(request));
+            }
+            Either::Right(others.call(request).map_ok(ServiceResponse::map_into_right_body))
         })
 }
 
