@@ -210,3 +210,20 @@ async fn an_account_of_another_type_gets_no_agents() {
     let answer = app.post("/delegator/delegation", "bob", &json!({"op": "ACTIVATE"})).await;
     assert_eq!(answer.status, 403, "{}", answer.text);
 }
+
+#[actix_web::test]
+async fn a_grant_that_no_list_shows_yet_is_removed_by_id() {
+    let app = TestApp::new().await;
+    app.directory.freeze_lists();
+    app.directory.put(user("00ugone", "gone@example.test", &json!({})));
+    for id in ["00ueve", "00ugone"] {
+        app.directory.set_grant(&uid("00ubob"), &uid(id), true);
+    }
+    app.directory.take("00ugone");
+    for id in ["00ueve", "00ugone"] {
+        assert_eq!(app.delete(&format!("/v1/grants/{id}"), "bob").await.status, 204, "{id}");
+        assert_eq!(app.directory.is_granted(&uid("00ubob"), &uid(id)).await, Ok(false), "{id}");
+    }
+    let removed = app.trail().await.into_iter().filter(|(code, _)| code == "DA6102").count();
+    assert_eq!(removed, 2);
+}

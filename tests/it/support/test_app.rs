@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use behalf::{
     adapters::{
         dialect::okta::{self, HeaderSecrets, Okta},
+        directory::shown::Live,
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
     },
@@ -29,6 +30,7 @@ use behalf::{
     ports::{
         clock::{Clock, ManualClock},
         dialect::Dialect,
+        shown::ShownGrants,
         store::{Seq, Store},
         token_verifier::{TokenVerifier, VerifiedToken, VerifyError},
     },
@@ -66,6 +68,8 @@ pub(crate) struct Setup {
     pub(crate) tenants: Vec<&'static str>,
     /// Browser origins that may call the API.
     pub(crate) origins: Vec<String>,
+    /// What people are shown of the directory, by tenant.
+    pub(crate) shown: Box<dyn Fn(&TenantName, &Arc<FakeDirectory>, &Arc<dyn Clock>) -> Arc<dyn ShownGrants>>,
     /// Stands between the use cases and the store.
     pub(crate) wrap: Box<dyn FnOnce(Arc<EmbeddedStore>) -> Arc<dyn Store>>,
 }
@@ -88,6 +92,7 @@ impl Default for Setup {
             pipeline: Pipeline::standard(),
             tenants: vec!["default", "acme"],
             origins: Vec::new(),
+            shown: Box::new(|_, directory, _| Arc::new(Live::new(Arc::clone(directory) as _))),
             wrap: Box::new(|store| store),
         }
     }
@@ -171,6 +176,7 @@ impl TestApp {
                     name: name.clone(),
                     issuer: Issuer::parse(ISSUER).unwrap(),
                     directory: Arc::clone(&directory) as _,
+                    shown: (setup.shown)(&name, &directory, &as_clock),
                     policy: setup.policy.clone(),
                     claims: setup.claims.clone(),
                     refusal: setup.refusal,
