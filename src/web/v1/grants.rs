@@ -80,8 +80,10 @@ pub struct DelegatorList {
     items: Vec<Person>,
 }
 
-/// Lists for whom I may act: each was asked for the grant and read by id. With a directory that is far away that may
-/// be half a minute ago; grants that were changed here are shown as they are.
+/// Lists for whom I may act: each was asked for the grant and read by id.
+///
+/// The list is for people: with a directory that is far away it may be half a minute old. Beginning a delegation asks
+/// again.
 #[utoipa::path(
     operation_id = "grant-delegators", tag = "grants",
     responses((status = 200, description = "My delegators.", body = DelegatorList), CallerProblems),

@@ -7,9 +7,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use behalf::{
-    adapters::directory::shown::{Cached, Kept},
     domain::ids::UserId,
-    metrics::Metrics,
     ports::{
         directory::DirectoryError,
         shown::{ShownAgent, ShownGrants, ShownUser},
@@ -23,15 +21,6 @@ use crate::support::{
     test_app::{Setup, TestApp, uid},
 };
 
-/// Lists that are kept, as those of a directory that is far away.
-fn kept() -> Setup {
-    let cached = |tenant: &_, directory: &Arc<_>, clock: &_| {
-        let kept = Arc::new(Kept::new(clock, &Metrics::default()));
-        Arc::new(Cached::new(Clone::clone(tenant), Arc::clone(directory) as _, kept)) as Arc<dyn ShownGrants>
-    };
-    Setup { shown: Box::new(cached), ..Setup::default() }
-}
-
 /// How many agents Bob and how many delegators Ann is shown.
 async fn listed(app: &TestApp) -> (usize, usize) {
     let count = async |path: &str, who: &str| app.get(path, who).await.json["items"].as_array().unwrap().len();
@@ -40,7 +29,7 @@ async fn listed(app: &TestApp) -> (usize, usize) {
 
 #[actix_web::test]
 async fn a_grant_that_only_a_list_still_shows_is_none() {
-    let app = TestApp::with(kept()).await;
+    let app = TestApp::with(Setup::with_kept_lists()).await;
     let id = app.begin().await;
     assert_eq!(listed(&app).await, (1, 1));
     // On another replica, or in the directory itself.
@@ -53,7 +42,7 @@ async fn a_grant_that_only_a_list_still_shows_is_none() {
 
 #[actix_web::test]
 async fn a_grant_that_no_list_shows_yet_is_one() {
-    let app = TestApp::with(kept()).await;
+    let app = TestApp::with(Setup::with_kept_lists()).await;
     app.directory.set_grant(&uid("00ubob"), &uid("00uann"), false);
     assert_eq!(listed(&app).await, (0, 0));
     app.directory.set_grant(&uid("00ubob"), &uid("00uann"), true);
@@ -64,7 +53,7 @@ async fn a_grant_that_no_list_shows_yet_is_one() {
 
 #[actix_web::test]
 async fn every_initiation_and_every_hook_asks_for_users_and_grant() {
-    let app = TestApp::with(kept()).await;
+    let app = TestApp::with(Setup::with_kept_lists()).await;
     for round in 0..3 {
         listed(&app).await;
         for hook in [false, true] {

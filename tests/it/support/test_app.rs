@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use behalf::{
     adapters::{
         dialect::okta::{self, HeaderSecrets, Okta},
-        directory::shown::Live,
+        directory::shown::{Cached, Kept, Live},
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
     },
@@ -95,6 +95,17 @@ impl Default for Setup {
             shown: Box::new(|_, directory, _| Arc::new(Live::new(Arc::clone(directory) as _))),
             wrap: Box::new(|store| store),
         }
+    }
+}
+
+impl Setup {
+    /// Lists that people are shown are kept, as those of a directory that is far away.
+    pub(crate) fn with_kept_lists() -> Self {
+        let cached = |tenant: &TenantName, directory: &Arc<FakeDirectory>, clock: &Arc<dyn Clock>| {
+            let kept = Arc::new(Kept::new(clock, &Metrics::default()));
+            Arc::new(Cached::new(tenant.clone(), Arc::clone(directory) as _, kept)) as Arc<dyn ShownGrants>
+        };
+        Self { shown: Box::new(cached), ..Self::default() }
     }
 }
 
