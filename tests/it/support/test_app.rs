@@ -55,6 +55,9 @@ pub(crate) const ISSUER: &str = "https://issuer.test/oauth2/default";
 pub(crate) const CLIENT: &str = "app";
 pub(crate) const HOOK_SECRET: &str = "Secret of-the-hook-fixture";
 
+/// Makes what people are shown of a tenant's directory.
+pub(crate) type ShownOf = dyn Fn(&TenantName, &Arc<FakeDirectory>, &Arc<dyn Clock>) -> Arc<dyn ShownGrants>;
+
 /// What a test may want otherwise.
 pub(crate) struct Setup {
     pub(crate) policy: TenantPolicy,
@@ -69,7 +72,7 @@ pub(crate) struct Setup {
     /// Browser origins that may call the API.
     pub(crate) origins: Vec<String>,
     /// What people are shown of the directory, by tenant.
-    pub(crate) shown: Box<dyn Fn(&TenantName, &Arc<FakeDirectory>, &Arc<dyn Clock>) -> Arc<dyn ShownGrants>>,
+    pub(crate) shown: Box<ShownOf>,
     /// Stands between the use cases and the store.
     pub(crate) wrap: Box<dyn FnOnce(Arc<EmbeddedStore>) -> Arc<dyn Store>>,
 }
