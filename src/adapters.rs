@@ -1,6 +1,7 @@
 //! The outside world behind the ports: identity providers, directories, stores, keys, clock.
 
 pub mod audit;
+pub mod cache;
 pub mod dialect;
 pub mod directory;
 pub mod http_client;

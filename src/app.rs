@@ -37,6 +37,7 @@ use crate::{
         clock::Clock,
         directory::Directory,
         entropy::{self, Entropy},
+        shown::ShownGrants,
         store::{ChangeId, Store},
     },
 };
@@ -79,6 +80,8 @@ pub struct Tenant {
     pub issuer: Issuer,
     /// Its users and grants.
     pub directory: Arc<dyn Directory>,
+    /// The same for people's eyes; maybe not of this moment.
+    pub shown: Arc<dyn ShownGrants>,
     /// What it demands.
     pub policy: TenantPolicy,
     /// How its delegated tokens look.

@@ -15,10 +15,13 @@ use prometheus_client::{
 };
 
 use crate::domain::hook::Outcome;
+use caches::CacheFamilies;
+pub use caches::{CacheKind, CacheSeries};
 use hooks::{DialectSeries, HookFamilies};
 use labels::{ApiLabels, CallLabels, NameLabels, ResultLabels, RouteLabels};
 pub use names::{Kind, Metric};
 
+mod caches;
 mod hooks;
 mod labels;
 mod names;
@@ -66,6 +69,7 @@ pub struct Metrics {
     api_requests: Family<ApiLabels, Counter>,
     api_seconds: Histograms<RouteLabels>,
     keys: Histograms<ResultLabels>,
+    caches: CacheFamilies,
     pending: Gauge,
     up: Family<NameLabels, Gauge>,
 }
@@ -82,6 +86,7 @@ impl Default for Metrics {
             api_requests: Family::default(),
             api_seconds: Family::new_with_constructor(SECONDS),
             keys: Family::new_with_constructor(SECONDS),
+            caches: CacheFamilies::default(),
             pending: Gauge::default(),
             up: Family::default(),
         };
@@ -104,6 +109,8 @@ impl Metrics {
                 Metric::ApiRequests => registry.register(name, help, self.api_requests.clone()),
                 Metric::ApiSeconds => registry.register(name, help, self.api_seconds.clone()),
                 Metric::KeyFetchSeconds => registry.register(name, help, self.keys.clone()),
+                Metric::CacheLookups => registry.register(name, help, self.caches.lookups.clone()),
+                Metric::CacheEvictions => registry.register(name, help, self.caches.evictions.clone()),
                 Metric::PendingDelegations => registry.register(name, help, self.pending.clone()),
                 Metric::DependencyUp => registry.register(name, help, self.up.clone()),
                 Metric::BuildInfo => registry.register(name, help, Info::new([("version", env!("CARGO_PKG_VERSION"))])),
@@ -152,6 +159,11 @@ impl Metrics {
     /// A fetch of an issuer's keys.
     pub fn keys(&self, result: CallResult, took: Duration) {
         self.keys.get_or_create(&ResultLabels { result: result.code() }).observe(took.as_secs_f64());
+    }
+
+    /// The counters of local caches of that kind; from now on they are there, at zero.
+    pub fn cache(&self, kind: CacheKind) -> CacheSeries {
+        self.caches.series(kind)
     }
 
     /// Delegations that wait for their hook.

@@ -34,7 +34,12 @@ pub struct TenantPolicy {
 impl TenantPolicy {
     /// True if the user is of a type that can be delegated.
     pub fn is_delegatable(&self, user: &User) -> bool {
-        self.delegatable_type.is_none() || self.delegatable_type == user.user_type
+        self.is_delegatable_type(user.user_type.as_deref())
+    }
+
+    /// True if users of that type can be delegated.
+    pub fn is_delegatable_type(&self, user_type: Option<&str>) -> bool {
+        self.delegatable_type.is_none() || self.delegatable_type.as_deref() == user_type
     }
 }
 

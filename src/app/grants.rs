@@ -1,5 +1,7 @@
 //! Grants: who may act for whom. They live in the directory; this is the delegator's and the agent's view of them.
 
+use std::{pin::pin, sync::Arc};
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Services, Tenant, caller::Caller, error::AppError};
@@ -11,50 +13,26 @@ use crate::{
         user::User,
     },
     policy::grant::is_named,
-    ports::directory::{Directory, DirectoryError, Written},
+    ports::{
+        directory::{Directory, DirectoryError, Written},
+        shown::{ShownAgent, ShownGrants, ShownUser},
+    },
 };
 
 /// Look-ups of one list that run at the same time.
 const AT_ONCE: usize = 8;
-/// A list is cut here. The embedded directory takes no more agents than that, so nobody hides behind the end.
-const MOST: usize = 1000;
 
-/// One of a delegator's agents.
-#[derive(Debug, Clone)]
-pub enum Agent {
-    /// The directory knows him.
-    Known(Box<User>),
-    /// The directory doesn't know this id any more; the entry can be removed.
-    Gone(UserId),
+/// The agents whom `delegator` lists, to be shown to him.
+pub async fn agents(tenant: &Tenant, delegator: &UserId) -> Result<Vec<ShownAgent>, AppError> {
+    Ok(tenant.shown.agents(delegator).await?)
 }
 
-/// The agents whom `delegator` lists. Deleted ones don't break the list.
-pub async fn agents(tenant: &Tenant, delegator: &UserId) -> Result<Vec<Agent>, AppError> {
-    let ids = tenant.directory.agents_of(delegator).await?;
-    let look_up = |id: UserId| async move {
-        let found = tenant.directory.user(&UserRef::Id(id.clone())).await?;
-        Ok::<_, DirectoryError>(match found.filter(|user| user.id == id) {
-            Some(user) => Agent::Known(Box::new(user)),
-            None => Agent::Gone(id),
-        })
+/// The users for whom `agent` may act, to be shown to him.
+pub async fn delegators(tenant: &Tenant, agent: &UserId) -> Result<Vec<Arc<ShownUser>>, AppError> {
+    let is_one = |user: &Arc<ShownUser>| {
+        user.active && user.id != *agent && tenant.policy.is_delegatable_type(user.user_type.as_deref())
     };
-    let found: Vec<_> = stream::iter(ids.into_iter().take(MOST)).map(look_up).buffered(AT_ONCE).try_collect().await?;
-    Ok(found)
-}
-
-/// The users for whom `agent` may act now. The directory's hits are candidates only: each is read again by id and
-/// asked for the grant.
-pub async fn delegators(tenant: &Tenant, agent: &UserId) -> Result<Vec<User>, AppError> {
-    let candidates = tenant.directory.delegators_of(agent).await?;
-    let look_up = |id: UserId| async move {
-        let by_id = UserRef::Id(id.clone());
-        let (user, granted) = tokio::join!(tenant.directory.user(&by_id), tenant.directory.is_granted(&id, agent));
-        let user = user?.filter(|u| u.id == id && u.is_active() && tenant.policy.is_delegatable(u) && &u.id != agent);
-        Ok::<_, DirectoryError>(if granted? { user } else { None })
-    };
-    let found: Vec<Option<User>> =
-        stream::iter(candidates.into_iter().take(MOST)).map(look_up).buffered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    Ok(tenant.shown.delegators(agent).await?.into_iter().filter(is_one).collect())
 }
 
 /// Lets the agent act for the caller. Telling of it comes first: a grant that can't be audited isn't made.
@@ -94,16 +72,22 @@ pub async fn remove(
     if delegator != &caller.user && !caller.administrator {
         return Err(services.denied(tenant, caller, "grant.remove", delegator.as_str()).await);
     }
-    let Some(agent) = listed(tenant, delegator, agent).await? else {
-        // Nobody of that name acts for the delegator. Of an id that is certain; a login may have changed hands, and
-        // whoever had it may act still: so it must not be answered with "done".
-        let found = find_user(&*tenant.directory, agent).await?;
-        return match found.filter(|user| user.id.as_str() == text_of(agent)) {
-            Some(_) => Ok(Written::Already),
-            None => Err(AppError::NotFound("agent")),
-        };
+    let end = async |agent: &UserId| {
+        GrantChange { services, tenant, caller, delegator, agent }.make(Code::GrantRemoved).await
     };
-    GrantChange { services, tenant, caller, delegator, agent: &agent }.make(Code::GrantRemoved).await
+    let by_id = named_by_id(tenant, delegator, agent).await?;
+    if let Some(id) = &by_id
+        && end(id).await? == Written::Changed
+    {
+        return Ok(Written::Changed);
+    }
+    match (listed_login(tenant, delegator, agent).await?, by_id) {
+        (Some(id), _) => end(&id).await,
+        (None, Some(_)) => Ok(Written::Already),
+        // A login that no agent has may have changed hands, and whoever had it may act still: so it must not be
+        // answered with "done".
+        (None, None) => Err(AppError::NotFound("agent")),
+    }
 }
 
 /// Ends all grants of the caller.
@@ -120,26 +104,34 @@ pub async fn find_user(directory: &dyn Directory, who: &UserRef) -> Result<Optio
     Ok(directory.user(who).await?.filter(|user| is_named(user, who)))
 }
 
-/// The agent of the delegator's list whom the text names: by his id, which counts first, or else by the login that he
-/// has now. Whoever isn't on the list isn't looked at.
-async fn listed(tenant: &Tenant, delegator: &UserId, agent: &UserRef) -> Result<Option<UserId>, AppError> {
-    let text = text_of(agent);
-    let ids = tenant.directory.agents_of(delegator).await?;
-    if let Some(id) = ids.iter().find(|id| id.as_str() == text) {
-        return Ok(Some(id.clone()));
-    }
-    let known = agents(tenant, delegator).await?;
-    Ok(known.into_iter().find_map(|agent| match agent {
-        Agent::Known(user) if user.login.as_str() == text => Some(user.id),
-        _ => None,
-    }))
+/// The id that the text is: a user's, or that of an agent whom the directory doesn't know any more. No list is asked:
+/// it may not show yet what was granted elsewhere a moment ago.
+async fn named_by_id(tenant: &Tenant, delegator: &UserId, agent: &UserRef) -> Result<Option<UserId>, AppError> {
+    let id = match agent {
+        UserRef::Id(id) => Some(id.clone()),
+        UserRef::Either(text) => UserId::parse(text.as_str()).ok(),
+        UserRef::Login(_) => None,
+    };
+    let Some(id) = id else { return Ok(None) };
+    let is_user = find_user(&*tenant.directory, &UserRef::Id(id.clone())).await?.is_some();
+    Ok((is_user || tenant.directory.is_granted(delegator, &id).await?).then_some(id))
 }
 
-fn text_of(user: &UserRef) -> &str {
-    match user {
-        UserRef::Id(id) => id.as_str(),
-        UserRef::Login(login) | UserRef::Either(login) => login.as_str(),
+/// The agent of the delegator's list who has that login now. Whoever isn't on the list isn't looked at.
+async fn listed_login(tenant: &Tenant, delegator: &UserId, agent: &UserRef) -> Result<Option<UserId>, AppError> {
+    let (UserRef::Login(login) | UserRef::Either(login)) = agent else { return Ok(None) };
+    let ids = tenant.directory.agents_of(delegator).await?;
+    let look_up = |id: UserId| async move {
+        let found = tenant.directory.user(&UserRef::Id(id.clone())).await?;
+        Ok::<_, DirectoryError>(found.filter(|user| user.id == id && user.login == *login).map(|user| user.id))
+    };
+    let mut answers = pin!(stream::iter(ids).map(look_up).buffered(AT_ONCE));
+    while let Some(found) = answers.try_next().await? {
+        if found.is_some() {
+            return Ok(found);
+        }
     }
+    Ok(None)
 }
 
 struct GrantChange<'a> {
@@ -158,6 +150,7 @@ impl GrantChange<'_> {
             return Err(AppError::from_reason(Reason::StoreUnavailable));
         }
         let directory = &self.tenant.directory;
+        let _changed = Changed { shown: &*self.tenant.shown, delegator: self.delegator, agent: self.agent };
         let done = match code {
             Code::GrantAdded => directory.add_grant(self.delegator, self.agent).await,
             _ => directory.remove_grant(self.delegator, self.agent).await,
@@ -190,5 +183,18 @@ impl GrantChange<'_> {
                 failed.map_or(event.clone(), |reason| event.failed(reason))
             })
             .await
+    }
+}
+
+/// Makes lists forget the grant, however the attempt to change it ends: one that was given up may have been made.
+struct Changed<'a> {
+    shown: &'a dyn ShownGrants,
+    delegator: &'a UserId,
+    agent: &'a UserId,
+}
+
+impl Drop for Changed<'_> {
+    fn drop(&mut self) {
+        self.shown.forget(self.delegator, self.agent);
     }
 }

@@ -9,7 +9,7 @@ use super::BootError;
 use crate::{
     adapters::{
         dialect::okta::{self, BearerCaller, HeaderSecrets, Okta},
-        directory::{embedded::EmbeddedDirectory, timed::Timed},
+        directory::{embedded::EmbeddedDirectory, shown::Live, timed::Timed},
         oidc::{OidcSettings, OidcVerifier},
     },
     app::{self, Budget, DelegationLimits, caller::IdentityPolicy},
@@ -76,6 +76,8 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directory: Arc<dyn Direc
     app::Tenant {
         name: name.clone(),
         issuer: settings.issuer.clone(),
+        // No `Cached`: this directory answers from the process, so that a cache would only make lists older.
+        shown: Arc::new(Live::new(Arc::clone(&directory))),
         directory,
         policy: TenantPolicy {
             rules: settings.rules.clone(),

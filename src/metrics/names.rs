@@ -65,6 +65,8 @@ metrics! {
     ApiRequests = Counter "behalf_api_requests", "API requests, by route, method and class of status";
     ApiSeconds = Histogram "behalf_api_seconds", "Time of API requests";
     KeyFetchSeconds = Histogram "behalf_key_fetch_seconds", "Fetches of issuers' keys";
+    CacheLookups = Counter "behalf_cache_lookups", "Look-ups in local caches, by cache and whether they found something";
+    CacheEvictions = Counter "behalf_cache_evictions", "Entries that local caches dropped for want of room, by cache";
     PendingDelegations = Gauge "behalf_pending_delegations", "Delegations that wait for their hook";
     DependencyUp = Gauge "behalf_dependency_up", "1 if the dependency answered when last asked, else 0";
     BuildInfo = Info "behalf_build", "The version that runs";

@@ -16,6 +16,7 @@ fn exercised() -> Metrics {
     metrics.store("commit", CallResult::Ok, SECOND);
     metrics.api("/v1/grants/{agent}", "GET", 200, SECOND);
     metrics.keys(CallResult::Failed, SECOND);
+    metrics.cache(CacheKind::Tokens).looked_up(false);
     metrics.dependency_up("directory", false);
     metrics
 }

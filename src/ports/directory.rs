@@ -62,7 +62,7 @@ pub trait Directory: Send + Sync + 'static {
     /// Lets `agent` act for `delegator`. Concurrent changes lose nothing; nobody is listed twice.
     async fn add_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError>;
 
-    /// Ends it.
+    /// Ends it. What isn't there is `Already` ended, whoever the two are.
     async fn remove_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError>;
 
     /// What it can do.

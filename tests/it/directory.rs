@@ -3,6 +3,7 @@
 mod coalesced;
 mod grants;
 mod reload;
+mod shown;
 mod timed;
 mod users;
 

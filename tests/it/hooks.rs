@@ -9,6 +9,7 @@ mod expiry;
 mod failures;
 mod forged;
 mod initiation;
+mod lists;
 mod lost_replies;
 mod once;
 mod policy;

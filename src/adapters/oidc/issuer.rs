@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Either document is a few KiB.
-const MAX_DOCUMENT: usize = 256 * 1024;
+pub(super) const MAX_DOCUMENT: usize = 256 * 1024;
 
 /// Why a document could not be had. The texts are for our log.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Keys of one set that are looked at; what comes after is ignored.
-const MAX_KEYS: usize = 100;
+pub(super) const MAX_KEYS: usize = 100;
 
 /// A key that verifies signatures of one algorithm. The token's header has no say in which (RFC 8725, 3.1).
 pub(super) struct Key {
@@ -28,9 +28,15 @@ pub(super) enum Lookup {
     Unfit(&'static str),
 }
 
+/// What a key holds at most beside the parts of the document that it was read from.
+pub(super) const KEY_OVERHEAD: usize = 1024;
+
 /// The keys of a set that can be used.
-#[derive(Default)]
-pub(super) struct KeySet(Vec<Arc<Key>>);
+pub(super) struct KeySet {
+    keys: Vec<Arc<Key>>,
+    /// The document's length.
+    length: usize,
+}
 
 impl KeySet {
     /// Reads a set. A key that can't be used is left out; a document that is no set is an error.
@@ -40,25 +46,31 @@ impl KeySet {
             keys: Vec<Value>,
         }
         let document: Document = serde_json::from_slice(body)?;
-        Ok(Self(document.keys.into_iter().take(MAX_KEYS).filter_map(usable).map(Arc::new).collect()))
+        let keys = document.keys.into_iter().take(MAX_KEYS).filter_map(usable).map(Arc::new).collect();
+        Ok(Self { keys, length: body.len() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
+    }
+
+    /// The most bytes that it holds: no part of a key is longer than its text in the document.
+    pub(super) fn size(&self) -> usize {
+        self.length + self.keys.len() * KEY_OVERHEAD
     }
 
     /// The key of that id, or without an id the only one there is for the algorithm.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Lookup {
         let fitting = |key: &&Arc<Key>| key.algorithm == algorithm;
         let Some(id) = id else {
-            let mut keys = self.0.iter().filter(fitting);
+            let mut keys = self.keys.iter().filter(fitting);
             return match (keys.next(), keys.next()) {
                 (Some(key), None) => Lookup::Found(Arc::clone(key)),
                 (None, _) => Lookup::Unfit("it names no key, and the issuer has none for its algorithm"),
                 (Some(_), Some(_)) => Lookup::Unfit("it names no key, and the issuer has several for its algorithm"),
             };
         };
-        let mut named = self.0.iter().filter(|key| key.id.as_deref() == Some(id)).peekable();
+        let mut named = self.keys.iter().filter(|key| key.id.as_deref() == Some(id)).peekable();
         if named.peek().is_none() {
             return Lookup::Unknown;
         }

@@ -1,12 +1,14 @@
 //! When an issuer's keys are fetched: on first use, every few minutes on use, and for a key id nobody knows, but never
 //! more often than the brakes allow.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
 use sha2::{Digest, Sha256};
@@ -14,12 +16,13 @@ use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
 use super::{
-    issuer::{FetchError, IssuerDocuments},
-    jwks::{Key, KeySet, Lookup},
+    issuer::{FetchError, IssuerDocuments, MAX_DOCUMENT},
+    jwks::{KEY_OVERHEAD, Key, KeySet, Lookup, MAX_KEYS},
 };
 use crate::{
+    adapters::cache::{Bounds, Cache, Life, Settings},
     domain::ids::TenantName,
-    metrics::{CallResult, Metrics},
+    metrics::{CacheKind, CallResult, Metrics},
     ports::{clock::Clock, token_verifier::VerifyError},
 };
 
@@ -34,7 +37,16 @@ const FAILURE_BRAKE: SignedDuration = SignedDuration::from_secs(1);
 /// For how long a key id that a fetch didn't bring causes no other fetch.
 const UNKNOWN_FOR: SignedDuration = SignedDuration::from_secs(10);
 /// Unknown key ids that are remembered.
-const UNKNOWN_KEPT: u64 = 1024;
+const UNKNOWN_KEPT: Settings = Settings {
+    kind: CacheKind::UnknownKeys,
+    bounds: Bounds { entries: 1024, bytes: 1 << 20 },
+    keep: Duration::from_secs(10),
+};
+/// A ring holds one set, and the next one while moka has not yet counted that the former is gone.
+const KEYS_KEPT: Settings =
+    Settings { kind: CacheKind::Keys, bounds: Bounds { entries: 2, bytes: 2 << 20 }, keep: Duration::from_hours(24) };
+// A set that didn't fit would be fetched again for each token.
+const _: () = assert!(2 * (MAX_DOCUMENT + MAX_KEYS * KEY_OVERHEAD) as u64 <= KEYS_KEPT.bounds.bytes);
 
 /// Why keys are wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,14 +88,14 @@ pub(super) struct KeyRing {
     brake: SignedDuration,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    loaded: ArcSwapOption<Loaded>,
+    loaded: Cache<(), Arc<Loaded>>,
     /// When the next background fetch may begin, in microseconds since 1970.
     due: AtomicI64,
     /// Counts fetches, so that who waited for one knows that there was one.
     fetches: AtomicU64,
     gate: Mutex<Gate>,
-    /// Hashes of key ids that a fetch didn't bring, and since when.
-    unknown: moka::future::Cache<[u8; 32], Timestamp>,
+    /// Hashes of key ids that a fetch didn't bring.
+    unknown: Cache<[u8; 32], ()>,
 }
 
 impl KeyRing {
@@ -94,17 +106,20 @@ impl KeyRing {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
+        let loaded_size = |&(): &(), loaded: &Arc<Loaded>| loaded.keys.size();
+        let loaded = Cache::new(KEYS_KEPT, loaded_size, Arc::clone(&clock), &metrics);
+        let unknown = Cache::new(UNKNOWN_KEPT, |_, &()| 0, Arc::clone(&clock), &metrics);
         Arc::new(Self {
             tenant,
             documents,
             brake,
             clock,
             metrics,
-            loaded: ArcSwapOption::empty(),
+            loaded,
             due: AtomicI64::new(i64::MIN),
             fetches: AtomicU64::new(0),
             gate: Mutex::default(),
-            unknown: moka::future::Cache::new(UNKNOWN_KEPT),
+            unknown,
         })
     }
 
@@ -115,7 +130,7 @@ impl KeyRing {
             (Lookup::Found(key), _) => return Ok(key),
             (Lookup::Unfit(why), _) => return invalid(why),
             (Lookup::Unknown, None) => return invalid("it names no key"),
-            (Lookup::Unknown, Some(id)) if self.is_known_unknown(id).await => return invalid("its key is unknown"),
+            (Lookup::Unknown, Some(id)) if self.is_known_unknown(id) => return invalid("its key is unknown"),
             (Lookup::Unknown, Some(_)) => {}
         }
         let turn = self.fetch(Why::UnknownKey).await?;
@@ -124,7 +139,8 @@ impl KeyRing {
             Lookup::Unfit(why) => invalid(why),
             Lookup::Unknown => {
                 if let (Turn::Fetched, Some(id)) = (turn, id) {
-                    self.unknown.insert(Sha256::digest(id).into(), self.clock.now()).await;
+                    let life = Life::of(self.clock.now(), UNKNOWN_FOR);
+                    self.unknown.insert(&self.tenant, &Sha256::digest(id).into(), (), life);
                 }
                 invalid("its key is unknown")
             }
@@ -141,17 +157,12 @@ impl KeyRing {
     }
 
     async fn current(self: &Arc<Self>) -> Result<Arc<Loaded>, VerifyError> {
-        let now = self.clock.now();
-        if let Some(loaded) = self.serving(now) {
-            self.refresh_in_background(&loaded, now);
+        if let Some(loaded) = self.loaded.get(&self.tenant, &()) {
+            self.refresh_in_background(&loaded, self.clock.now());
             return Ok(loaded);
         }
         self.fetch(Why::Missing).await?;
-        self.loaded.load_full().ok_or_else(|| VerifyError::Unavailable("no keys".to_owned()))
-    }
-
-    fn serving(&self, now: Timestamp) -> Option<Arc<Loaded>> {
-        self.loaded.load_full().filter(|loaded| now.duration_since(loaded.at) < MAX_AGE)
+        self.loaded.peek(&self.tenant, &()).ok_or_else(|| VerifyError::Unavailable("no keys".to_owned()))
     }
 
     fn refresh_in_background(self: &Arc<Self>, loaded: &Loaded, now: Timestamp) {
@@ -171,10 +182,8 @@ impl KeyRing {
         tokio::spawn(async move { drop(ring.fetch(Why::Age).await) });
     }
 
-    async fn is_known_unknown(&self, id: &str) -> bool {
-        let key: [u8; 32] = Sha256::digest(id).into();
-        let since = self.unknown.get(&key).await;
-        since.is_some_and(|since| within(since, UNKNOWN_FOR, self.clock.now()))
+    fn is_known_unknown(&self, id: &str) -> bool {
+        self.unknown.get(&self.tenant, &Sha256::digest(id).into()).is_some()
     }
 
     /// Fetches, or waits for the fetch under way, unless a brake is on. It runs in a task of its own: a caller that
@@ -203,7 +212,7 @@ impl KeyRing {
         }
         let held = match why {
             Why::UnknownKey => gate.sought.is_some_and(|at| within(at, self.brake, now)),
-            Why::Missing => self.serving(now).is_some(),
+            Why::Missing => self.loaded.peek(&self.tenant, &()).is_some(),
             Why::Age | Why::Probe => false,
         };
         held.then_some(Ok(Turn::Braked))
@@ -222,7 +231,8 @@ impl KeyRing {
         let result = match fetched {
             Ok(keys) => {
                 self.metrics.keys(CallResult::Ok, took);
-                self.loaded.store(Some(Arc::new(Loaded { keys, at: now })));
+                let life = Life::until(now.saturating_add(MAX_AGE).unwrap_or(Timestamp::MAX));
+                self.loaded.insert(&self.tenant, &(), Arc::new(Loaded { keys, at: now }), life);
                 Ok(())
             }
             Err(error) => {

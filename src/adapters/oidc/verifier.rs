@@ -5,7 +5,6 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Header, Validation, decode, decode_header, errors::ErrorKind};
-use moka::future::Cache;
 use reqwest::Client;
 use sha2::{Digest, Sha256};
 
@@ -15,8 +14,9 @@ use super::{
     keys::KeyRing,
 };
 use crate::{
+    adapters::cache::{Bounds, Cache, Life, Settings, size},
     domain::ids::{Issuer, TenantName},
-    metrics::Metrics,
+    metrics::{CacheKind, Metrics},
     ports::{
         clock::Clock,
         token_verifier::{TokenVerifier, VerifiedToken, VerifyError},
@@ -27,8 +27,12 @@ use crate::{
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// How long a token that passed isn't looked at again; also how long it outlives its key.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(60);
-/// Tokens that are remembered.
-const REMEMBERED: u64 = 10_000;
+/// Tokens that a verifier remembers.
+const REMEMBERED: Settings = Settings {
+    kind: CacheKind::Tokens,
+    bounds: Bounds { entries: 10_000, bytes: 32 << 20 },
+    keep: Duration::from_mins(1),
+};
 
 /// Whose tokens are good.
 #[derive(Debug, Clone)]
@@ -83,15 +87,7 @@ pub struct OidcVerifier {
     expected: Expected,
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
-    remembered: Cache<[u8; 32], Remembered>,
-}
-
-/// moka reads a clock of its own, so the entry carries its times; moka's only bounds the memory.
-#[derive(Clone)]
-struct Remembered {
-    token: Arc<VerifiedToken>,
-    since: Timestamp,
-    until: Timestamp,
+    remembered: Cache<[u8; 32], Arc<VerifiedToken>>,
 }
 
 impl OidcVerifier {
@@ -106,23 +102,10 @@ impl OidcVerifier {
         let documents = IssuerDocuments::new(issuer.clone(), http)
             .map_err(|why| OidcSettingsError::Issuer { issuer: issuer.clone(), why })?;
         let brake = refresh_brake.max(SignedDuration::from_secs(1));
+        let remembered =
+            Cache::new(REMEMBERED, |_, token: &Arc<VerifiedToken>| token_size(token), Arc::clone(&clock), &metrics);
         let keys = KeyRing::new(tenant.clone(), documents, brake, Arc::clone(&clock), metrics);
-        let remembered = Cache::builder().max_capacity(REMEMBERED).time_to_live(Duration::from_mins(1)).build();
         Ok(Self { tenant, expected: Expected { issuer, audience, leeway }, keys, clock, remembered })
-    }
-
-    async fn recall(&self, fingerprint: &[u8; 32]) -> Option<Arc<VerifiedToken>> {
-        let Remembered { token, since, until } = self.remembered.get(fingerprint).await?;
-        let now = self.clock.now();
-        (since <= now && now < until).then_some(token)
-    }
-
-    async fn remember(&self, fingerprint: [u8; 32], token: &Arc<VerifiedToken>, since: Timestamp) {
-        let until = since.saturating_add(REMEMBERED_FOR).unwrap_or(since).min(token.expires);
-        if since < until {
-            let entry = Remembered { token: Arc::clone(token), since, until };
-            self.remembered.insert(fingerprint, entry).await;
-        }
     }
 
     async fn verify_afresh(&self, token: &str) -> Result<(Arc<VerifiedToken>, Timestamp), VerifyError> {
@@ -148,11 +131,14 @@ impl TokenVerifier for OidcVerifier {
             return Err(VerifyError::Invalid("it is too long".to_owned()));
         }
         let fingerprint = fingerprint(&self.tenant, token);
-        if let Some(token) = self.recall(&fingerprint).await {
+        if let Some(token) = self.remembered.get(&self.tenant, &fingerprint) {
             return Ok(token);
         }
         let (verified, now) = self.verify_afresh(token).await?;
-        self.remember(fingerprint, &verified, now).await;
+        if now < verified.expires {
+            let life = Life::of(now, REMEMBERED_FOR).at_most(verified.expires);
+            self.remembered.insert(&self.tenant, &fingerprint, Arc::clone(&verified), life);
+        }
         Ok(verified)
     }
 
@@ -168,6 +154,12 @@ fn fingerprint(tenant: &TenantName, token: &str) -> [u8; 32] {
     sha.update([0]);
     sha.update(token);
     sha.finalize().into()
+}
+
+fn token_size(token: &VerifiedToken) -> usize {
+    let VerifiedToken { claims, scopes, client, expires: _ } = token;
+    let scopes: usize = scopes.iter().map(|scope| size_of::<String>() + size::text(scope)).sum();
+    size_of::<VerifiedToken>() + size::object(claims) + scopes + client.as_deref().map_or(0, size::text)
 }
 
 /// In our own words: the library's may repeat what the token says.

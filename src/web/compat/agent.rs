@@ -1,5 +1,7 @@
 //! The agent's routes of Okta Managed Access.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, get, http::StatusCode, post, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,6 +9,7 @@ use utoipa::ToSchema;
 use super::{CompatError, CompatProblems};
 use crate::{
     app::{begin_delegation, error::AppError, grants},
+    ports::shown::ShownUser,
     web::{
         extract::{CompatReader, CompatWriter, JsonOrForm, Then, user_ref},
         people::display_name,
@@ -37,12 +40,9 @@ pub struct Entity {
 #[get("/agent")]
 pub async fn list(CompatReader(reader): CompatReader) -> Result<HttpResponse, CompatError> {
     let found = grants::delegators(&reader.door.tenant, &reader.caller.user).await?;
-    let show = |user| Entity { id: String::from(user_id(user)), display_name: display_name(user, &reader.door) };
+    let show =
+        |user: &Arc<ShownUser>| Entity { id: user.id.to_string(), display_name: display_name(user, &reader.door) };
     Ok(HttpResponse::Ok().json(found.iter().map(show).collect::<Vec<_>>()))
-}
-
-fn user_id(user: &crate::domain::user::User) -> &str {
-    user.id.as_str()
 }
 
 /// On whose behalf.

@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::{CompatError, CompatProblems};
 use crate::{
-    app::grants::{self, Agent},
-    domain::user::User,
+    app::grants,
+    ports::shown::{ShownAgent, ShownUser},
     web::{
         extract::{CompatReader, CompatWriter, JsonOrForm, Then, user_ref},
         replicated,
@@ -87,14 +87,14 @@ pub struct AgentView {
 }
 
 impl AgentView {
-    fn of(user: &User) -> Self {
+    fn of(user: &ShownUser) -> Self {
         Self {
             id: user.id.to_string(),
-            first_name: user.text("firstName"),
-            second_name: user.text("lastName"),
+            first_name: user.first_name.clone(),
+            second_name: user.last_name.clone(),
             login: user.login.to_string(),
-            email: user.text("email"),
-            organization: user.text("organization"),
+            email: user.email.clone(),
+            organization: user.organization.clone(),
         }
     }
 }
@@ -109,8 +109,8 @@ impl AgentView {
 pub async fn agents(CompatReader(reader): CompatReader) -> Result<HttpResponse, CompatError> {
     let found = grants::agents(&reader.door.tenant, &reader.caller.user).await?;
     let known = found.iter().filter_map(|agent| match agent {
-        Agent::Known(user) => Some(AgentView::of(user)),
-        Agent::Gone(_) => None,
+        ShownAgent::Known(user) => Some(AgentView::of(user)),
+        ShownAgent::Gone(_) => None,
     });
     Ok(HttpResponse::Ok().json(Agents { agents: known.collect() }))
 }

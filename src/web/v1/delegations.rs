@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     app::{begin_delegation, delegations},
     domain::ids::DelegationRef,
+    ports::shown::ShownUser,
     web::{
         error::ApiError,
         extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, scope_set, user_ref},
@@ -86,7 +87,7 @@ pub async fn begin(
         delegationid: begun.id.expose().to_owned(),
         reference: DelegationRef(begun.id.record()).to_string(),
         expires_at: begun.expires,
-        delegator: Person::of(&begun.delegator, &door),
+        delegator: Person::of(&ShownUser::from(&begun.delegator), &door),
     }))
 }
 

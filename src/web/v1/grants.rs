@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::grants::{self, Agent},
+    app::grants,
     domain::ids::UserId,
-    ports::directory::Written,
+    ports::{
+        directory::Written,
+        shown::{ShownAgent, ShownUser},
+    },
     web::{
         error::ApiError,
         extract::{Json, Reader, Then, Writer, user_ref},
@@ -36,12 +39,12 @@ pub struct AgentItem {
 }
 
 impl AgentItem {
-    fn of(agent: Agent, door: &Door) -> Self {
+    fn of(agent: ShownAgent, door: &Door) -> Self {
         let user = match agent {
-            Agent::Known(user) => user,
-            Agent::Gone(id) => return Self { id: id.into(), status: "deleted", login: None, display_name: None },
+            ShownAgent::Known(user) => user,
+            ShownAgent::Gone(id) => return Self { id: id.into(), status: "deleted", login: None, display_name: None },
         };
-        let status = if user.is_active() { "active" } else { "inactive" };
+        let status = if user.active { "active" } else { "inactive" };
         let Person { id, login, display_name } = Person::of(&user, door);
         Self { id, status, login: Some(login), display_name: Some(display_name) }
     }
@@ -52,7 +55,7 @@ impl AgentItem {
 #[schema(example = json!({"items": [{"id": "00u1ann", "status": "active", "login": "ann@example.com",
     "display_name": "Ann Agent (ann@example.com)"}]}))]
 pub struct AgentList {
-    /// At most 500.
+    /// At most 1000.
     items: Vec<AgentItem>,
 }
 
@@ -74,11 +77,14 @@ pub async fn list(Reader { door, caller }: Reader) -> Result<HttpResponse, ApiEr
 #[schema(example = json!({"items": [{"id": "00u1bob", "login": "bob@example.com",
     "display_name": "Bob Builder (bob@example.com)"}]}))]
 pub struct DelegatorList {
-    /// At most 500.
+    /// At most 1000.
     items: Vec<Person>,
 }
 
-/// Lists for whom I may act now: each was read again and asked for the grant.
+/// Lists for whom I may act: each was asked for the grant and read by id.
+///
+/// The list is for people: with a directory that is far away it may be half a minute old. Beginning a delegation asks
+/// again.
 #[utoipa::path(
     operation_id = "grant-delegators", tag = "grants",
     responses((status = 200, description = "My delegators.", body = DelegatorList), CallerProblems),
@@ -122,7 +128,7 @@ pub async fn add(
         Written::Changed => HttpResponse::Created(),
         Written::Already => HttpResponse::Ok(),
     };
-    Ok(answer.json(Person::of(&user, &door)))
+    Ok(answer.json(Person::of(&ShownUser::from(&user), &door)))
 }
 
 /// Which grant.

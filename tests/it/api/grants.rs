@@ -66,6 +66,7 @@ async fn removing_is_done_when_there_is_none() {
     assert_eq!(app.delete("/v1/grants/00uann", "bob").await.status, 204, "there is none any more");
     app.delete("/v1/grants/ann@example.test", "bob").await.is_problem(404, "not-found");
     assert_eq!(app.delete("/v1/grants/00uann", "eve").await.status, 204, "and here there was none ever");
+    assert_eq!(app.delete("/v1/grants/00ubob", "bob").await.status, 204, "nor is one's own agent oneself");
     app.delete("/v1/grants/nobody", "bob").await.is_problem(404, "not-found");
     let removed = app.trail().await.into_iter().filter(|(code, _)| code == "DA6102").count();
     assert_eq!(removed, 1);
@@ -209,4 +210,48 @@ async fn an_account_of_another_type_gets_no_agents() {
     app.post("/v1/grants", "bob", &json!({"agent": "00ueve"})).await.is_problem(403, "cannot-delegate");
     let answer = app.post("/delegator/delegation", "bob", &json!({"op": "ACTIVATE"})).await;
     assert_eq!(answer.status, 403, "{}", answer.text);
+}
+
+#[actix_web::test]
+async fn a_grant_that_no_list_shows_yet_is_removed_by_id() {
+    let app = TestApp::new().await;
+    app.directory.freeze_lists();
+    app.directory.put(user("00ugone", "gone@example.test", &json!({})));
+    for id in ["00ueve", "00ugone"] {
+        app.directory.set_grant(&uid("00ubob"), &uid(id), true);
+    }
+    app.directory.take("00ugone");
+    for id in ["00ueve", "00ugone"] {
+        assert_eq!(app.delete(&format!("/v1/grants/{id}"), "bob").await.status, 204, "{id}");
+        assert_eq!(app.directory.is_granted(&uid("00ubob"), &uid(id)).await, Ok(false), "{id}");
+    }
+    let removed = app.trail().await.into_iter().filter(|(code, _)| code == "DA6102").count();
+    assert_eq!(removed, 2);
+}
+
+#[actix_web::test]
+async fn what_is_changed_here_is_shown_at_once() {
+    let app = TestApp::with(Setup::with_kept_lists()).await;
+    assert_eq!((agents(&app, "bob").await.len(), delegators(&app, "ann").await.len()), (1, 1));
+    app.directory.set_grant(&uid("00ubob"), &uid("00ueve"), true);
+    assert_eq!(agents(&app, "bob").await.len(), 1, "this was changed elsewhere");
+
+    assert_eq!(app.delete("/v1/grants/00uann", "bob").await.status, 204);
+    assert_eq!((agents(&app, "bob").await.len(), delegators(&app, "ann").await.len()), (1, 0));
+    assert_eq!(app.post("/v1/grants", "bob", &json!({"agent": "00uann"})).await.status, 201);
+    assert_eq!((agents(&app, "bob").await.len(), delegators(&app, "ann").await.len()), (2, 1));
+    assert_eq!(app.delete("/v1/grants/ann@example.test", "bob").await.status, 204);
+    assert_eq!((agents(&app, "bob").await.len(), delegators(&app, "ann").await.len()), (1, 0));
+    assert_eq!(app.post("/delegator/delegation", "bob", &json!({"op": "DEACTIVATE"})).await.status, 200);
+    assert_eq!((agents(&app, "bob").await.len(), delegators(&app, "eve").await.len()), (0, 0));
+}
+
+#[actix_web::test]
+async fn a_change_of_unknown_outcome_is_forgotten_as_well() {
+    let app = TestApp::with(Setup::with_kept_lists()).await;
+    assert_eq!(agents(&app, "bob").await.len(), 1);
+    app.directory.next(Op::RemoveGrant, Act::Fail(DirectoryError::Unavailable("no answer".to_owned())));
+    app.directory.set_grant(&uid("00ubob"), &uid("00uann"), false);
+    app.delete("/v1/grants/00uann", "bob").await.is_problem(503, "temporarily-unavailable");
+    assert_eq!(agents(&app, "bob").await, []);
 }

@@ -191,6 +191,21 @@ async fn key_sets_that_are_none_are_unavailable() {
 }
 
 #[tokio::test]
+async fn the_longest_set_is_kept_like_any_other() {
+    let clock = clock();
+    let signer = Signer::es256("one");
+    let filler = json!("x".repeat(255 * 1024));
+    let issuer = Issuer::start(&[filler, signer.public.clone()]);
+    let verifier = verifier(issuer.url(), &clock);
+    for number in 0..20 {
+        let mut claims = good(issuer.url(), &clock);
+        claims.insert("jti".to_owned(), json!(number));
+        assert!(verifier.verify(&signer.sign(&claims)).await.is_ok());
+    }
+    assert_eq!(issuer.stub.count(), 2, "description and keys once");
+}
+
+#[tokio::test]
 async fn a_good_key_serves_beside_unusable_ones() {
     let clock = clock();
     let (es, ed) = (Signer::es256("es"), Signer::ed25519("ed"));

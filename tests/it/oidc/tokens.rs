@@ -203,6 +203,30 @@ async fn a_remembered_token_ends_with_its_minute_and_with_its_life() {
 }
 
 #[tokio::test]
+async fn remembered_tokens_are_counted() {
+    let clock = clock();
+    let server = start(&clock);
+    let metrics = Arc::new(Metrics::default());
+    let http = http_client::build(None).unwrap();
+    let as_clock = Arc::<ManualClock>::clone(&clock);
+    let settings = settings(server.issuer(), "default");
+    let verifier = OidcVerifier::new(settings, http, as_clock, Arc::clone(&metrics)).unwrap();
+    let token = server.sign(&good(server.issuer(), &clock)).unwrap();
+    for _ in 0..4 {
+        assert!(verifier.verify(&token).await.is_ok());
+    }
+    let mut other = good(server.issuer(), &clock);
+    other.insert("jti".to_owned(), json!("AT.2"));
+    assert!(verifier.verify(&server.sign(&other).unwrap()).await.is_ok());
+    let text = metrics.render();
+    for (cache, result, count) in [("tokens", "hit", 3), ("tokens", "miss", 2), ("keys", "hit", 1), ("keys", "miss", 1)]
+    {
+        let line = format!("behalf_cache_lookups_total{{cache=\"{cache}\",result=\"{result}\"}} {count}\n");
+        assert!(text.contains(&line), "{line} is not in {text}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_not_remembered_from_the_future() {
     let clock = clock();
     let server = start(&clock);

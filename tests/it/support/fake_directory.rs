@@ -41,8 +41,16 @@ struct State {
     users: Vec<User>,
     instead: HashMap<String, User>,
     grants: BTreeSet<(UserId, UserId)>,
+    old_lists: Option<BTreeSet<(UserId, UserId)>>,
     script: HashMap<Op, VecDeque<Act>>,
     dropped: HashMap<Op, usize>,
+}
+
+impl State {
+    /// The grants that lists are made of.
+    fn listed(&self) -> &BTreeSet<(UserId, UserId)> {
+        self.old_lists.as_ref().unwrap_or(&self.grants)
+    }
 }
 
 /// Users and grants in memory, with acts that are used up one per call.
@@ -84,6 +92,12 @@ impl FakeDirectory {
         } else {
             grants.remove(&pair)
         };
+    }
+
+    /// From now on lists tell of the grants of now, whatever changes: as those of a directory whose index comes late.
+    pub(crate) fn freeze_lists(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.old_lists = Some(state.grants.clone());
     }
 
     /// What the next call of `op` that has no act yet does.
@@ -180,12 +194,12 @@ impl Directory for FakeDirectory {
     }
 
     async fn agents_of(&self, delegator: &UserId) -> Result<Vec<UserId>, DirectoryError> {
-        let find = |s: &mut State| s.grants.iter().filter(|(d, _)| d == delegator).map(|(_, a)| a.clone()).collect();
+        let find = |s: &mut State| s.listed().iter().filter(|(d, _)| d == delegator).map(|(_, a)| a.clone()).collect();
         self.answer(Op::AgentsOf, find).await
     }
 
     async fn delegators_of(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {
-        let find = |s: &mut State| s.grants.iter().filter(|(_, a)| a == agent).map(|(d, _)| d.clone()).collect();
+        let find = |s: &mut State| s.listed().iter().filter(|(_, a)| a == agent).map(|(d, _)| d.clone()).collect();
         self.answer(Op::DelegatorsOf, find).await
     }
 

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use behalf::{
     adapters::{
         dialect::okta::{self, HeaderSecrets, Okta},
+        directory::shown::{Cached, Kept, Live},
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
     },
@@ -29,6 +30,7 @@ use behalf::{
     ports::{
         clock::{Clock, ManualClock},
         dialect::Dialect,
+        shown::ShownGrants,
         store::{Seq, Store},
         token_verifier::{TokenVerifier, VerifiedToken, VerifyError},
     },
@@ -53,6 +55,9 @@ pub(crate) const ISSUER: &str = "https://issuer.test/oauth2/default";
 pub(crate) const CLIENT: &str = "app";
 pub(crate) const HOOK_SECRET: &str = "Secret of-the-hook-fixture";
 
+/// Makes what people are shown of a tenant's directory.
+pub(crate) type ShownOf = dyn Fn(&TenantName, &Arc<FakeDirectory>, &Arc<dyn Clock>) -> Arc<dyn ShownGrants>;
+
 /// What a test may want otherwise.
 pub(crate) struct Setup {
     pub(crate) policy: TenantPolicy,
@@ -66,6 +71,8 @@ pub(crate) struct Setup {
     pub(crate) tenants: Vec<&'static str>,
     /// Browser origins that may call the API.
     pub(crate) origins: Vec<String>,
+    /// What people are shown of the directory, by tenant.
+    pub(crate) shown: Box<ShownOf>,
     /// Stands between the use cases and the store.
     pub(crate) wrap: Box<dyn FnOnce(Arc<EmbeddedStore>) -> Arc<dyn Store>>,
 }
@@ -88,8 +95,20 @@ impl Default for Setup {
             pipeline: Pipeline::standard(),
             tenants: vec!["default", "acme"],
             origins: Vec::new(),
+            shown: Box::new(|_, directory, _| Arc::new(Live::new(Arc::clone(directory) as _))),
             wrap: Box::new(|store| store),
         }
+    }
+}
+
+impl Setup {
+    /// Lists that people are shown are kept, as those of a directory that is far away.
+    pub(crate) fn with_kept_lists() -> Self {
+        let cached = |tenant: &TenantName, directory: &Arc<FakeDirectory>, clock: &Arc<dyn Clock>| {
+            let kept = Arc::new(Kept::new(clock, &Metrics::default()));
+            Arc::new(Cached::new(tenant.clone(), Arc::clone(directory) as _, kept)) as Arc<dyn ShownGrants>
+        };
+        Self { shown: Box::new(cached), ..Self::default() }
     }
 }
 
@@ -171,6 +190,7 @@ impl TestApp {
                     name: name.clone(),
                     issuer: Issuer::parse(ISSUER).unwrap(),
                     directory: Arc::clone(&directory) as _,
+                    shown: (setup.shown)(&name, &directory, &as_clock),
                     policy: setup.policy.clone(),
                     claims: setup.claims.clone(),
                     refusal: setup.refusal,
