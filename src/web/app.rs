@@ -4,17 +4,18 @@ use actix_cors::Cors;
 use actix_web::{
     App, Error,
     body::MessageBody,
-    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    dev::{Service as _, ServiceFactory, ServiceRequest, ServiceResponse},
     http::{Method, header},
     middleware::{Condition, from_fn},
     web,
 };
+use futures_util::{TryFutureExt as _, future::Either};
 use utoipa_actix_web::AppExt as _;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    error::ApiError, extract::brief, middleware::around, openapi, ops_routes, state::AppState, tenant_routes,
-    undocumented_tenant_routes, unknown_route::unknown_route,
+    error::ApiError, extract::brief, hooks, middleware::around, openapi, ops_routes, replicated, state::AppState,
+    tenant_routes, undocumented_tenant_routes, unknown_route::unknown_route,
 };
 
 /// Makes the application. `origins` may call the API from a browser.
@@ -47,6 +48,12 @@ pub fn app(
         .default_service(web::to(unknown_route))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(from_fn(around))
+        .wrap_fn(|request, others| {
+            if hooks::is_plain(&request) {
+                return Either::Left(hooks::straight(request));
+            }
+            Either::Right(others.call(request).map_ok(ServiceResponse::map_into_right_body))
+        })
 }
 
 fn invalid(part: &str, error: &dyn std::fmt::Display) -> ApiError {
@@ -57,7 +64,7 @@ fn cors(origins: Vec<String>) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST, Method::DELETE])
         .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers(["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining"])
+        .expose_headers(["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining", replicated::HEADER])
         .max_age(600);
     origins.into_iter().fold(cors, |cors, origin| cors.allowed_origin(&origin))
 }
