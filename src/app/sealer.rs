@@ -34,7 +34,8 @@ pub const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// Entries sealed in one pass: hashing them keeps a thread for about a millisecond.
 const BATCH: u64 = 256;
 pub(super) const LEASE: &str = "sealer";
-pub(super) const LEASE_TIME: SignedDuration = SignedDuration::from_secs(10);
+/// How long a process seals alone after each pass; one that dies is followed after that.
+pub const LEASE_TIME: SignedDuration = SignedDuration::from_secs(10);
 /// How long a commit may be on its way.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 

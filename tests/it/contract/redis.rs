@@ -17,6 +17,10 @@ use behalf::{
 };
 use tokio::sync::OnceCell;
 
+mod foreign;
+mod replicas;
+mod restarts;
+
 use super::stores::{Made, start, store_contract};
 use crate::support::redis::{Cluster, Redis, SentinelPair};
 
@@ -40,6 +44,17 @@ pub(crate) fn dial(database: u16) -> Dial {
 pub(crate) fn address(text: &str) -> Address {
     let (host, port) = text.rsplit_once(':').unwrap();
     Address { host: host.to_owned(), port: port.parse().unwrap() }
+}
+
+/// A store over one server, by the server's own time.
+pub(crate) fn over(server: &Redis) -> RedisStore {
+    RedisStore::new(Topology::Standalone(address(&server.address())), dial(0), None)
+}
+
+/// The same by another clock.
+pub(crate) fn over_with(server: &Redis, clock: &Arc<ManualClock>) -> RedisStore {
+    let instead: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
+    RedisStore::new(Topology::Standalone(address(&server.address())), dial(0), Some(instead))
 }
 
 fn made(topology: Topology, database: u16) -> Made {

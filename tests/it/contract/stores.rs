@@ -95,7 +95,7 @@ pub(crate) fn key(n: u64) -> Key {
     Key { kind: Kind(1), id: RecordId { time: n, hash: [0; 32] } }
 }
 
-pub(super) fn index(list: u8) -> Index {
+pub(crate) fn index(list: u8) -> Index {
     Index { list, owner: [0; 32] }
 }
 

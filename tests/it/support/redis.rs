@@ -153,6 +153,15 @@ impl Redis {
         self.ask(command).unwrap_or_else(|error| panic!("{command:?} at {}: {error}", self.address()))
     }
 
+    /// What lies in each key that stays, as lines of two hashes: the same text is the same content.
+    pub(crate) fn content(&self) -> String {
+        let script = "local lines = {} for _, key in ipairs(redis.call('KEYS', '*')) do \
+            if redis.call('PTTL', key) == -1 then \
+            lines[#lines + 1] = redis.sha1hex(key) .. ' ' .. redis.sha1hex(redis.call('DUMP', key)) end end \
+            table.sort(lines) return table.concat(lines, '\\n')";
+        self.command(&["EVAL", script, "0"])
+    }
+
     /// A field of `INFO section`.
     pub(crate) fn info(&self, section: &str, field: &str) -> String {
         let found = self.find(section, field);

@@ -112,6 +112,7 @@ local function run()
   if ARGV[6] ~= '' then
     local held = redis.call('GET', KEYS[4])
     if not held then return remember(3, 0) end
+    if string.byte(held) ~= FORMAT then unreadable('a lease', string.byte(held)) end
     local _, token, till = struct.unpack('>BI8I8', held)
     if token ~= tonumber(ARGV[6]) or till <= now then return remember(3, 0) end
   end

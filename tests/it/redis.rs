@@ -1,0 +1,9 @@
+//! Many processes of the service over one Redis: they decide as one.
+
+mod counts;
+mod held_up;
+mod obedience;
+mod once;
+mod pair;
+mod reaper;
+mod sealer;
