@@ -17,4 +17,5 @@ mod oidc_provider;
 mod okta;
 mod openapi;
 mod readme;
+mod redis_rig;
 mod support;

@@ -1,0 +1,191 @@
+//! Redis servers as processes of their own, and what can happen to them.
+//!
+//! They need the real clock: a test with a paused one would run into every deadline at once.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use tempfile::TempDir;
+
+use self::server::{Failed, Running};
+use super::process::until;
+
+mod client;
+mod cluster;
+mod ports;
+mod proxy;
+mod sentinel;
+mod server;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use proxy::Proxy;
+pub(crate) use sentinel::SentinelPair;
+
+/// Lines of a configuration file: name, and the value as it is written there.
+pub(crate) type Options<'o> = &'o [(&'o str, &'o str)];
+
+/// Little work in the background, for many of them run on a small machine. Nothing is kept unless a test asks for it.
+/// The user `rig` is the tests' own way in, whatever passwords and users a test sets.
+const DEFAULTS: Options = &[
+    ("save", "\"\""),
+    ("io-threads", "1"),
+    ("activerehashing", "no"),
+    ("hz", "5"),
+    ("repl-diskless-sync", "yes"),
+    ("repl-diskless-sync-delay", "0"),
+    ("user", "rig on nopass ~* &* +@all"),
+];
+
+/// One server on 127.0.0.1. Killed when it is dropped, and when the test process ends in any way.
+pub(crate) struct Redis {
+    running: Option<Running>,
+    port: u16,
+    sentinel: bool,
+    folder: TempDir,
+    starts: usize,
+}
+
+impl Redis {
+    /// Starts one and waits until it answers. A user is an option, too: `("user", "app on >password ~* +@all")`.
+    pub(crate) async fn start(options: Options<'_>) -> Self {
+        Self::try_start("port", options).await.unwrap_or_else(|why| panic!("Redis doesn't start: {why}"))
+    }
+
+    /// One that speaks TLS only, with the certificate of `tls_file`. `None`: this server was built without; that was
+    /// said. The one that is installed for the tests has it.
+    pub(crate) async fn start_tls(options: Options<'_>) -> Option<Self> {
+        let files = ["server.pem", "server.key", "ca.pem"].map(|name| tls_file(name).display().to_string());
+        let [cert, key, ca] = files.each_ref().map(String::as_str);
+        let mut all = vec![("tls-cert-file", cert), ("tls-key-file", key), ("tls-ca-cert-file", ca)];
+        all.push(("tls-auth-clients", "no"));
+        all.extend(options);
+        match Self::try_start("tls-port", &all).await {
+            Ok(server) => Some(server),
+            Err(why) if server::without_tls(&why) => None,
+            Err(why) => panic!("Redis doesn't start: {why}"),
+        }
+    }
+
+    async fn sentinel(options: Options<'_>) -> Self {
+        Self::try_start("sentinel", options).await.unwrap_or_else(|why| panic!("Sentinel doesn't start: {why}"))
+    }
+
+    async fn try_start(kind: &str, options: Options<'_>) -> Result<Self, String> {
+        let sentinel = kind == "sentinel";
+        loop {
+            let (folder, port) = (tempfile::tempdir().unwrap(), ports::free());
+            let at = folder.path().display();
+            let mut lines = format!("bind 127.0.0.1\ndir {at}\nunixsocket {at}/socket\n");
+            lines += &if kind == "tls-port" { format!("port 0\ntls-port {port}\n") } else { format!("port {port}\n") };
+            let defaults = if sentinel { &[] } else { DEFAULTS };
+            for (name, value) in defaults.iter().chain(options) {
+                let value = if value.is_empty() { "\"\"" } else { value };
+                lines += &format!("{name} {value}\n");
+            }
+            fs::write(folder.path().join("redis.conf"), lines).unwrap();
+            let mut server = Self { running: None, port, sentinel, folder, starts: 0 };
+            match server.launch().await {
+                Ok(()) => return Ok(server),
+                // Somebody was faster; the next port is another one.
+                Err(Failed::PortTaken) => {}
+                Err(Failed::Other(why)) => return Err(why),
+            }
+        }
+    }
+
+    async fn launch(&mut self) -> Result<(), Failed> {
+        self.starts += 1;
+        let running = Running::start(self.folder.path(), self.starts, self.sentinel).await?;
+        self.running = Some(running);
+        until("an answer of Redis", async || self.ask(&["PING"]).ok()).await;
+        Ok(())
+    }
+
+    /// Where it listens, as `127.0.0.1:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// SIGKILL: what isn't on the disk is gone, and nobody was told.
+    pub(crate) fn kill(&mut self) {
+        drop(self.running.take().expect("it runs"));
+    }
+
+    /// Starts it again after a kill: same port, folder and options.
+    pub(crate) async fn restart(&mut self) {
+        assert!(self.running.is_none(), "it runs still");
+        loop {
+            match self.launch().await {
+                Ok(()) => return,
+                // Another test only looks whether the port is free.
+                Err(Failed::PortTaken) if self.starts < 50 => {}
+                Err(why) => panic!("Redis doesn't start again: {why:?}"),
+            }
+        }
+    }
+
+    /// Stops the process in its tracks: connections stay open and nothing is answered.
+    pub(crate) async fn pause(&self) {
+        self.signal("STOP");
+        until("a stopped process", async || self.stopped().then_some(())).await;
+    }
+
+    /// Ends a pause.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // The name, in brackets, may hold anything.
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status();
+        assert!(status.unwrap().success(), "no process to send SIG{name} to");
+    }
+
+    fn id(&self) -> u32 {
+        self.running.as_ref().expect("it runs").id()
+    }
+
+    /// Sends a command on a connection of its own: its answer (of a list: one element per line), or the error. It is
+    /// local and may do everything, whatever users and TLS are set.
+    pub(crate) fn ask(&self, command: &[&str]) -> Result<String, String> {
+        client::ask(&self.folder.path().join("socket"), !self.sentinel, command)
+    }
+
+    /// The same for what must succeed.
+    pub(crate) fn command(&self, command: &[&str]) -> String {
+        self.ask(command).unwrap_or_else(|error| panic!("{command:?} at {}: {error}", self.address()))
+    }
+
+    /// A field of `INFO section`.
+    pub(crate) fn info(&self, section: &str, field: &str) -> String {
+        let found = self.find(section, field);
+        found.unwrap_or_else(|| panic!("INFO {section} has no {field}"))
+    }
+
+    fn find(&self, section: &str, field: &str) -> Option<String> {
+        let all = self.command(&["INFO", section]);
+        all.lines().find_map(|line| Some(line.strip_prefix(field)?.strip_prefix(':')?.to_owned()))
+    }
+
+    /// How often this command (in small letters) was called since the start. `AUTH` and what `command` sent count, too.
+    pub(crate) fn stats(&self, command: &str) -> u64 {
+        let Some(all) = self.find("commandstats", &format!("cmdstat_{command}")) else { return 0 };
+        all.split(',').find_map(|pair| pair.strip_prefix("calls=")).and_then(|calls| calls.parse().ok()).unwrap()
+    }
+
+    /// Makes it a replica, and waits until it has all that the other has.
+    pub(crate) async fn replica_of(&self, other: &Self) {
+        self.command(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
+        until("the replica's link", async || (self.info("replication", "master_link_status") == "up").then_some(()))
+            .await;
+    }
+}
+
+/// Of the tests' own authority: `ca.pem`, and `server.pem` and `server.key` for 127.0.0.1.
+pub(crate) fn tls_file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/oidc/tls").join(name)
+}
