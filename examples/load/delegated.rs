@@ -25,9 +25,9 @@ use crate::{
     server::{SECRET, Server, write_users},
 };
 
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 /// An answer that grants begins with the commands; a refusal begins with the error.
-const GRANTED: &[u8] = br#"{"commands":[{"#;
+pub(crate) const GRANTED: &[u8] = br#"{"commands":[{"#;
 
 impl Run<'_> {
     pub(crate) async fn delegated(&self, pending: usize, sync: &Sync) -> Result<(), Fault> {
@@ -90,7 +90,7 @@ impl Run<'_> {
     }
 
     /// A round of hooks that consume these delegations, all of which must be granted.
-    async fn consume(
+    pub(crate) async fn consume(
         &self,
         server: &Server,
         path: &str,
@@ -101,7 +101,7 @@ impl Run<'_> {
         drive(server.address, &server.pid, CONNECTIONS, work).await
     }
 
-    fn requests(&self, path: &str, batch: &[Pending]) -> Vec<Vec<u8>> {
+    pub(crate) fn requests(&self, path: &str, batch: &[Pending]) -> Vec<Vec<u8>> {
         let body = |p: &Pending| {
             let event = p.id.expose().get(20..44).unwrap_or_default();
             hook(&self.issuer, &data::agent(p.agent), event, Some(p.id.expose()))
@@ -113,10 +113,21 @@ impl Run<'_> {
     async fn fill(&self, folder: &Path, count: usize) -> Result<Vec<Pending>, Fault> {
         let settings = Settings::new(Place::Folder(folder.join("data")));
         let store = Arc::new(EmbeddedStore::open(&settings, Arc::new(SystemClock), &OsEntropy)?);
-        let waiting = data::populate(&store, &self.issuer, count).await?;
-        let as_store = Arc::clone(&store) as Arc<dyn Store>;
+        let waiting = self.fill_store(Arc::clone(&store) as Arc<dyn Store>, folder, count).await?;
+        store.close();
+        Ok(waiting)
+    }
+
+    /// The same into any store.
+    pub(crate) async fn fill_store(
+        &self,
+        store: Arc<dyn Store>,
+        folder: &Path,
+        count: usize,
+    ) -> Result<Vec<Pending>, Fault> {
+        let waiting = data::populate(&*store, &self.issuer, count).await?;
         let tenant = TenantName::default_tenant();
-        let directory = EmbeddedDirectory::open(&folder.join("users.yaml"), tenant, as_store, Arc::new(OsEntropy))?;
+        let directory = EmbeddedDirectory::open(&folder.join("users.yaml"), tenant, store, Arc::new(OsEntropy))?;
         futures_util::stream::iter(0..data::AGENTS)
             .map(|number| {
                 let directory = &directory;
@@ -129,7 +140,6 @@ impl Run<'_> {
             .buffer_unordered(CONNECTIONS)
             .try_collect::<Vec<()>>()
             .await?;
-        store.close();
         Ok(waiting)
     }
 

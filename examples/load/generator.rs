@@ -28,6 +28,9 @@ pub(crate) struct Work {
     pub(crate) body: &'static [u8],
     /// Again and again for so long; `None`: each once.
     pub(crate) lasts: Option<Duration>,
+    /// So many a second, each with its moment; `None`: as fast as answers come. Latency counts from that moment, so a
+    /// server that falls behind is seen to.
+    pub(crate) pace: Option<f64>,
     next: AtomicUsize,
 }
 
@@ -38,13 +41,15 @@ impl Work {
         body: &'static [u8],
         lasts: Option<Duration>,
     ) -> Self {
-        Self { requests, status, body, lasts, next: AtomicUsize::new(0) }
+        Self { requests, status, body, lasts, pace: None, next: AtomicUsize::new(0) }
     }
 
-    fn take(&self) -> Option<&[u8]> {
+    /// The next request, and when its turn is, counted from the beginning.
+    fn take(&self) -> Option<(&[u8], Option<Duration>)> {
         let at = self.next.fetch_add(1, Ordering::Relaxed);
+        let turn = self.pace.and_then(|rate| Some(Duration::from_secs_f64(f64::from(u32::try_from(at).ok()?) / rate)));
         let at = if self.lasts.is_some() { at % self.requests.len() } else { at };
-        self.requests.get(at).map(Vec::as_slice)
+        Some((self.requests.get(at)?.as_slice(), turn))
     }
 }
 
@@ -70,6 +75,21 @@ pub(crate) struct Round {
     pub(crate) own_busy: f64,
 }
 
+impl Round {
+    /// Two servers driven at the same time, as one.
+    pub(crate) fn beside(mut self, other: Self) -> Self {
+        self.latencies.extend(other.latencies);
+        self.latencies.sort_unstable();
+        Self {
+            per_second: self.per_second + other.per_second,
+            cpu_micros: f64::midpoint(self.cpu_micros, other.cpu_micros),
+            server_busy: self.server_busy + other.server_busy,
+            own_busy: self.own_busy.max(other.own_busy),
+            latencies: self.latencies,
+        }
+    }
+}
+
 /// Runs the work over so many connections. An answer that isn't the one expected is a fault.
 pub(crate) async fn drive(to: SocketAddr, pid: &str, connections: usize, work: Work) -> Result<Round, Fault> {
     let work = Arc::new(work);
@@ -83,7 +103,7 @@ pub(crate) async fn drive(to: SocketAddr, pid: &str, connections: usize, work: W
     let end = work.lasts.map(|lasts| started + lasts);
     let mut tasks = JoinSet::new();
     for stream in streams {
-        tasks.spawn(converse(stream, Arc::clone(&work), end));
+        tasks.spawn(converse(stream, Arc::clone(&work), started, end));
     }
     // Whoever sleeps is woken by the server's next answer, which costs the server more than the answer itself where
     // interrupts are dear, as in virtual machines. Beside hooks that cost little, this program stays awake.
@@ -114,11 +134,20 @@ async fn stay_awake() {
     }
 }
 
-async fn converse(mut stream: TcpStream, work: Arc<Work>, end: Option<Instant>) -> Result<Vec<u32>, Fault> {
+async fn converse(
+    mut stream: TcpStream,
+    work: Arc<Work>,
+    started: Instant,
+    end: Option<Instant>,
+) -> Result<Vec<u32>, Fault> {
     let (mut latencies, mut buffer) = (Vec::new(), Vec::with_capacity(8192));
     let mut now = Instant::now();
     while end.is_none_or(|end| now < end) {
-        let Some(request) = work.take() else { break };
+        let Some((request, turn)) = work.take() else { break };
+        if let Some(turn) = turn.map(|turn| started + turn) {
+            tokio::time::sleep_until(turn).await;
+            now = turn;
+        }
         stream.write_all(request).await?;
         answer(&mut stream, &mut buffer, &work).await?;
         let after = Instant::now();

@@ -26,6 +26,7 @@ mod proc;
 mod report;
 mod scenarios;
 mod server;
+mod shared;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -48,13 +49,15 @@ enum Scenario {
     Untouched,
     /// Hooks that consume a delegation, and the start after a kill.
     Delegated,
+    /// Both sorts of hooks over Redis, with one replica and with two.
+    Shared,
 }
 
 /// Measures the release binary against the floor.
 #[derive(Debug, Parser)]
 struct Args {
     /// What to run
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "start,untouched,delegated")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "start,untouched,delegated,shared")]
     only: Vec<Scenario>,
     /// Rounds of each server
     #[arg(long, default_value_t = 7)]
@@ -65,6 +68,9 @@ struct Args {
     /// Delegations that wait; several numbers make several runs
     #[arg(long, value_delimiter = ',', default_value = "100000")]
     pending: Vec<usize>,
+    /// How Redis keeps its data, where it is the store
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "off,everysec,always")]
+    persistence: Vec<shared::Persistence>,
     /// Delegations consumed in a round
     #[arg(long, default_value_t = 10_000)]
     per_round: usize,
@@ -80,6 +86,9 @@ struct Args {
     /// The floor
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/examples/floor"))]
     floor: PathBuf,
+    /// The Redis server to start
+    #[arg(long, default_value = "redis-server")]
+    redis: PathBuf,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -124,6 +133,13 @@ async fn run(args: &Args) -> Result<(), Fault> {
     if args.only.contains(&Scenario::Delegated) {
         for pending in &args.pending {
             run.delegated(*pending, &sync).await?;
+        }
+    }
+    if args.only.contains(&Scenario::Shared) {
+        for pending in &args.pending {
+            for persistence in &args.persistence {
+                run.shared(*pending, *persistence).await?;
+            }
         }
     }
     issuer.stop().await;

@@ -39,13 +39,23 @@ pub(crate) struct Server {
 }
 
 /// An address that is free at the moment.
-fn free() -> Result<SocketAddr, Fault> {
+pub(crate) fn free() -> Result<SocketAddr, Fault> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }
 
 impl Server {
     /// behalf with one worker, its data and users in `folder`.
     pub(crate) async fn behalf(binary: &Path, folder: &Path, issuer: &str) -> Result<Self, Fault> {
+        Self::behalf_on(binary, folder, issuer, &[("BEHALF_STORE", "embedded:data")]).await
+    }
+
+    /// behalf with one worker and its users in `folder`, on the store that these variables name.
+    pub(crate) async fn behalf_on(
+        binary: &Path,
+        folder: &Path,
+        issuer: &str,
+        store: &[(&str, &str)],
+    ) -> Result<Self, Fault> {
         let address = free()?;
         // It starts in the folder of its data, where a relative path would lead elsewhere.
         let mut command = Command::new(binary.canonicalize()?);
@@ -56,7 +66,7 @@ impl Server {
             .env("BEHALF_ENV", "development")
             .env("BEHALF_BIND", address.to_string())
             .env("BEHALF_WORKERS", "1")
-            .env("BEHALF_STORE", "embedded:data")
+            .envs(store.iter().copied())
             .env("BEHALF_USERS_FILE", "users.yaml")
             .env("BEHALF_ISSUER", issuer)
             .env("BEHALF_AUDIENCE", "api://default")
@@ -64,7 +74,7 @@ impl Server {
             .env("BEHALF_ACCESS_CLAIMS", "department email=on_behalf_email")
             .env("BEHALF_IDENTITY_CLAIMS", "department")
             .env("BEHALF_DRAIN_DELAY", "0s");
-        Self::start(command, address, &folder.join("behalf.log"), Some("/readyz")).await
+        Self::start(command, address, &folder.join(format!("behalf-{}.log", address.port())), Some("/readyz")).await
     }
 
     /// The floor.
@@ -75,7 +85,12 @@ impl Server {
         Self::start(command, address, &folder.join("floor.log"), None).await
     }
 
-    async fn start(mut command: Command, address: SocketAddr, log: &Path, ready: Option<&str>) -> Result<Self, Fault> {
+    pub(crate) async fn start(
+        mut command: Command,
+        address: SocketAddr,
+        log: &Path,
+        ready: Option<&str>,
+    ) -> Result<Self, Fault> {
         let started = Instant::now();
         let child = command.stdin(Stdio::null()).stdout(File::create(log)?).stderr(Stdio::null()).spawn()?;
         let pid = child.id().to_string();

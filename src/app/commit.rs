@@ -74,6 +74,15 @@ impl Services {
         }
     }
 
+    /// Whether a second server has what was committed: asked after what takes a right away, because a failover that
+    /// forgets it would give it back. `None`: there is no second server. Not known counts as no.
+    pub async fn replicated(&self, tenant: &TenantName) -> Option<bool> {
+        match timeout(API_PATIENCE, self.store.replicated(tenant)).await {
+            Ok(Ok(replicated)) => replicated,
+            Ok(Err(_)) | Err(_) => Some(false),
+        }
+    }
+
     /// Writes one event that goes with no change of records. Gives its id if it stands; a failure is logged.
     pub async fn record(&self, tenant: &Tenant, event: impl FnOnce(Timestamp) -> Event) -> Option<String> {
         self.record_within(tenant, tenant.budget.commit, |now| vec![event(now)]).await

@@ -23,7 +23,7 @@ enum Scheme {
     Cluster,
 }
 
-/// The greatest number that Redis lets a database have by any setting in use.
+/// The greatest number taken; Redis has 16 databases unless it is told otherwise.
 const MOST_DATABASE: u16 = 16_383;
 const PASSWORD_ELSEWHERE: &str = "put it into BEHALF_REDIS_PASSWORD or the file named by BEHALF_REDIS_PASSWORD_FILE";
 

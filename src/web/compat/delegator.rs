@@ -10,6 +10,7 @@ use crate::{
     domain::user::User,
     web::{
         extract::{CompatReader, CompatWriter, JsonOrForm, Then, user_ref},
+        replicated,
         state::AppState,
     },
 };
@@ -47,7 +48,7 @@ pub async fn activation(
         return Err(CompatError::new(StatusCode::BAD_REQUEST, "op must be ACTIVATE or DEACTIVATE."));
     }
     grants::remove_all(&state.services, &writer.door.tenant, &writer.caller).await?;
-    Ok(HttpResponse::Ok().finish())
+    Ok(replicated::empty(HttpResponse::Ok(), &state, &writer.door).await)
 }
 
 /// My agents.
@@ -167,5 +168,5 @@ pub async fn remove_agent(
     let agent = body.named()?;
     let (caller, me) = (&writer.caller, &writer.caller.user);
     grants::remove(&state.services, &writer.door.tenant, caller, me, &agent).await?;
-    Ok(HttpResponse::Ok().finish())
+    Ok(replicated::empty(HttpResponse::Ok(), &state, &writer.door).await)
 }

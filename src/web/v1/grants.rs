@@ -13,6 +13,7 @@ use crate::{
         extract::{Json, Reader, Then, Writer, user_ref},
         people::Person,
         problem::{BodyProblems, CallerProblems},
+        replicated,
         state::{AppState, Door},
     },
 };
@@ -146,7 +147,11 @@ pub struct OfDelegator {
 /// Ends a grant of mine; an administrator ends anybody's. Takes effect on the next hook.
 #[utoipa::path(
     operation_id = "grant-remove", tag = "grants", params(AgentPath, OfDelegator),
-    responses((status = 204, description = "There is no such grant any more."), CallerProblems),
+    responses(
+        (status = 204, description = "There is no such grant any more.", headers(
+            ("behalf-replicated" = bool, description = "Whether a second server of a shared store has that already; absent where there is no second server."))),
+        CallerProblems,
+    ),
     security(("user_token" = []))
 )]
 #[delete("/v1/grants/{agent}")]
@@ -161,5 +166,5 @@ pub async fn remove(
             .map_err(|error| ApiError::Invalid { field: Some("delegator".to_owned()), problem: error.to_string() })?,
     };
     grants::remove(&state.services, &door.tenant, &caller, &delegator, &agent).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(replicated::empty(HttpResponse::NoContent(), &state, &door).await)
 }

@@ -15,6 +15,7 @@ use crate::{
         error::ApiError,
         extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, user_ref},
         problem::{BodyProblems, CallerProblems},
+        replicated,
         state::{AppState, Door},
     },
 };
@@ -65,6 +66,22 @@ impl From<Lock> for LockItem {
     }
 }
 
+/// A lock that was placed.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"user": "00u1bob", "login": "bob@example.com",
+    "own": {"by": "00u1bob", "at": "2026-11-21T10:00:00Z", "reason": "on holiday"}, "administrator": null,
+    "replicated": true}))]
+pub struct Locked {
+    /// The account's locks.
+    #[serde(flatten)]
+    lock: LockItem,
+    /// Whether a second server of a shared store has it already; absent where there is no second server. If `false`, a
+    /// failover within the next moments could forget it: place it again to be sure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replicated: Option<bool>,
+}
+
 /// A page of locks.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"items": [], "next_cursor": null}))]
@@ -109,8 +126,8 @@ pub struct PlaceRequest {
 #[utoipa::path(
     operation_id = "lock-place", tag = "locks", request_body = PlaceRequest,
     responses(
-        (status = 201, description = "Locked.", body = LockItem),
-        (status = 200, description = "It was locked by this side already.", body = LockItem),
+        (status = 201, description = "Locked.", body = Locked),
+        (status = 200, description = "It was locked by this side already.", body = Locked),
         CallerProblems, BodyProblems,
     ),
     security(("user_token" = []))
@@ -124,7 +141,9 @@ pub async fn place(
     let reason = free_text("reason", body.reason, 500)?;
     let (lock, new) = locks::place(&state.services, &door.tenant, &caller, user.as_ref(), reason).await?;
     let mut answer = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(answer.json(LockItem::from(lock)))
+    let replicated = replicated::wait(&state, &door).await;
+    replicated::say(&mut answer, replicated);
+    Ok(answer.json(Locked { lock: LockItem::from(lock), replicated }))
 }
 
 /// Which account.

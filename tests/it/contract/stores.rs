@@ -174,11 +174,26 @@ pub(super) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(10), what).await.unwrap()
 }
 
-/// Runs every case of the contract over one adapter.
+/// Runs every case of the contract over one adapter: each as a test of its own, or, where a store can't be had so
+/// often, one after the other (`store_contract!(one_by_one name, make)`).
 macro_rules! store_contract {
     ($name:ident, $make:path) => {
         mod $name {
-            $crate::contract::stores::store_contract! { @cases $make;
+            $crate::contract::stores::contract_cases! { each $make; }
+        }
+    };
+    (one_by_one $name:ident, $make:path) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            $crate::contract::stores::contract_cases! { in_turn $make; }
+        }
+    };
+}
+pub(crate) use store_contract;
+
+macro_rules! contract_cases {
+    ($how:ident $make:path;) => {
+        $crate::contract::stores::contract_cases! { @$how $make;
                 changes::absent_means_no_record,
                 changes::a_version_must_be_the_present_one,
                 changes::version_live_ends_at_live_until,
@@ -223,10 +238,9 @@ macro_rules! store_contract {
                 parallel::no_reader_sees_half_a_change,
                 parallel::a_commit_is_seen_by_the_next_read,
                 parallel::the_same_attempt_at_once_counts_once,
-            }
         }
     };
-    (@cases $make:path; $($room:ident::$case:ident,)*) => {
+    (@each $make:path; $($room:ident::$case:ident,)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
@@ -235,8 +249,16 @@ macro_rules! store_contract {
             }
         )*
     };
+    (@in_turn $make:path; $($room:ident::$case:ident,)*) => {
+        use $crate::contract::stores;
+        $(
+            // Shown only if the test fails: which case it was.
+            println!("{}", stringify!($case));
+            stores::$room::$case(stores::Bench::new($make().await)).await;
+        )*
+    };
 }
-pub(crate) use store_contract;
+pub(crate) use contract_cases;
 
 /// A time to start from.
 pub(crate) fn start() -> Timestamp {

@@ -26,7 +26,7 @@ pub(crate) type Options<'o> = &'o [(&'o str, &'o str)];
 /// Little work in the background, for many of them run on a small machine. Nothing is kept unless a test asks for it.
 /// The user `rig` is the tests' own way in, whatever passwords and users a test sets.
 const DEFAULTS: Options = &[
-    ("save", "\"\""),
+    ("save", ""),
     ("io-threads", "1"),
     ("activerehashing", "no"),
     ("hz", "5"),
@@ -73,15 +73,8 @@ impl Redis {
         let sentinel = kind == "sentinel";
         loop {
             let (folder, port) = (tempfile::tempdir().unwrap(), ports::free());
-            let at = folder.path().display();
-            let mut lines = format!("bind 127.0.0.1\ndir {at}\nunixsocket {at}/socket\n");
-            lines += &if kind == "tls-port" { format!("port 0\ntls-port {port}\n") } else { format!("port {port}\n") };
-            let defaults = if sentinel { &[] } else { DEFAULTS };
-            for (name, value) in defaults.iter().chain(options) {
-                let value = if value.is_empty() { "\"\"" } else { value };
-                lines += &format!("{name} {value}\n");
-            }
-            fs::write(folder.path().join("redis.conf"), lines).unwrap();
+            let text = configuration(&folder.path().display().to_string(), kind, port, options);
+            fs::write(folder.path().join("redis.conf"), text).unwrap();
             let mut server = Self { running: None, port, sentinel, folder, starts: 0 };
             match server.launch().await {
                 Ok(()) => return Ok(server),
@@ -107,7 +100,7 @@ impl Redis {
 
     /// SIGKILL: what isn't on the disk is gone, and nobody was told.
     pub(crate) fn kill(&mut self) {
-        drop(self.running.take().expect("it runs"));
+        drop(self.running.take().unwrap());
     }
 
     /// Starts it again after a kill: same port, folder and options.
@@ -146,7 +139,7 @@ impl Redis {
     }
 
     fn id(&self) -> u32 {
-        self.running.as_ref().expect("it runs").id()
+        self.running.as_ref().unwrap().id()
     }
 
     /// Sends a command on a connection of its own: its answer (of a list: one element per line), or the error. It is
@@ -183,6 +176,24 @@ impl Redis {
         until("the replica's link", async || (self.info("replication", "master_link_status") == "up").then_some(()))
             .await;
     }
+}
+
+/// The configuration file. `kind`: `port`, `tls-port`, `sentinel`.
+fn configuration(folder: &str, kind: &str, port: u16, options: Options<'_>) -> String {
+    let (socket, port) = (format!("{folder}/socket"), port.to_string());
+    let mut lines = vec![("bind", "127.0.0.1"), ("dir", folder), ("unixsocket", &socket)];
+    if kind == "tls-port" {
+        lines.extend([("port", "0"), ("tls-port", &port)]);
+    } else {
+        lines.push(("port", &port));
+    }
+    lines.extend(if kind == "sentinel" { &[] } else { DEFAULTS });
+    lines.extend(options);
+    let line = |(name, value): &(&str, &str)| match *value {
+        "" => format!("{name} \"\"\n"),
+        value => format!("{name} {value}\n"),
+    };
+    lines.iter().map(line).collect()
 }
 
 /// Of the tests' own authority: `ca.pem`, and `server.pem` and `server.key` for 127.0.0.1.

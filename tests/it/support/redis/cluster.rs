@@ -88,7 +88,7 @@ impl Cluster {
     }
 
     fn owner(&self, key: &str) -> Option<String> {
-        let asked = self.nodes.iter().find(|node| node.running.is_some()).expect("one of them runs");
+        let asked = self.nodes.iter().find(|node| node.running.is_some()).unwrap();
         let slot: u32 = asked.command(&["CLUSTER", "KEYSLOT", key]).parse().unwrap();
         let table = asked.command(&["CLUSTER", "NODES"]);
         let owner = table.lines().find(|line| owns(line, slot))?;
