@@ -142,7 +142,7 @@ fn tenants(source: &Source, order: &Order) -> BTreeSet<TenantName> {
 }
 
 async fn of_store(order: &Order) -> Result<String, Ended> {
-    let source = Source::open(&store::named_folder(order.args.of.data.clone())?).await?;
+    let source = Source::open(store::located(order.args.of.data.clone())?).await?;
     let mut text = String::new();
     for tenant in tenants(&source, order) {
         text.push_str(&of_tenant(&source, order, &tenant).await?);
