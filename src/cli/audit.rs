@@ -24,6 +24,7 @@ mod source;
 mod verify;
 
 use source::Source;
+pub(super) use verify::whole;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {

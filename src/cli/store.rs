@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{fail, print};
+use super::{audit, fail, print};
 use crate::{
     adapters::{
         store::{
@@ -31,6 +31,8 @@ use crate::{
         store::{Store as _, StoreError},
     },
 };
+
+mod copy;
 
 #[derive(Debug, Args)]
 pub(super) struct Data {
@@ -62,6 +64,8 @@ pub(super) enum StoreCommand {
     },
     /// Give unused space back to the disk. The service must be stopped
     Compact(Data),
+    /// Copy all of one store into another, which has nothing of it yet. All services must be stopped
+    Copy(copy::CopyArgs),
 }
 
 /// Does it, and prints what came of it as JSON.
@@ -94,6 +98,7 @@ async fn attempt(what: StoreCommand) -> Result<Value, String> {
             let folder = stopped(folder(data)?).await?;
             offline(move || maintenance::compact(&folder)).await
         }
+        StoreCommand::Copy(args) => copy::run(args).await,
     }
 }
 
@@ -126,10 +131,12 @@ pub(super) fn named_folder(data: Option<PathBuf>) -> Result<PathBuf, String> {
     }
     match located(None)? {
         Located::Folder(folder) => Ok(folder),
-        Located::Redis(_) => Err("BEHALF_STORE is Redis: its own means back it up and make it smaller (BGSAVE, the RDB \
+        Located::Redis(_) => {
+            Err("BEHALF_STORE is Redis: its own means back it up and make it smaller (BGSAVE, the RDB \
                                   and AOF files, replicas; see \"Backup on Redis\" in the documentation); \
                                   `behalf store copy` copies it into a folder"
-            .to_owned()),
+                .to_owned())
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod hints;
 pub mod inspect;
 mod keys;
 mod link;
+pub mod moving;
 mod places;
 mod servers;
 mod settings;

@@ -10,6 +10,7 @@ use crate::support::process::{Ended, Service, run};
 mod bad_input;
 mod check;
 mod commands;
+mod copying;
 mod rights;
 
 /// What it takes to serve over Redis: our binary with a key to sign with.

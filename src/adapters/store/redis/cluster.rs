@@ -118,8 +118,7 @@ async fn slots_as_told_by(node: &Address, dial: &Dial) -> Result<Slots, Fault> {
     let mut connection = link::connect(node, dial).await?;
     let mut command = cmd("CLUSTER");
     command.arg("SLOTS");
-    let told: Vec<Vec<Value>> =
-        command.query_async(&mut connection).await.map_err(|error| of_map(node, &error))?;
+    let told: Vec<Vec<Value>> = command.query_async(&mut connection).await.map_err(|error| of_map(node, &error))?;
     Ok(told.iter().filter_map(|range| range_of(range, node)).collect())
 }
 

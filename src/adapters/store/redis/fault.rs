@@ -108,6 +108,9 @@ pub(super) fn of_greeting(address: &Address, error: &RedisError) -> Fault {
             "{address} doesn't take the user and password of BEHALF_REDIS_USERNAME and BEHALF_REDIS_PASSWORD ({text})"
         ));
     }
+    if text.contains("switch database") {
+        return Fault::Refused(format!("{address} has no such database as BEHALF_STORE names ({text})"));
+    }
     match of(error) {
         Fault::Lost(text) | Fault::Silent(text) => Fault::Away(format!("{address}: {text}")),
         other => other,
@@ -123,6 +126,8 @@ pub(super) fn of_connection(address: &Address, error: &std::io::Error, tls: bool
         "; name the server in BEHALF_STORE as its certificate does"
     } else if text.contains("NoSuchFile") || text.contains("failed to lookup") {
         "; is the host in BEHALF_STORE right?"
+    } else if tls && error.kind() == std::io::ErrorKind::TimedOut {
+        "; it may be that it doesn't speak TLS: then BEHALF_STORE is `redis://…`, or `…?tls=false`"
     } else if tls && (text.contains("corrupt message") || text.contains("eof")) {
         "; it doesn't seem to speak TLS: BEHALF_STORE without it is `redis://…`, or `…?tls=false`"
     } else {
@@ -131,10 +136,16 @@ pub(super) fn of_connection(address: &Address, error: &std::io::Error, tls: bool
     Fault::Away(format!("{address}: {text}{hint}"))
 }
 
+/// It listens, and that is all.
+pub(super) fn unanswered(address: &Address) -> Fault {
+    Fault::Away(format!("{address} took the connection, but doesn't answer (BEHALF_STORE)"))
+}
+
 /// As [`of_greeting`], with a hint for whoever speaks plainly to a server that wants TLS: that one hangs up.
 pub(super) fn of_first_word(address: &Address, error: &RedisError, tls: bool) -> Fault {
-    match of_greeting(address, error) {
-        Fault::Away(text) if !tls && error.is_io_error() => {
+    let fault = if error.is_timeout() { unanswered(address) } else { of_greeting(address, error) };
+    match fault {
+        Fault::Away(text) if !tls && (error.is_io_error() || error.is_timeout()) => {
             Fault::Away(format!("{text}; if it wants TLS, BEHALF_STORE is `rediss://…`, or `…?tls=true`"))
         }
         other => other,

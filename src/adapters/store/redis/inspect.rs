@@ -76,12 +76,7 @@ pub async fn inspect(topology: &Topology, dial: &Dial, tenants: &[TenantName]) -
     found
 }
 
-async fn sentinels_say(
-    sentinels: &[Address],
-    master: &str,
-    dial: &Dial,
-    found: &mut Vec<Finding>,
-) -> Option<Address> {
+async fn sentinels_say(sentinels: &[Address], master: &str, dial: &Dial, found: &mut Vec<Finding>) -> Option<Address> {
     let dial = dial.for_sentinels();
     let (mut told, mut why) = (Vec::new(), Vec::new());
     for sentinel in sentinels {
@@ -95,7 +90,11 @@ async fn sentinels_say(
         return None;
     };
     let text = format!("{} of {} sentinels answer; the master `{master}` is {first}", told.len(), sentinels.len());
-    found.push(if why.is_empty() { Finding::good(text) } else { Finding::warning(format!("{text}; {}", why.join("; "))) });
+    found.push(if why.is_empty() {
+        Finding::good(text)
+    } else {
+        Finding::warning(format!("{text}; {}", why.join("; ")))
+    });
     if let Some(other) = told.iter().find(|address| **address != first) {
         found.push(Finding::warning(format!("the sentinels don't agree: {first} and {other} are called the master")));
     }

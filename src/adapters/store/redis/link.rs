@@ -145,7 +145,7 @@ pub(super) async fn connect(address: &Address, dial: &Dial) -> Result<Multiplexe
     };
     match tokio::time::timeout(dial.connect_timeout, greeting).await {
         Ok(greeted) => greeted.map_err(|error| fault::of_first_word(address, &error, dial.tls.is_some())),
-        Err(_) => Err(Fault::Away(format!("{address} took the connection, but doesn't answer (BEHALF_STORE)"))),
+        Err(_) => Err(fault::unanswered(address)),
     }
 }
 

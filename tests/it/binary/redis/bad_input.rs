@@ -25,7 +25,8 @@ async fn refused(world: &World, store: &str, change: &[(&'static str, &str)], pa
         let took = begun.elapsed();
         assert_eq!(ended.code, Some(1), "{what} {store}: {ended:?}");
         let said = if what == "check" { &ended.out } else { &ended.err };
-        let errors: Vec<&str> = said.lines().filter(|line| what == "serve" || line.starts_with("error: store")).collect();
+        let errors: Vec<&str> =
+            said.lines().filter(|line| what == "serve" || line.starts_with("error: store")).collect();
         for part in parts {
             assert!(errors.iter().any(|line| line.contains(part)), "{what} {store} doesn't say {part}:\n{said}");
         }
@@ -40,10 +41,12 @@ async fn nobody_there_or_somebody_silent() {
     let closed = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = closed.local_addr().unwrap();
     // It takes connections, and nobody reads.
-    refused(&world, &format!("redis://{address}"), &[], &["BEHALF_STORE", &address.to_string(), "doesn't answer"]).await;
+    refused(&world, &format!("redis://{address}"), &[], &["BEHALF_STORE", &address.to_string(), "doesn't answer"])
+        .await;
     drop(closed);
     refused(&world, &format!("redis://{address}"), &[], &["BEHALF_STORE", &address.to_string(), "refused"]).await;
-    refused(&world, &format!("redis-cluster://{address}"), &[], &["BEHALF_STORE", "no node of the cluster answers"]).await;
+    refused(&world, &format!("redis-cluster://{address}"), &[], &["BEHALF_STORE", "no node of the cluster answers"])
+        .await;
     refused(&world, &format!("redis-sentinel://{address}/main"), &[], &["BEHALF_STORE", "no sentinel tells"]).await;
     refused(&world, "redis://no-such-host.invalid", &[], &["BEHALF_STORE", "no-such-host.invalid"]).await;
 }

@@ -59,7 +59,9 @@ impl Told {
     fn memory(&self) -> Finding {
         match self.number("maxmemory") {
             Some(0) => Finding::good("maxmemory is 0: it grows until the machine has no memory left"),
-            Some(bytes) => Finding::good(format!("maxmemory is {} MiB; when it is full, hooks are refused", bytes >> 20)),
+            Some(bytes) => {
+                Finding::good(format!("maxmemory is {} MiB; when it is full, hooks are refused", bytes >> 20))
+            }
             None => Finding::warning("maxmemory isn't told"),
         }
     }
@@ -68,7 +70,9 @@ impl Told {
         let config = |name: &str| self.config.as_ref()?.get(name).map(String::as_str);
         let (fsync, save) = (config("appendfsync"), config("save"));
         match (self.field("aof_enabled"), fsync, save) {
-            (Some("1"), Some("always"), _) => Finding::good("appendonly with appendfsync always: what is acknowledged is on disk"),
+            (Some("1"), Some("always"), _) => {
+                Finding::good("appendonly with appendfsync always: what is acknowledged is on disk")
+            }
             (Some("1"), Some("everysec"), _) => Finding::good(
                 "appendonly with appendfsync everysec: a power cut may lose up to about a second, and the epoch is raised",
             ),

@@ -11,6 +11,7 @@ use crate::{
         keys::Keys,
         wire::{self, Meta, Reply, Time},
     },
+    app::records,
     domain::ids::TenantName,
     ports::{
         entropy,
@@ -50,9 +51,11 @@ pub(super) async fn tenant(connection: &mut MultiplexedConnection, tenant: &Tena
     }
     found.dedup();
     if found.is_empty() {
-        found.push(scripts(connection, tenant, dial).await.unwrap_or_else(|why| {
-            Finding::error(format!("tenant `{tenant}`: {why}"))
-        }));
+        found.push(
+            scripts(connection, tenant, dial)
+                .await
+                .unwrap_or_else(|why| Finding::error(format!("tenant `{tenant}`: {why}"))),
+        );
     }
     found
 }
@@ -153,6 +156,9 @@ async fn scripts(connection: &mut MultiplexedConnection, tenant: &TenantName, di
     lease.load_async(connection).await.map_err(said)?;
     let call = wire::list(&list, tenant, nothing, page, 1);
     let _: Value = call.invoke_async(connection).await.map_err(said)?;
+    let epoch = cmd("MGET").arg(Keys(tenant).record(records::epoch_key())).query_async(connection).await;
+    let [epoch]: [Option<Vec<u8>>; 1] = epoch.map_err(said)?;
+    epoch.as_deref().map(wire::record).transpose().map_err(|unreadable| unreadable.to_string())?;
     let late = Change::new(ChangeId(entropy::bytes(&*dial.entropy)), jiff::Timestamp::MIN);
     let call = wire::commit(&commit, tenant, &late, "check", Time { fixed: None, skew: 0 });
     let answer: (i64, Reply) = call.invoke_async(connection).await.map_err(said)?;
@@ -165,7 +171,9 @@ async fn scripts(connection: &mut MultiplexedConnection, tenant: &TenantName, di
     let may = "may do what it must";
     Ok(Finding::good(match meta {
         None => format!("the user {may}; nothing is there of tenant `{tenant}` yet"),
-        Some(meta) => format!("the user {may}; tenant `{tenant}` has {} records and {} events", meta.records, meta.events),
+        Some(meta) => {
+            format!("the user {may}; tenant `{tenant}` has {} records and {} events", meta.records, meta.events)
+        }
     }))
 }
 

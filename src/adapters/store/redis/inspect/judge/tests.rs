@@ -67,7 +67,9 @@ fn what_can_not_be_told_is_said_and_not_guessed() {
     let found = told(&[], None);
     says(&found, Level::Warning, "appendfsync can't be told");
     says(&told(&[("aof_enabled:1", "aof_enabled:0")], None), Level::Warning, "If none are");
-    for field in ["maxmemory_policy:noeviction\r\n", "aof_enabled:1\r\n", "redis_version:7.0.15\r\n", "connected_slaves:0\r\n"] {
+    for field in
+        ["maxmemory_policy:noeviction\r\n", "aof_enabled:1\r\n", "redis_version:7.0.15\r\n", "connected_slaves:0\r\n"]
+    {
         assert_eq!(worst(&told(&[(field, "")], Some(GOOD))), Level::Warning, "{field}");
     }
 }
