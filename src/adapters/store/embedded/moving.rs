@@ -33,11 +33,11 @@ pub const UNFINISHED_FILE: &str = "behalf.redb.copying";
 const BATCH: usize = 500;
 const CACHE: usize = 8 << 20;
 
-fn read(fault: Fault) -> MoveError {
+fn read(fault: &Fault) -> MoveError {
     MoveError::Read(fault.to_string())
 }
 
-fn write(fault: Fault) -> MoveError {
+fn write(fault: &Fault) -> MoveError {
     MoveError::Write(fault.to_string())
 }
 
@@ -78,7 +78,7 @@ impl FolderSource {
 #[async_trait]
 impl Source for FolderSource {
     async fn tenants(&mut self) -> Result<Vec<Counters>, MoveError> {
-        let (_, tenants) = guarded(|| reads::meta(&self.snapshot)).map_err(read)?;
+        let (_, tenants) = guarded(|| reads::meta(&self.snapshot)).map_err(|fault| read(&fault))?;
         let counters = |(tenant, meta): (TenantName, Meta)| Counters {
             tenant,
             version: meta.version,
@@ -95,7 +95,7 @@ impl Source for FolderSource {
             let table = self.snapshot.open_table(RECORDS)?;
             Ok(table.get(record_key(tenant, key).as_slice())?.map(|bytes| bytes.value().to_vec()))
         };
-        guarded(found).map_err(read)
+        guarded(found).map_err(|fault| read(&fault))
     }
 
     async fn records(&mut self, tenant: &TenantName) -> Result<Option<Vec<Raw>>, MoveError> {
@@ -104,14 +104,14 @@ impl Source for FolderSource {
             Some((at, key)) if at == tenant => Bound::Excluded(key.as_slice()),
             _ => Bound::Included(start.as_slice()),
         };
-        let (batch, last) = guarded(|| self.batch(tenant, begin)).map_err(read)?;
+        let (batch, last) = guarded(|| self.batch(tenant, begin)).map_err(|fault| read(&fault))?;
         let Some(last) = last else { return Ok(None) };
         self.at = Some((tenant.clone(), last));
         Ok(Some(batch))
     }
 
     async fn events(&mut self, tenant: &TenantName, after: u64) -> Result<Vec<Stored>, MoveError> {
-        guarded(|| reads::events(&self.snapshot, tenant, Seq(after), BATCH)).map_err(read)
+        guarded(|| reads::events(&self.snapshot, tenant, Seq(after), BATCH)).map_err(|fault| read(&fault))
     }
 }
 
@@ -212,23 +212,23 @@ impl Sink for FolderSink {
             txn.commit()?;
             Ok(database)
         });
-        self.database = Some(made.map_err(write)?);
+        self.database = Some(made.map_err(|fault| write(&fault))?);
         Ok(())
     }
 
     async fn records(&mut self, tenant: &TenantName, batch: Vec<Raw>) -> Result<u64, MoveError> {
         let database = self.database()?;
-        guarded(|| put_records(database, tenant, &batch)).map_err(write)
+        guarded(|| put_records(database, tenant, &batch)).map_err(|fault| write(&fault))
     }
 
     async fn events(&mut self, tenant: &TenantName, batch: Vec<Stored>) -> Result<(), MoveError> {
         let database = self.database()?;
-        guarded(|| put_events(database, tenant, &batch)).map_err(write)
+        guarded(|| put_events(database, tenant, &batch)).map_err(|fault| write(&fault))
     }
 
     async fn end(&mut self, tenants: &[Counters]) -> Result<(), MoveError> {
         let database = self.database()?;
-        guarded(|| put_counters(database, tenants, self.incarnation)).map_err(write)?;
+        guarded(|| put_counters(database, tenants, self.incarnation)).map_err(|fault| write(&fault))?;
         // Its lock goes with it.
         drop(self.database.take());
         self.place().map_err(|error| MoveError::Write(format!("{}: {error}", self.folder.display())))

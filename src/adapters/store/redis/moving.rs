@@ -52,12 +52,12 @@ fn write(fault: &Fault) -> MoveError {
     MoveError::Write(fault.to_string())
 }
 
-fn not_read(error: RedisError) -> MoveError {
-    read(&fault::of(&error))
+fn not_read(error: &RedisError) -> MoveError {
+    read(&fault::of(error))
 }
 
-fn not_written(error: RedisError) -> MoveError {
-    write(&fault::of(&error))
+fn not_written(error: &RedisError) -> MoveError {
+    write(&fault::of(error))
 }
 
 impl RedisSide {
@@ -65,7 +65,7 @@ impl RedisSide {
     pub async fn find(topology: &Topology, dial: &Dial) -> Result<Self, MoveError> {
         let services = dial.client_name.clone();
         let mut dial = dial.clone();
-        dial.client_name = NAME.to_owned();
+        NAME.clone_into(&mut dial.client_name);
         dial.response_timeout = PATIENCE;
         let places = Places::find(topology, &dial).await.map_err(|fault| MoveError::Refused(fault.to_string()))?;
         Ok(Self { places, dial, services, open: HashMap::new(), scan: None })
@@ -128,7 +128,7 @@ fn tenant_of(key: &[u8]) -> Option<TenantName> {
 
 async fn counters(connection: &mut MultiplexedConnection, tenant: TenantName) -> Result<Counters, MoveError> {
     let bytes: Option<Vec<u8>> =
-        cmd("GET").arg(Keys(&tenant).counters()).query_async(connection).await.map_err(not_read)?;
+        cmd("GET").arg(Keys(&tenant).counters()).query_async(connection).await.map_err(|error| not_read(&error))?;
     let Meta { version, seq, high, records, events, .. } = Meta::decode(bytes.as_deref())?;
     Ok(Counters { tenant, version, seq, high, records, events })
 }
@@ -142,7 +142,8 @@ impl Source for RedisSide {
             let (mut connection, _) = self.connection(&address).await.map_err(|fault| read(&fault))?;
             let mut cursor = 0;
             loop {
-                let (next, keys) = step(&mut connection, cursor, pattern.as_bytes()).await.map_err(not_read)?;
+                let (next, keys) =
+                    step(&mut connection, cursor, pattern.as_bytes()).await.map_err(|error| not_read(&error))?;
                 for tenant in keys.iter().filter_map(|key| tenant_of(key)) {
                     found.insert(tenant.clone(), counters(&mut connection, tenant).await?);
                 }
@@ -157,7 +158,7 @@ impl Source for RedisSide {
 
     async fn record(&mut self, tenant: &TenantName, key: Key) -> Result<Option<Vec<u8>>, MoveError> {
         let (mut connection, _) = self.of(tenant).await.map_err(|fault| read(&fault))?;
-        cmd("GET").arg(Keys(tenant).record(key)).query_async(&mut connection).await.map_err(not_read)
+        cmd("GET").arg(Keys(tenant).record(key)).query_async(&mut connection).await.map_err(|error| not_read(&error))
     }
 
     async fn records(&mut self, tenant: &TenantName) -> Result<Option<Vec<Raw>>, MoveError> {
@@ -169,13 +170,13 @@ impl Source for RedisSide {
         let (mut connection, _) = self.of(tenant).await.map_err(|fault| read(&fault))?;
         let prefix = Keys(tenant).records();
         let pattern = [prefix.as_slice(), b"*"].concat();
-        let (next, names) = step(&mut connection, cursor, &pattern).await.map_err(not_read)?;
+        let (next, names) = step(&mut connection, cursor, &pattern).await.map_err(|error| not_read(&error))?;
         self.scan = Some((tenant.clone(), next));
         if names.is_empty() {
             return Ok(Some(Vec::new()));
         }
         let values: Vec<Option<Vec<u8>>> =
-            cmd("MGET").arg(&names).query_async(&mut connection).await.map_err(not_read)?;
+            cmd("MGET").arg(&names).query_async(&mut connection).await.map_err(|error| not_read(&error))?;
         let mut batch = Vec::with_capacity(names.len());
         for (name, bytes) in names.iter().zip(values) {
             let key: Option<&[u8; KEY_BYTES]> = name.get(prefix.len()..).and_then(|rest| rest.try_into().ok());
@@ -189,7 +190,7 @@ impl Source for RedisSide {
         let (mut connection, _) = self.of(tenant).await.map_err(|fault| read(&fault))?;
         let mut range = cmd("XRANGE");
         range.arg(Keys(tenant).events()).arg(format!("{}-0", after.saturating_add(1))).arg("+").arg("COUNT").arg(BATCH);
-        let found: super::Events = range.query_async(&mut connection).await.map_err(not_read)?;
+        let found: super::Events = range.query_async(&mut connection).await.map_err(|error| not_read(&error))?;
         let number = |id: &str| id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).map(Seq);
         let stored = |(id, (_, body)): (String, (Vec<u8>, Vec<u8>))| {
             let seq = number(&id).ok_or_else(|| MoveError::Read(format!("an event has the number {id}")))?;
@@ -215,7 +216,7 @@ impl Sink for RedisSide {
             let (mut connection, _) = self.of(tenant).await.map_err(|fault| write(&fault))?;
             let mut set = cmd("SET");
             set.arg(Keys(tenant).counters()).arg(UNFINISHED).arg("NX");
-            let set: Option<String> = set.query_async(&mut connection).await.map_err(not_written)?;
+            let set: Option<String> = set.query_async(&mut connection).await.map_err(|error| not_written(&error))?;
             if set.is_none() {
                 return Err(MoveError::Refused(format!("somebody else writes tenant `{tenant}` at this moment")));
             }
@@ -236,8 +237,8 @@ impl Sink for RedisSide {
         if batch.is_empty() {
             return Ok(0);
         }
-        let set: Vec<Option<String>> = pipe.query_async(&mut connection).await.map_err(not_written)?;
-        let _: () = rows.query_async(&mut connection).await.map_err(not_written)?;
+        let set: Vec<Option<String>> = pipe.query_async(&mut connection).await.map_err(|error| not_written(&error))?;
+        let _: () = rows.query_async(&mut connection).await.map_err(|error| not_written(&error))?;
         Ok(set.iter().flatten().count() as u64)
     }
 
@@ -248,7 +249,7 @@ impl Sink for RedisSide {
             pipe.cmd("XADD").arg(Keys(tenant).events()).arg(format!("{}-0", event.seq.0)).arg("e");
             pipe.arg(event.body.as_slice()).ignore();
         }
-        pipe.query_async(&mut connection).await.map_err(not_written)
+        pipe.query_async(&mut connection).await.map_err(|error| not_written(&error))
     }
 
     async fn end(&mut self, tenants: &[Counters]) -> Result<(), MoveError> {
@@ -256,7 +257,7 @@ impl Sink for RedisSide {
             let (mut connection, _) = self.of(&counters.tenant).await.map_err(|fault| write(&fault))?;
             let mut set = cmd("SET");
             set.arg(Keys(&counters.tenant).counters()).arg(encode(counters));
-            let _: () = set.query_async(&mut connection).await.map_err(not_written)?;
+            let _: () = set.query_async(&mut connection).await.map_err(|error| not_written(&error))?;
         }
         Ok(())
     }
@@ -277,7 +278,7 @@ async fn is_free(connection: &mut MultiplexedConnection, tenant: &TenantName) ->
     let pattern = format!("{PREFIX}{{{tenant}}}:*");
     let mut cursor = 0;
     loop {
-        let (next, keys) = step(connection, cursor, pattern.as_bytes()).await.map_err(not_written)?;
+        let (next, keys) = step(connection, cursor, pattern.as_bytes()).await.map_err(|error| not_written(&error))?;
         if !keys.is_empty() {
             break;
         }
@@ -287,7 +288,7 @@ async fn is_free(connection: &mut MultiplexedConnection, tenant: &TenantName) ->
         }
     }
     let found: Option<Vec<u8>> =
-        cmd("GET").arg(Keys(tenant).counters()).query_async(connection).await.map_err(not_written)?;
+        cmd("GET").arg(Keys(tenant).counters()).query_async(connection).await.map_err(|error| not_written(&error))?;
     Err(MoveError::Refused(match found {
         Some(bytes) if bytes.as_slice() == UNFINISHED => {
             format!(

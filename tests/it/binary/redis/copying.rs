@@ -7,7 +7,7 @@ use super::{World, ask, command, serve};
 use crate::{
     binary::{assert_delegates, assert_refuses},
     support::{
-        process::{Ended, Service, run},
+        process::{Ended, Service, run, until},
         redis::{Cluster, Redis},
     },
 };
@@ -42,21 +42,30 @@ async fn moved(world: &World, from: &str, to: &str, id: &str) {
     let tenant = &told["tenants"][0];
     assert_eq!(tenant["tenant"], "default", "{told}");
     assert!(tenant["records"].as_u64().unwrap() > 5 && tenant["events"] == tenant["last_seq"], "{told}");
-    let verified = tenant["verified"].to_string();
-    assert!(verified.contains(&format!("entries 1 to {} are good", tenant["last_seq"])), "{told}");
+    // A process that stopped just after another had stopped finds the sealer's lease taken still.
+    assert!(tenant["verified"][0].as_str().unwrap().contains("tenant default: entries 1 to "), "{told}");
 
     let service = serve(world, to, &[]).await;
     let hooks = service.url("/hooks/okta");
     assert_refuses(&world.deliver(&hooks, &world.hook("e1", Some(id))).await, "delegation-not-usable");
     let fresh = world.begin(&service).await;
     assert_delegates(&world.deliver(&hooks, &world.hook("e2", Some(&fresh))).await);
+    tells_of_the_epoch(world, to).await;
     stop(service).await;
-    let trail = ask(world, &["audit", "export"], to, &[]).await;
+}
+
+/// Waits until all is sealed and demands that it is good, and tells that the epoch was raised and an id refused.
+async fn tells_of_the_epoch(world: &World, store: &str) {
+    until("a sealed trail", async || {
+        let verified = ask(world, &["audit", "verify"], store, &[]).await;
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+        verified.out.contains("  0 events are not sealed yet").then_some(())
+    })
+    .await;
+    let trail = ask(world, &["audit", "export"], store, &[]).await;
     for part in ["store.epoch_raised", "epoch-changed"] {
         assert!(trail.out.contains(part), "{part}: {}", trail.out);
     }
-    let verified = ask(world, &["audit", "verify"], to, &[]).await;
-    assert_eq!(verified.code, Some(0), "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,13 +160,8 @@ async fn a_snapshot_under_a_new_server_raises_the_epoch_by_itself() {
     assert_refuses(&world.deliver(&hooks, &world.hook("e2", Some(&id))).await, "delegation-not-usable");
     let fresh = world.begin(&service).await;
     assert_delegates(&world.deliver(&hooks, &world.hook("e3", Some(&fresh))).await);
+    tells_of_the_epoch(&world, &store).await;
     stop(service).await;
-    let trail = ask(&world, &["audit", "export"], &store, &[]).await;
-    for part in ["store.epoch_raised", "epoch-changed"] {
-        assert!(trail.out.contains(part), "{part}: {}", trail.out);
-    }
-    let verified = ask(&world, &["audit", "verify"], &store, &[]).await;
-    assert_eq!(verified.code, Some(0), "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
