@@ -4,6 +4,7 @@ pub mod audit;
 pub mod chain;
 pub mod claims;
 pub mod delegation;
+pub mod hex;
 pub mod hook;
 pub mod ids;
 pub mod lock;

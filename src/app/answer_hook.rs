@@ -18,6 +18,7 @@ use super::{Services, Tenant};
 use crate::{
     domain::{
         audit::{Actor, Code},
+        hex::hex,
         hook::{Candidate, Decision, Effect, Fingerprint, HookRequest, Outcome},
         ids::is_deceptive,
         reason::Reason,
@@ -136,12 +137,10 @@ impl Desk {
 }
 
 fn fingerprint(request: &HookRequest<'_>, body: &[u8]) -> Fingerprint {
-    use std::fmt::Write as _;
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(body) {
-        let _ = write!(hex, "{byte:02x}");
+    Fingerprint {
+        event_id: request.event_id.as_deref().unwrap_or_default().to_owned(),
+        body: hex(&Sha256::digest(body)),
     }
-    Fingerprint { event_id: request.event_id.as_deref().unwrap_or_default().to_owned(), body: hex }
 }
 
 /// A text from the hook as an event may hold it: short, and nothing in it that breaks a line.

@@ -12,7 +12,7 @@ use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
 use self::canonical::{canonical, canonical_value};
-use super::{audit::Code, ids::TenantName};
+use super::{audit::Code, hex::hex, ids::TenantName};
 
 mod canonical;
 mod checkpoint;
@@ -55,14 +55,8 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = [0; 64];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
         f.write_str("sha256:")?;
-        f.write_str(std::str::from_utf8(&hex).unwrap_or_default())
+        f.write_str(&hex(&self.0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names and ids as types: whoever holds one knows that it was checked.
 
-use std::fmt;
+use std::{borrow::Borrow, fmt};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -114,6 +114,9 @@ text_id!(
 pub struct TenantName(String);
 
 impl TenantName {
+    /// The name of the tenant that serves the bare routes.
+    pub const DEFAULT: &str = "default";
+
     /// Checks and takes the name.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         if text.is_empty() {
@@ -128,11 +131,17 @@ impl TenantName {
 
     /// The tenant that serves the bare routes.
     pub fn default_tenant() -> Self {
-        Self("default".to_owned())
+        Self(Self::DEFAULT.to_owned())
     }
 
     /// The text itself.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for TenantName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -4,16 +4,17 @@ use actix_cors::Cors;
 use actix_web::{
     App, Error,
     body::MessageBody,
-    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    dev::{Service as _, ServiceFactory, ServiceRequest, ServiceResponse},
     http::{Method, header},
     middleware::{Condition, from_fn},
     web,
 };
+use futures_util::{TryFutureExt as _, future::Either};
 use utoipa_actix_web::AppExt as _;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    error::ApiError, extract::brief, middleware::around, openapi, ops_routes, replicated, state::AppState,
+    error::ApiError, extract::brief, hooks, middleware::around, openapi, ops_routes, replicated, state::AppState,
     tenant_routes, undocumented_tenant_routes, unknown_route::unknown_route,
 };
 
@@ -47,6 +48,12 @@ pub fn app(
         .default_service(web::to(unknown_route))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(from_fn(around))
+        .wrap_fn(|request, others| {
+            if hooks::is_plain(&request) {
+                return Either::Left(hooks::straight(request));
+            }
+            Either::Right(others.call(request).map_ok(ServiceResponse::map_into_right_body))
+        })
 }
 
 fn invalid(part: &str, error: &dyn std::fmt::Display) -> ApiError {

@@ -8,7 +8,7 @@ mod then;
 
 pub use self::{
     body::{Json, JsonOrForm},
-    caller::{CompatReader, CompatWriter, Reader, Writer, door, request_id, state},
+    caller::{CompatReader, CompatWriter, Reader, Writer, door, door_of, request_id, state},
     paging::{PageQuery, cursor_text, limit},
     text::{brief, free_text, scope_set, user_ref},
     then::Then,

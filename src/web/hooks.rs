@@ -1,17 +1,26 @@
 //! The IdP's calls: bytes in, the IdP's own form out. Never a problem document, never a 5xx.
 
+mod lane;
+
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
+    dev::Payload,
     http::{StatusCode, header::HeaderMap},
-    post, web,
+    post,
+    web::{self, Bytes, BytesMut},
 };
+use futures_util::StreamExt as _;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::yield_now,
+    time::{Duration, Instant, timeout},
+};
 use utoipa::{IntoParams, ToSchema};
 
+pub use self::lane::{is_plain, straight};
 use super::{
     BODY_LIMIT,
-    extract::{door, request_id, state},
+    extract::{door_of, request_id, state},
     middleware::IsHook,
     state::{AppState, Door},
 };
@@ -73,7 +82,7 @@ struct TokenHookRequest {
 )]
 #[post("/hooks/{dialect}")]
 pub async fn hook(request: HttpRequest, path: web::Path<DialectPath>, body: web::Payload) -> HttpResponse {
-    answer(request, &path.dialect, body).await
+    routed(&request, &path.dialect, body).await
 }
 
 /// Answers Okta's token inline hook, under the path of Okta Managed Access.
@@ -92,34 +101,68 @@ pub async fn hook(request: HttpRequest, path: web::Path<DialectPath>, body: web:
 )]
 #[post("/tokenEnrichment/agent")]
 pub async fn token_enrichment_agent(request: HttpRequest, body: web::Payload) -> HttpResponse {
-    answer(request, "okta", body).await
+    routed(&request, "okta", body).await
 }
 
-async fn answer(request: HttpRequest, dialect: &str, body: web::Payload) -> HttpResponse {
-    let started = Instant::now();
+/// Where a hook goes, as its path says.
+struct Place<'p> {
+    /// The default one if none is named.
+    tenant: Option<&'p str>,
+    dialect: &'p str,
+}
+
+/// Answers a hook that came through the router.
+async fn routed(request: &HttpRequest, dialect: &str, body: web::Payload) -> HttpResponse {
     request.extensions_mut().insert(IsHook);
-    let Ok(state) = state(&request) else { return empty(StatusCode::NOT_FOUND) };
-    let Ok(door) = door(&request, &state) else { return empty(StatusCode::NOT_FOUND) };
-    let Some(dialect) = door.dialects.get(dialect) else { return empty(StatusCode::NOT_FOUND) };
+    let Ok(state) = state(request) else { return empty(StatusCode::NOT_FOUND) };
+    let (tenant, id) = (request.match_info().get("tenant"), request_id(request).unwrap_or_default());
+    answer(request, &state, Place { tenant, dialect }, &id, body.into_inner()).await
+}
+
+async fn answer(request: &HttpRequest, state: &AppState, to: Place<'_>, id: &str, body: Payload) -> HttpResponse {
+    let started = Instant::now();
+    let Some(door) = door_of(state, to.tenant) else { return empty(StatusCode::NOT_FOUND) };
+    let Some(dialect) = door.dialects.get(to.dialect) else { return empty(StatusCode::NOT_FOUND) };
     let first = !dialect.authenticates_by_body();
     if first && !is_authentic(&**dialect, request.headers(), &[]).await {
-        return stranger(&state, &**dialect);
+        return stranger(state, &**dialect);
     }
     // A body that is too large, or that breaks off, is answered like garbage.
-    let all = timeout(dialect.patience(), body.to_bytes_limited(BODY_LIMIT)).await;
-    let read = all.ok().and_then(Result::ok).and_then(Result::ok);
+    let read = in_time(dialect.patience(), whole(body)).await.flatten();
     if !first && !is_authentic(&**dialect, request.headers(), read.as_deref().unwrap_or_default()).await {
-        return stranger(&state, &**dialect);
+        return stranger(state, &**dialect);
     }
-    let desk = state.desk(&door, dialect, request_id(&request));
+    let desk = state.desk(door, dialect, Some(id.to_owned()));
     let answer = decide(&desk, read.as_deref(), started).await;
     state.metrics.hook(dialect.name(), answer.outcome, started.elapsed(), dialect.patience());
-    log(&door, &answer);
+    log(door, &answer);
     let status = StatusCode::from_u16(answer.response.status).unwrap_or(StatusCode::OK);
     if answer.response.body.is_empty() {
         return empty(status);
     }
     HttpResponse::build(status).content_type("application/json").body(answer.response.body)
+}
+
+/// Waits for a body that mostly is there at the second look, because it came with its head: that needs no timer.
+async fn in_time<T>(patience: Duration, body: impl Future<Output = T>) -> Option<T> {
+    yield_now().await;
+    timeout(patience, body).await.ok()
+}
+
+/// The body, if it isn't too large and doesn't break off. One that comes in one piece isn't copied.
+async fn whole(mut body: Payload) -> Option<Bytes> {
+    let Some(first) = body.next().await else { return Some(Bytes::new()) };
+    let first = first.ok().filter(|piece| piece.len() <= BODY_LIMIT)?;
+    let Some(mut next) = body.next().await else { return Some(first) };
+    let mut all = BytesMut::from(first);
+    loop {
+        let piece = next.ok().filter(|piece| all.len() + piece.len() <= BODY_LIMIT)?;
+        all.extend_from_slice(&piece);
+        match body.next().await {
+            Some(more) => next = more,
+            None => return Some(all.freeze()),
+        }
+    }
 }
 
 fn stranger(state: &AppState, dialect: &dyn Dialect) -> HttpResponse {

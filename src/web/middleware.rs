@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{rate_limit::Budget, state::AppState};
-use crate::domain::ids::plain_text;
+use crate::domain::{hex::hex, ids::plain_text};
 
 /// Longest request id that is taken over from the caller.
 const MOST: usize = 128;
@@ -52,7 +52,8 @@ impl RequestIds {
     }
 
     fn next(&self) -> String {
-        format!("{:016x}{:016x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+        let (process, next) = (self.process.to_be_bytes(), self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        hex([process, next].as_flattened())
     }
 }
 
@@ -63,10 +64,14 @@ pub async fn around<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<B>, Error> {
     let started = Instant::now();
     let state = request.app_data::<web::Data<AppState>>().cloned();
-    let id = request_id(&request, state.as_ref().map(web::Data::get_ref));
+    let id = id_for(request.headers(), state.as_ref().map(web::Data::get_ref));
     request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::debug_span!("request", id = %id);
     let mut response = next.call(request).instrument(span).await?;
+    if is_hook(&response) {
+        mark(response.headers_mut(), &id);
+        return Ok(response);
+    }
     let budget = response.request().extensions().get::<Budget>().copied();
     let policy = if response.request().path().starts_with("/docs/") { PAGES } else { NO_PAGE };
     headers(response.headers_mut(), &id, policy, budget);
@@ -76,20 +81,30 @@ pub async fn around<B: MessageBody + 'static>(
     Ok(response)
 }
 
-fn request_id(request: &ServiceRequest, state: Option<&AppState>) -> String {
-    let given = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
+/// The id that the caller gave, if it can be taken, or a new one.
+pub fn id_for(headers: &HeaderMap, state: Option<&AppState>) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok());
     if let Some(id) = given.and_then(|id| plain_text(id, MOST).ok()) {
         return id.to_owned();
     }
     state.map(|state| state.request_ids.next()).unwrap_or_default()
 }
 
-fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Option<Budget>) {
+fn is_hook<B>(response: &ServiceResponse<B>) -> bool {
+    response.request().extensions().get::<IsHook>().is_some()
+}
+
+/// What every answer has. One to a hook has no more: no browser reads it.
+pub fn mark(headers: &mut HeaderMap, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Option<Budget>) {
+    mark(headers, id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     if let Some(budget) = budget {
@@ -101,9 +116,6 @@ fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Opti
 /// Paths hold ids and secrets, so only the route's pattern is named. Finding that takes another walk over all routes,
 /// which hooks are spared.
 fn count<B>(state: &AppState, response: &ServiceResponse<B>, started: Instant, id: &str) {
-    if response.request().extensions().get::<IsHook>().is_some() {
-        return;
-    }
     let pattern = response.request().match_pattern();
     let route = pattern.as_deref().unwrap_or("unknown");
     let (method, status) = (response.request().method().as_str(), response.status().as_u16());

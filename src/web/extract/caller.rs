@@ -41,12 +41,13 @@ pub struct CompatWriter(pub Writer);
 
 /// The tenant that the path names, or the default one.
 pub fn door(request: &HttpRequest, state: &AppState) -> Result<Arc<Door>, ApiError> {
-    let name = match request.match_info().get("tenant") {
-        // Still percent-encoded here; whatever isn't a plain name names no tenant.
-        Some(text) => TenantName::parse(text).map_err(|_| ApiError::NoSuchRoute)?,
-        None => TenantName::default_tenant(),
-    };
-    state.doors.get(&name).cloned().ok_or(ApiError::NoSuchRoute)
+    door_of(state, request.match_info().get("tenant")).cloned().ok_or(ApiError::NoSuchRoute)
+}
+
+/// This tenant's door, or the default one's. The name is as the path has it, percent-encoded: whatever isn't a plain
+/// name names no tenant.
+pub fn door_of<'s>(state: &'s AppState, tenant: Option<&str>) -> Option<&'s Arc<Door>> {
+    state.doors.get(tenant.unwrap_or(TenantName::DEFAULT))
 }
 
 /// The application's state; missing it is a defect of the set-up, answered as a failure.
