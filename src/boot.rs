@@ -9,7 +9,10 @@ mod trail;
 
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
-pub use self::{preview::Preview, store::Kept};
+pub use self::{
+    preview::Preview,
+    store::{Kept, redis as redis_store, servers as redis_servers},
+};
 use actix_web::{HttpServer, dev::Server, web};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

@@ -56,7 +56,7 @@ enum Command {
         #[command(subcommand)]
         what: audit::AuditCommand,
     },
-    /// Look after the embedded store
+    /// Look after the store
     Store {
         #[command(subcommand)]
         what: store::StoreCommand,

@@ -89,6 +89,26 @@ impl Config {
         }
     }
 
+    /// The store at this URL, written as in `BEHALF_STORE`, with all else that concerns stores from the process's
+    /// environment and file, and the certificates to trust. `password_file` is read in place of the password's setting.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn store_at(url: &str, password_file: Option<&Path>) -> Result<(StoreKind, Option<PathBuf>), Mistakes> {
+        let mut found = Findings::default();
+        let mut sources = Sources::gather(std::env::vars_os(), Path::new(""), &mut found);
+        if let Some(file) = password_file {
+            let name = settings::REDIS_PASSWORD.env;
+            sources.vars.remove(name);
+            sources.vars.insert(format!("{name}_FILE"), file.display().to_string());
+        }
+        let mut reader = Reader::new(&sources, &mut found);
+        let store = server::store(&mut reader, url);
+        let ca_file = server::ca_file(&mut reader);
+        match (store, ca_file) {
+            (Ok(store), Ok(ca_file)) if found.mistakes.is_empty() => Ok((store, ca_file)),
+            _ => Err(found.mistakes),
+        }
+    }
+
     /// What is allowed and yet worth a look, for `check` and the log at start.
     pub fn warnings(&self) -> &[String] {
         &self.warnings

@@ -3,5 +3,6 @@
 mod bounds;
 pub mod embedded;
 mod format;
+pub mod moving;
 pub mod redis;
 pub mod timed;

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Behalf, audit, tenant, trail};
+use super::{Behalf, audit, store as stores, tenant, trail};
 use crate::{
     adapters::{
         http_client,
-        store::embedded::{EmbeddedStore, OpenError, Place, Settings, admin},
+        store::{
+            embedded::{EmbeddedStore, OpenError, Place, Settings, admin},
+            redis::inspect::{self, Finding, Level},
+        },
     },
     config::{self, Config, StoreKind},
     domain::ids::TenantName,
@@ -24,11 +27,21 @@ pub struct Preview {
 
 impl Preview {
     fn note(&mut self, name: &str, result: Result<String, String>) {
-        self.well &= result.is_ok();
-        self.findings.push(match result {
-            Ok(how) => format!("ok: {name}: {how}"),
-            Err(why) => format!("error: {name}: {why}"),
-        });
+        match result {
+            Ok(how) => self.say(Level::Good, name, &how),
+            Err(why) => self.say(Level::Error, name, &why),
+        }
+    }
+
+    /// Only errors keep the service from serving.
+    fn say(&mut self, level: Level, name: &str, what: &str) {
+        self.well &= level < Level::Error;
+        let level = match level {
+            Level::Good => "ok",
+            Level::Warning => "warning",
+            Level::Error => "error",
+        };
+        self.findings.push(format!("{level}: {name}: {what}"));
     }
 
     fn and(mut self, name: &str, result: Result<String, String>) -> Self {
@@ -41,11 +54,18 @@ impl Behalf {
     /// Asks everything that the configuration names. A store that a running service has open is asked through it.
     pub async fn preview(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Preview {
         let mut preview = Preview { findings: Vec::new(), well: true };
-        preview.note("store", store(&config.store, Arc::clone(&clock), &*entropy).await);
+        match &config.store {
+            StoreKind::Redis(_) => {
+                for Finding { level, text } in redis(config, &entropy).await {
+                    preview.say(level, "store", &text);
+                }
+            }
+            kind => preview.note("store", store(kind, Arc::clone(&clock), &*entropy).await),
+        }
         let sink = audit::sink(&config.audit);
         let kept = audit::retention(&config.audit, sink.as_deref());
         for name in config.tenants.keys() {
-            let grows = trail::growth(&config.store, name, Arc::clone(&clock), &*entropy).await;
+            let grows = trail::growth(config, name, Arc::clone(&clock), &entropy).await;
             let grows = grows.map(|growth| trail::told(growth.as_ref(), &kept));
             preview.note(&format!("audit trail of `{name}`"), grows);
         }
@@ -90,11 +110,19 @@ async fn issuer(name: &TenantName, settings: &config::Tenant, parts: &tenant::Pa
     Ok(settings.issuer.to_string())
 }
 
+async fn redis(config: &Config, entropy: &Arc<dyn Entropy>) -> Vec<Finding> {
+    let StoreKind::Redis(settings) = &config.store else { return Vec::new() };
+    let tenants: Vec<TenantName> = config.tenants.keys().cloned().collect();
+    match stores::servers(settings, config.ca_file.as_deref(), entropy) {
+        Ok((topology, dial)) => inspect::inspect(&topology, &dial, &tenants).await,
+        Err(error) => vec![Finding { level: Level::Error, text: error.to_string() }],
+    }
+}
+
 async fn store(kind: &StoreKind, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<String, String> {
     let folder = match kind {
         StoreKind::Embedded(folder) => folder,
-        StoreKind::Memory => return Ok("in memory".to_owned()),
-        StoreKind::Redis(_) => return Ok("not looked at yet".to_owned()),
+        StoreKind::Memory | StoreKind::Redis(_) => return Ok("in memory".to_owned()),
     };
     let shown = folder.display();
     if !folder.exists() {

@@ -71,11 +71,21 @@ pub(super) fn open(
 }
 
 /// A store on Redis, and the connections that it begins to make.
-pub(super) fn redis(
+pub fn redis(
     settings: &RedisSettings,
     ca_file: Option<&std::path::Path>,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<RedisStore, TrustError> {
+    let (topology, dial) = servers(settings, ca_file, entropy)?;
+    Ok(RedisStore::new(topology, dial, None))
+}
+
+/// Where the servers of these settings are, and how they are talked to.
+pub fn servers(
+    settings: &RedisSettings,
+    ca_file: Option<&std::path::Path>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<(Topology, Dial), TrustError> {
     let address = |at: &RedisAddress| Address { host: at.host.clone(), port: at.port };
     let topology = match &settings.topology {
         RedisTopology::Standalone(at) => Topology::Standalone(address(at)),
@@ -99,5 +109,5 @@ pub(super) fn redis(
         runtime: tokio::runtime::Handle::current(),
         entropy: Arc::clone(entropy),
     };
-    Ok(RedisStore::new(topology, dial, None))
+    Ok((topology, dial))
 }

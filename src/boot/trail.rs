@@ -4,32 +4,37 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::store;
 use crate::{
     adapters::store::embedded::{EmbeddedStore, OpenError, Place, Settings, admin},
     app::{
         growth::{self, Growth},
         retention::Retention,
     },
-    config::{StoreKind, spell},
+    config::{Config, StoreKind, spell},
     domain::ids::TenantName,
     ports::{clock::Clock, entropy::Entropy},
 };
 
 /// Asks the store, through the process that has it open if there is one. `None`: there is no data yet.
 pub(super) async fn growth(
-    kind: &StoreKind,
+    config: &Config,
     tenant: &TenantName,
     clock: Arc<dyn Clock>,
-    entropy: &dyn Entropy,
+    entropy: &Arc<dyn Entropy>,
 ) -> Result<Option<Growth>, String> {
-    let folder = match kind {
+    let folder = match &config.store {
         StoreKind::Embedded(folder) => folder,
-        StoreKind::Memory | StoreKind::Redis(_) => return Ok(None),
+        StoreKind::Memory => return Ok(None),
+        StoreKind::Redis(settings) => {
+            let store = store::redis(settings, config.ca_file.as_deref(), entropy).map_err(|e| e.to_string())?;
+            return growth::growth(&store, tenant).await.map(Some).map_err(|e| e.to_string());
+        }
     };
     if !folder.exists() {
         return Ok(None);
     }
-    let growth = match EmbeddedStore::open(&Settings::new(Place::Folder(folder.clone())), clock, entropy) {
+    let growth = match EmbeddedStore::open(&Settings::new(Place::Folder(folder.clone())), clock, &**entropy) {
         Ok(store) => growth::growth(&store, tenant).await.map_err(|error| error.to_string())?,
         Err(OpenError::InUse(_)) => {
             let request = json!({"cmd": "audit-growth", "tenant": tenant});

@@ -24,6 +24,7 @@ mod source;
 mod verify;
 
 use source::Source;
+pub(super) use verify::whole;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
@@ -111,7 +112,7 @@ fn ended(result: Result<(), String>) -> ExitCode {
 }
 
 async fn export(of: Of, from: u64, to: u64) -> Result<(), String> {
-    let source = Source::open(&store::named_folder(of.data)?).await?;
+    let source = Source::open(store::located(of.data)?).await?;
     let mut out = BufWriter::new(io::stdout().lock());
     for tenant in source.tenants(of.tenant.as_ref()) {
         let mut after = from.saturating_sub(1);
@@ -131,7 +132,7 @@ async fn export(of: Of, from: u64, to: u64) -> Result<(), String> {
 }
 
 async fn checkpoint(of: Of) -> Result<(), String> {
-    let source = Source::open(&store::named_folder(of.data)?).await?;
+    let source = Source::open(store::located(of.data)?).await?;
     let mut text = String::new();
     for tenant in source.tenants(of.tenant.as_ref()) {
         let marks = source.marks(&tenant.name, None).await?;

@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod drain;
 mod old_variables;
+mod redis;
 mod reload;
 mod serve;
 mod tls;

@@ -63,6 +63,7 @@ mod lease;
 mod mailbox;
 pub mod maintenance;
 pub mod media;
+pub mod moving;
 mod queue;
 mod reads;
 pub mod status;

@@ -34,8 +34,11 @@ mod clock;
 mod cluster;
 mod fault;
 mod hints;
+pub mod inspect;
 mod keys;
 mod link;
+pub mod moving;
+mod places;
 mod servers;
 mod settings;
 mod stream;
@@ -53,6 +56,18 @@ struct Scripts {
     commit: Script,
     lease: Script,
     list: Script,
+}
+
+/// To commit, to lease, to list.
+fn sources() -> [&'static str; 3] {
+    [include_str!("redis/commit.lua"), include_str!("redis/lease.lua"), include_str!("redis/list.lua")]
+}
+
+impl Scripts {
+    fn new() -> Self {
+        let [commit, lease, list] = sources().map(Script::new);
+        Self { commit, lease, list }
+    }
 }
 
 /// A store on Redis.
@@ -74,11 +89,7 @@ impl RedisStore {
         Self {
             servers: Arc::new(Servers::new(topology, &dial)),
             dial,
-            scripts: Scripts {
-                commit: Script::new(include_str!("redis/commit.lua")),
-                lease: Script::new(include_str!("redis/lease.lua")),
-                list: Script::new(include_str!("redis/list.lua")),
-            },
+            scripts: Scripts::new(),
             times: Times::new(instead),
             hints: hints::Hints::new(),
         }
@@ -99,9 +110,35 @@ impl RedisStore {
         }
     }
 
+    /// What is counted in a tenant; `None`: it has nothing.
+    pub async fn counters(&self, tenant: &TenantName) -> Result<Option<Counters>, StoreError> {
+        let mut get = redis::cmd("GET");
+        get.arg(Keys(tenant).counters());
+        let get = &get;
+        let found = self.call(tenant, |link| async move {
+            link.call(|mut lane| async move { get.query_async::<Option<Vec<u8>>>(&mut lane).await }).await
+        });
+        let Some(bytes) = found.await.map_err(not_read)? else { return Ok(None) };
+        let Meta { records, events, seq, line, .. } = Meta::decode(Some(&bytes))?;
+        Ok(Some(Counters { records, events, last_seq: seq, line }))
+    }
+
     fn time_of(&self, tenant: &TenantName, (seconds, micros): (i64, i64), meta: &Meta) -> jiff::Timestamp {
         wire::time(self.times.now(tenant, seconds.saturating_mul(1_000_000).saturating_add(micros), meta))
     }
+}
+
+/// A tenant's counters.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// Records, leases not counted.
+    pub records: u64,
+    /// Events that are kept.
+    pub events: u64,
+    /// The number of the last event; 0: there was none yet.
+    pub last_seq: u64,
+    /// The run id of the server on which the epoch was raised last; another one: it is raised at the next start.
+    pub line: String,
 }
 
 /// Whatever reads has no outcome that could be in doubt.

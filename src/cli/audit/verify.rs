@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::{Source, VerifyArgs, print, store};
+use super::{Of, Source, VerifyArgs, print, store};
 use crate::{
     adapters::audit::signing,
     app::{
@@ -68,6 +68,23 @@ async fn verified(args: VerifyArgs) -> Result<String, Ended> {
         Some(path) => of_file(path, &order),
         None => of_store(&order).await,
     }
+}
+
+/// Verifies each tenant's whole trail with what lies beside it: what is said, or what is bad.
+pub(in crate::cli) async fn whole(located: store::Located) -> Result<BTreeMap<TenantName, String>, String> {
+    let of = Of { data: None, tenant: None };
+    let args = VerifyArgs { of, file: None, from: None, to: None, checkpoint: None, key: Vec::new(), repeats: false };
+    let order = Order { args, kept: None };
+    let source = Source::open(located).await?;
+    let mut all = BTreeMap::new();
+    for tenant in tenants(&source, &order) {
+        let said = of_tenant(&source, &order, &tenant).await.map_err(|ended| match ended {
+            Ended::Bad(what) => format!("BAD: {what}"),
+            Ended::Failed(why) => why,
+        })?;
+        all.insert(tenant, said);
+    }
+    Ok(all)
 }
 
 fn question(order: &Order) -> Question {
@@ -142,7 +159,7 @@ fn tenants(source: &Source, order: &Order) -> BTreeSet<TenantName> {
 }
 
 async fn of_store(order: &Order) -> Result<String, Ended> {
-    let source = Source::open(&store::named_folder(order.args.of.data.clone())?).await?;
+    let source = Source::open(store::located(order.args.of.data.clone())?).await?;
     let mut text = String::new();
     for tenant in tenants(&source, order) {
         text.push_str(&of_tenant(&source, order, &tenant).await?);

@@ -95,7 +95,7 @@ pub(super) fn copy(
     copied
 }
 
-fn create(file: &Path) -> io::Result<FileBackend> {
+pub(super) fn create(file: &Path) -> io::Result<FileBackend> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(file)?;
     FileBackend::new(file).map_err(io::Error::other)
 }

@@ -86,7 +86,7 @@ pub fn backup_offline(folder: &Path, file: &Path) -> Result<Copied, MaintenanceE
     Ok(copy::copy(&snapshot, &name, file, of_copy(&header))?)
 }
 
-fn open(folder: &Path) -> Result<(Arc<Folder>, Database, Header, String), OpenError> {
+pub(super) fn open(folder: &Path) -> Result<(Arc<Folder>, Database, Header, String), OpenError> {
     let media = Arc::new(Folder::new(folder));
     let opener = Opener { media: Arc::<Folder>::clone(&media), cache_bytes: SMALL_CACHE };
     let (database, header) = opener.open(None)?;

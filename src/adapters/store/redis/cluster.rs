@@ -11,7 +11,7 @@ use super::{
     Address, Dial,
     fault::{self, Fault},
     keys,
-    link::{self, Link},
+    link::{self, Link, Mode},
     target::{Finder, Target},
 };
 use crate::domain::ids::TenantName;
@@ -20,7 +20,7 @@ use crate::domain::ids::TenantName;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Ranges of slots, each with its master.
-type Slots = Vec<(u16, u16, Address)>;
+pub(super) type Slots = Vec<(u16, u16, Address)>;
 
 /// The nodes of a cluster.
 pub(super) struct Cluster {
@@ -43,7 +43,7 @@ impl Cluster {
         let known = self.master_of(slot);
         let first = match &known {
             Some(address) => self.target(address).link().await,
-            None => Err(Fault::Away(format!("no node of the cluster has slot {slot}, where tenant `{tenant}` lies"))),
+            None => Err(no_master(slot, tenant)),
         };
         let Err(why) = first else { return first };
         self.look().await?;
@@ -62,7 +62,7 @@ impl Cluster {
         if let Some(target) = self.targets.get(address) {
             return Arc::clone(&target);
         }
-        let start = || Target::start(Finder::At(address.clone()), &self.dial);
+        let start = || Target::start(Finder::At(address.clone(), Mode::Node), &self.dial);
         Arc::clone(&self.targets.entry(address.clone()).or_insert_with(start))
     }
 
@@ -87,24 +87,46 @@ impl Cluster {
         nodes.sort();
         nodes.dedup();
         nodes.extend(self.seeds.iter().filter(|seed| !nodes.contains(seed)).cloned().collect::<Vec<_>>());
-        let mut why = Vec::new();
-        for node in &nodes {
-            match slots_as_told_by(node, &self.dial).await {
-                Ok(slots) => return Ok(slots),
-                Err(fault) => why.push(fault.to_string()),
-            }
-        }
-        Err(Fault::Away(format!("no node of the cluster answers: {}", why.join("; "))))
+        ask_any(&nodes, &self.dial).await
     }
+}
+
+/// The map of slots, as the first of the nodes tells it that can.
+pub(super) async fn ask_any(nodes: &[Address], dial: &Dial) -> Result<Slots, Fault> {
+    let mut why = Vec::new();
+    for node in nodes {
+        match slots_as_told_by(node, dial).await {
+            Ok(slots) => return Ok(slots),
+            Err(fault) => why.push(fault.to_string()),
+        }
+    }
+    Err(Fault::Away(format!("no node of the cluster answers: {}", why.join("; "))))
+}
+
+/// The master of the tenant's slot.
+pub(super) fn master_of(slots: &Slots, tenant: &TenantName) -> Result<Address, Fault> {
+    let slot = keys::slot(tenant);
+    let found = slots.iter().find(|(from, to, _)| (*from..=*to).contains(&slot));
+    found.map(|(_, _, master)| master.clone()).ok_or_else(|| no_master(slot, tenant))
+}
+
+fn no_master(slot: u16, tenant: &TenantName) -> Fault {
+    Fault::Away(format!("no node of the cluster has slot {slot}, where tenant `{tenant}` lies (BEHALF_STORE)"))
 }
 
 async fn slots_as_told_by(node: &Address, dial: &Dial) -> Result<Slots, Fault> {
     let mut connection = link::connect(node, dial).await?;
     let mut command = cmd("CLUSTER");
     command.arg("SLOTS");
-    let told: Vec<Vec<Value>> =
-        command.query_async(&mut connection).await.map_err(|error| fault::of_greeting(node, &error))?;
+    let told: Vec<Vec<Value>> = command.query_async(&mut connection).await.map_err(|error| of_map(node, &error))?;
     Ok(told.iter().filter_map(|range| range_of(range, node)).collect())
+}
+
+fn of_map(node: &Address, error: &redis::RedisError) -> Fault {
+    if fault::explain(error).contains("cluster support disabled") {
+        return Fault::Refused(format!("{node} is no node of a cluster: BEHALF_STORE must be `redis://…`"));
+    }
+    fault::of_greeting(node, error)
 }
 
 /// `[from, to, [host, port, …], replicas…]`; an empty or unknown host is the one that was asked.

@@ -78,6 +78,7 @@ local function run()
     meta.version, meta.seq, meta.high, meta.records, meta.events, meta.skew = struct.unpack('>I8I8I8I8I8I8', found, 2)
     meta.line = string.sub(found, 50)
   elseif redis.call('EXISTS', KEYS[2]) == 1 then
+    redis.call('XLEN', KEYS[2])
     return {7, 'the counters of the tenant are gone, its events are not'}
   end
 

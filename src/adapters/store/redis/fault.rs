@@ -53,6 +53,9 @@ impl From<Fault> for StoreError {
     }
 }
 
+const NOT_ALLOWED: &str = "the user of BEHALF_REDIS_USERNAME may not do this: allow it ~behalf:* &behalf:*:c and the \
+                           commands in the documentation";
+
 /// What the server says when nothing was executed, and what an operator should do about it. Redis 6.2 wraps what a
 /// script ran into in a text of its own, so the code is looked for anywhere.
 const REFUSALS: [(&str, &str); 12] = [
@@ -66,10 +69,7 @@ const REFUSALS: [(&str, &str); 12] = [
     ("MISCONF", "Redis can't save its data and takes no writes: look at its log and disk"),
     ("NOREPLICAS", "fewer replicas are attached than min-replicas-to-write asks for"),
     ("BUSY", "Redis is busy with another script"),
-    (
-        "NOPERM",
-        "the user of BEHALF_REDIS_USERNAME may not do this: allow it ~behalf:* &behalf:* and the commands in the documentation",
-    ),
+    ("NOPERM", NOT_ALLOWED),
     ("NOAUTH", "Redis wants a password: set BEHALF_REDIS_PASSWORD or BEHALF_REDIS_PASSWORD_FILE"),
 ];
 
@@ -86,6 +86,10 @@ pub(super) fn of(error: &RedisError) -> Fault {
     }
     if text.contains("WRONGTYPE") {
         return Fault::Foreign(format!("a key that begins with `behalf:` is another program's: {text}"));
+    }
+    // As Redis 6.2 says it of what a script tries, without a code.
+    if text.contains("The user executing the script can't") {
+        return Fault::Refused(format!("{NOT_ALLOWED} ({text})"));
     }
     let said = |code: &str| text.split(|c: char| !c.is_ascii_uppercase()).any(|word| word == code);
     match REFUSALS.iter().find(|(code, _)| said(code)) {
@@ -104,9 +108,63 @@ pub(super) fn of_greeting(address: &Address, error: &RedisError) -> Fault {
             "{address} doesn't take the user and password of BEHALF_REDIS_USERNAME and BEHALF_REDIS_PASSWORD ({text})"
         ));
     }
+    if text.contains("switch database") {
+        return Fault::Refused(format!("{address} has no such database as BEHALF_STORE names ({text})"));
+    }
     match of(error) {
         Fault::Lost(text) | Fault::Silent(text) => Fault::Away(format!("{address}: {text}")),
         other => other,
+    }
+}
+
+/// What it means that no connection came about.
+pub(super) fn of_connection(address: &Address, error: &std::io::Error, tls: bool) -> Fault {
+    let text = explain(error);
+    let hint = if text.contains("UnknownIssuer") {
+        "; give the certificate of who signed it in BEHALF_CA_FILE"
+    } else if text.contains("not valid for name") {
+        "; name the server in BEHALF_STORE as its certificate does"
+    } else if text.contains("NoSuchFile") || text.contains("failed to lookup") {
+        "; is the host in BEHALF_STORE right?"
+    } else if tls && error.kind() == std::io::ErrorKind::TimedOut {
+        "; it may be that it doesn't speak TLS: then BEHALF_STORE is `redis://…`, or `…?tls=false`"
+    } else if tls && (text.contains("corrupt message") || text.contains("eof")) {
+        "; it doesn't seem to speak TLS: BEHALF_STORE without it is `redis://…`, or `…?tls=false`"
+    } else {
+        " (BEHALF_STORE)"
+    };
+    Fault::Away(format!("{address}: {text}{hint}"))
+}
+
+/// It listens, and that is all.
+pub(super) fn unanswered(address: &Address) -> Fault {
+    Fault::Away(format!("{address} took the connection, but doesn't answer (BEHALF_STORE)"))
+}
+
+/// As [`of_greeting`], with a hint for whoever speaks plainly to a server that wants TLS: that one hangs up.
+pub(super) fn of_first_word(address: &Address, error: &RedisError, tls: bool) -> Fault {
+    let fault = if error.is_timeout() { unanswered(address) } else { of_greeting(address, error) };
+    match fault {
+        Fault::Away(text) if !tls && (error.is_io_error() || error.is_timeout()) => {
+            Fault::Away(format!("{text}; if it wants TLS, BEHALF_STORE is `rediss://…`, or `…?tls=true`"))
+        }
+        other => other,
+    }
+}
+
+impl Fault {
+    /// The same of a sentinel, whose users are others.
+    pub(super) fn of_sentinel(self) -> Self {
+        let text = |text: String| {
+            ["USERNAME", "PASSWORD"].iter().fold(text, |text, name| {
+                text.replace(&format!("BEHALF_REDIS_{name}"), &format!("BEHALF_REDIS_SENTINEL_{name}"))
+            })
+        };
+        match self {
+            Self::Refused(why) => Self::Refused(text(why)),
+            Self::Away(why) => Self::Away(text(why)),
+            other => other,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Dial, fault, keys::PREFIX, link::Link, servers::Servers, stream};
+use super::{Address, Dial, fault, keys::PREFIX, link::Link, servers::Servers, stream};
 use crate::domain::ids::TenantName;
 
 /// After a connection that listened broke.
@@ -66,8 +66,9 @@ async fn listen(heard: Heard, tenant: TenantName, servers: Arc<Servers>, dial: A
     }
 }
 
-async fn hear(heard: &Heard, link: &Link, dial: &Dial) -> Result<(), RedisError> {
-    let stream = stream::open(&link.address, dial.tls.as_ref(), dial.connect_timeout).await?;
+/// A connection that hears all commits.
+pub(super) async fn open(address: &Address, dial: &Dial) -> Result<PubSub, RedisError> {
+    let stream = stream::open(address, dial.tls.as_ref(), dial.connect_timeout).await?;
     let login = dial.login();
     let greeting = async {
         let mut channel = PubSub::new(&login, stream).await?;
@@ -75,7 +76,11 @@ async fn hear(heard: &Heard, link: &Link, dial: &Dial) -> Result<(), RedisError>
         Ok::<_, RedisError>(channel)
     };
     let timed_out = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-    let channel = timeout(dial.connect_timeout, greeting).await.map_err(timed_out)??;
+    timeout(dial.connect_timeout, greeting).await.map_err(timed_out)?
+}
+
+async fn hear(heard: &Heard, link: &Link, dial: &Dial) -> Result<(), RedisError> {
+    let channel = open(&link.address, dial).await?;
     for tenant in heard.iter() {
         tenant.send_replace(());
     }

@@ -18,7 +18,7 @@ use super::{
 /// Commands under way at a time. More wait for nothing: the server is not answering.
 const MOST_UNDER_WAY: usize = 4096;
 /// The oldest version whose commands are all there (`XTRIM … MINID`).
-const OLDEST: (u32, u32) = (6, 2);
+pub(super) const OLDEST: (u32, u32) = (6, 2);
 
 /// Connections to one server process.
 pub(super) struct Link {
@@ -38,10 +38,8 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, and makes sure that it is a master of a known version.
-    pub(super) async fn open(address: &Address, dial: &Dial) -> Result<Self, Fault> {
-        let mut side = connect(address, dial).await?;
-        let server = Server::ask(&mut side).await?;
-        server.check()?;
+    pub(super) async fn open(address: &Address, mode: Mode, dial: &Dial) -> Result<Self, Fault> {
+        let (side, server) = greet(address, mode, dial).await?;
         let mut lanes = Vec::with_capacity(dial.connections);
         for _ in 0..dial.connections.max(1) {
             let mut lane = connect(address, dial).await?;
@@ -138,7 +136,7 @@ pub(super) async fn connect(address: &Address, dial: &Dial) -> Result<Multiplexe
     let login = dial.login();
     let stream = stream::open(address, dial.tls.as_ref(), dial.connect_timeout)
         .await
-        .map_err(|error| Fault::Away(format!("{address}: {}", fault::explain(&error))))?;
+        .map_err(|error| fault::of_connection(address, &error, dial.tls.is_some()))?;
     let greeting = async {
         let (mut connection, driver) = speak(&login, stream, dial).await?;
         tokio::spawn(driver);
@@ -146,8 +144,8 @@ pub(super) async fn connect(address: &Address, dial: &Dial) -> Result<Multiplexe
         Ok::<_, RedisError>(connection)
     };
     match tokio::time::timeout(dial.connect_timeout, greeting).await {
-        Ok(greeted) => greeted.map_err(|error| fault::of_greeting(address, &error)),
-        Err(_) => Err(Fault::Away(format!("{address} took the connection, but doesn't answer"))),
+        Ok(greeted) => greeted.map_err(|error| fault::of_first_word(address, &error, dial.tls.is_some())),
+        Err(_) => Err(fault::unanswered(address)),
     }
 }
 
@@ -162,12 +160,34 @@ async fn speak(
     MultiplexedConnection::new_with_config(login, stream, config).await
 }
 
+/// How a server is to be run, for what the URL says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// On its own, or watched by sentinels.
+    Alone,
+    /// In a cluster.
+    Node,
+}
+
+/// One connection to a server that is what it ought to be.
+pub(super) async fn greet(
+    address: &Address,
+    mode: Mode,
+    dial: &Dial,
+) -> Result<(MultiplexedConnection, Server), Fault> {
+    let mut connection = connect(address, dial).await?;
+    let server = Server::ask(&mut connection).await?;
+    server.check(address, mode)?;
+    Ok((connection, server))
+}
+
 /// What a server says of itself.
-struct Server {
-    run_id: String,
+pub(super) struct Server {
+    pub(super) run_id: String,
     version: (u32, u32),
     shown: String,
     master: bool,
+    mode: String,
 }
 
 impl Server {
@@ -179,10 +199,14 @@ impl Server {
         let mut parts = shown.split('.').map(|part| part.parse().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
         let run_id = field(&info, "run_id").unwrap_or_default().to_owned();
-        Ok(Self { run_id, version, shown, master: role.master })
+        let mode = field(&info, "redis_mode").unwrap_or_default().to_owned();
+        Ok(Self { run_id, version, shown, master: role.master, mode })
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self, address: &Address, mode: Mode) -> Result<(), Fault> {
+        if let Some(why) = not_as_named(&self.mode, mode) {
+            return Err(Fault::Refused(format!("{address} {why}")));
+        }
         if self.run_id.is_empty() {
             return Err(Fault::Refused(
                 "the server tells no run_id (INFO server); without it nobody can say whether it has rolled back"
@@ -190,12 +214,22 @@ impl Server {
             ));
         }
         if self.version < OLDEST {
-            return Err(Fault::Refused(format!("the server is Redis {}; 6.2 or newer is needed", self.shown)));
+            return Err(Fault::Refused(format!("{address} is Redis {}; 6.2 or newer is needed", self.shown)));
         }
         if !self.master {
-            return Err(Fault::Away("the server is a replica; the master is needed".to_owned()));
+            return Err(Fault::Away(format!("{address} is a replica; the master is needed (BEHALF_STORE)")));
         }
         Ok(())
+    }
+}
+
+/// What is wrong with a server of this `redis_mode`.
+pub(super) fn not_as_named(redis_mode: &str, mode: Mode) -> Option<&'static str> {
+    match (redis_mode, mode) {
+        ("cluster", Mode::Alone) => Some("is a node of a cluster: BEHALF_STORE must be `redis-cluster://…`"),
+        ("standalone", Mode::Node) => Some("is no node of a cluster: BEHALF_STORE must be `redis://…`"),
+        ("sentinel", _) => Some("is a sentinel: BEHALF_STORE must be `redis-sentinel://…/<master>`"),
+        _ => None,
     }
 }
 

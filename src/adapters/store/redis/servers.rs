@@ -6,7 +6,7 @@ use super::{
     Dial, Topology,
     cluster::Cluster,
     fault::Fault,
-    link::Link,
+    link::{Link, Mode},
     target::{Finder, Target},
 };
 use crate::domain::ids::TenantName;
@@ -22,7 +22,7 @@ pub(super) enum Servers {
 impl Servers {
     pub(super) fn new(topology: Topology, dial: &Arc<Dial>) -> Self {
         match topology {
-            Topology::Standalone(address) => Self::One(Target::start(Finder::At(address), dial)),
+            Topology::Standalone(address) => Self::One(Target::start(Finder::At(address, Mode::Alone), dial)),
             Topology::Sentinel { sentinels, master } => {
                 Self::One(Target::start(Finder::Sentinels(sentinels, master), dial))
             }

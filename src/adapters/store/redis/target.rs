@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     Address, Dial,
     fault::{self, Fault},
-    link::{self, Link},
+    link::{self, Link, Mode},
 };
 use crate::ports::entropy;
 
@@ -25,7 +25,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(super) enum Finder {
     /// Always there.
-    At(Address),
+    At(Address, Mode),
     /// The sentinels know.
     Sentinels(Vec<Address>, String),
 }
@@ -71,7 +71,10 @@ impl Target {
             match timeout_at(until, state.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(Fault::Away("the store was closed".to_owned())),
-                Err(_) => return Err(Fault::Away("Redis is being connected to".to_owned())),
+                Err(_) => {
+                    let text = "Redis is being connected to, and not reached yet (BEHALF_REDIS_CONNECT_TIMEOUT)";
+                    return Err(Fault::Away(text.to_owned()));
+                }
             }
         }
     }
@@ -125,13 +128,15 @@ fn jittered(pause: Duration, dial: &Dial) -> Duration {
 
 async fn attempt(finder: &Finder, dial: &Dial) -> Result<Link, Fault> {
     match finder {
-        Finder::At(address) => Link::open(address, dial).await,
-        Finder::Sentinels(sentinels, master) => Link::open(&ask_sentinels(sentinels, master, dial).await?, dial).await,
+        Finder::At(address, mode) => Link::open(address, *mode, dial).await,
+        Finder::Sentinels(sentinels, master) => {
+            Link::open(&ask_sentinels(sentinels, master, dial).await?, Mode::Alone, dial).await
+        }
     }
 }
 
 /// Where the master is, as the first sentinel says that knows.
-async fn ask_sentinels(sentinels: &[Address], master: &str, dial: &Dial) -> Result<Address, Fault> {
+pub(super) async fn ask_sentinels(sentinels: &[Address], master: &str, dial: &Dial) -> Result<Address, Fault> {
     let dial = dial.for_sentinels();
     let mut why = Vec::new();
     for sentinel in sentinels {
@@ -143,11 +148,18 @@ async fn ask_sentinels(sentinels: &[Address], master: &str, dial: &Dial) -> Resu
     Err(Fault::Away(format!("no sentinel tells who is master: {}", why.join("; "))))
 }
 
-async fn ask_sentinel(sentinel: &Address, master: &str, dial: &Dial) -> Result<Address, Fault> {
-    let mut connection = link::connect(sentinel, dial).await?;
+/// `dial`: for sentinels.
+pub(super) async fn ask_sentinel(sentinel: &Address, master: &str, dial: &Dial) -> Result<Address, Fault> {
+    let mut connection = link::connect(sentinel, dial).await.map_err(Fault::of_sentinel)?;
     let mut command = cmd("SENTINEL");
     command.arg("GET-MASTER-ADDR-BY-NAME").arg(master);
-    let found: Option<(String, u16)> = command.query_async(&mut connection).await.map_err(|error| fault::of(&error))?;
+    let said: Result<Option<(String, u16)>, _> = command.query_async(&mut connection).await;
+    let found = said.map_err(|error| match fault::of_greeting(sentinel, &error).of_sentinel() {
+        Fault::Away(text) if text.contains("unknown command") => {
+            Fault::Refused(format!("{sentinel} is no sentinel: BEHALF_STORE must be `redis://…`"))
+        }
+        other => other,
+    })?;
     found
         .map(|(host, port)| Address { host, port })
         .ok_or_else(|| Fault::Refused(format!("the sentinel {sentinel} knows no master `{master}` (BEHALF_STORE)")))

@@ -11,11 +11,15 @@ use crate::{
 };
 
 /// The layout of a tenant's counters.
-const META_FORMAT: u8 = 1;
+pub(super) const META_FORMAT: u8 = 1;
+/// In place of the counters while the tenant is being copied here. It begins with a format that nobody reads.
+pub(super) const UNFINISHED: &[u8] = b"\0an unfinished copy";
 
 /// A tenant's counters, as far as readers care.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Meta {
+    /// The highest version ever given.
+    pub(super) version: u64,
     pub(super) seq: u64,
     /// The highest time of a commit, in microseconds.
     pub(super) high: i64,
@@ -29,14 +33,19 @@ pub(super) struct Meta {
 
 impl Meta {
     /// Of a tenant that has nothing yet.
-    pub(super) const EMPTY: Self = Self { seq: 0, high: i64::MIN, records: 0, events: 0, skew: 0, line: String::new() };
+    pub(super) const EMPTY: Self =
+        Self { version: 0, seq: 0, high: i64::MIN, records: 0, events: 0, skew: 0, line: String::new() };
 
     pub(super) fn decode(bytes: Option<&[u8]>) -> Result<Self, Unreadable> {
         let Some(bytes) = bytes else { return Ok(Self::EMPTY) };
+        if bytes == UNFINISHED {
+            let text = "the tenant lies here unfinished, because `behalf store copy` was broken off: remove its keys";
+            return Err(Unreadable(text.to_owned()));
+        }
         let mut input = Input(bytes);
         input.format("a tenant's counters", META_FORMAT)?;
-        let _version: [u8; 8] = input.take()?;
         Ok(Self {
+            version: u64::from_be_bytes(input.take()?),
             seq: u64::from_be_bytes(input.take()?),
             high: i64::from_be_bytes(input.take()?),
             records: u64::from_be_bytes(input.take()?),
