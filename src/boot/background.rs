@@ -1,8 +1,9 @@
 //! What goes on besides the requests. Each pass is bounded, and safe to repeat and to interrupt.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix_web::web;
+use futures_util::future::join_all;
 
 use crate::{
     app::{
@@ -74,36 +75,33 @@ pub(super) async fn tidy(state: web::Data<AppState>) {
 pub(super) async fn keep_epochs(services: Arc<Services>, sealer: Arc<Sealer>, metrics: Arc<Metrics>) {
     let mut ticks = tokio::time::interval(EPOCH_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut known: HashMap<TenantName, InForce> = HashMap::new();
+    let mut known: BTreeMap<_, _> = services.tenants.keys().map(|tenant| (tenant, None)).collect();
     loop {
         ticks.tick().await;
-        let mut up = true;
-        for tenant in services.tenants.keys() {
-            up &= keep_epoch(&services, &sealer, tenant, &mut known).await;
-        }
+        // At the same time: tenants may lie on servers of which one answers late.
+        let all = known.iter_mut().map(|(tenant, known)| keep_epoch(&services, &sealer, tenant, known));
+        let up = join_all(all).await.into_iter().all(|up| up);
         metrics.dependency_up("store", up);
     }
 }
 
 /// False if the store can't be reached.
-async fn keep_epoch(
-    services: &Services,
-    sealer: &Sealer,
-    tenant: &TenantName,
-    known: &mut HashMap<TenantName, InForce>,
-) -> bool {
+async fn keep_epoch(services: &Services, sealer: &Sealer, tenant: &TenantName, known: &mut Option<InForce>) -> bool {
     let Ok(incarnation) = services.store.incarnation(tenant).await else { return false };
-    let last = known.get(tenant);
-    if last.is_some_and(|last| last.incarnation == incarnation) {
+    if known.as_ref().is_some_and(|last| last.incarnation == incarnation) {
         return true;
     }
-    let at_least = last.map_or(0, |last| last.number);
+    let at_least = known.as_ref().map_or(0, |last| last.number);
     match epoch::ensure(services, tenant, at_least).await {
         Ok(in_force) => {
-            known.insert(tenant.clone(), in_force);
             // A store that has lost everything has lost the key's announcement, too.
-            if let Err(error) = sealer.announce(services, tenant).await {
-                tracing::warn!(%tenant, %error, "the signing key could not be announced");
+            match sealer.announce(services, tenant).await {
+                Ok(()) => *known = Some(in_force),
+                // The next pass tries again; until then the number counts, and the line isn't known.
+                Err(error) => {
+                    tracing::warn!(%tenant, %error, "the signing key could not be announced");
+                    *known = Some(InForce { incarnation: String::new(), ..in_force });
+                }
             }
             true
         }

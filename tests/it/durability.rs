@@ -2,26 +2,26 @@
 
 mod backup;
 mod disk;
-mod drive;
+pub(crate) mod drive;
 mod kill;
-mod ledger;
-mod rig;
+pub(crate) mod ledger;
+pub(crate) mod rig;
 mod socket;
 mod theft;
 mod time;
 
 /// A small generator (splitmix64), so that a failure can be played again from its seed.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     /// From `BEHALF_TEST_SEED`, or fresh.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let fresh = behalf::ports::entropy::bytes(&behalf::adapters::system::OsEntropy);
         Self(setting("BEHALF_TEST_SEED").unwrap_or_else(|| u64::from_be_bytes(fresh)))
     }
 
     /// At least 0, less than `below`.
-    fn throw(&mut self, below: u64) -> u64 {
+    pub(crate) fn throw(&mut self, below: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,7 +35,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn setting(name: &str) -> Option<u64> {
+pub(crate) fn setting(name: &str) -> Option<u64> {
     variable(name).map(|text| text.parse().unwrap())
 }
 

@@ -17,5 +17,6 @@ mod oidc_provider;
 mod okta;
 mod openapi;
 mod readme;
+mod redis;
 mod redis_rig;
 mod support;

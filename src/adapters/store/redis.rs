@@ -3,9 +3,9 @@
 //! * A commit is one Lua script (`commit.lua`) on one slot: it checks everything before its first write, and after that
 //!   nothing can fail. The results of attempts are kept for 10 s, so that a command that is sent twice counts once.
 //! * A read is one `MGET` with the server's `TIME`, sent together.
-//! * Redis may roll back: after a failover or a power cut the last commits may be gone. Every commit names the run id of
-//!   the server it is meant for, and the tenant's counters name the one on which its epoch was raised last; where they
-//!   differ the commit is refused ([`StoreError::RolledBack`]) until one that raises the epoch was applied.
+//! * Redis may roll back: after a failover or a power cut the last commits may be gone. Every commit names the server it
+//!   is meant for (its run id and, because a master may be a replica for a while, its replication id), and the tenant's
+//!   counters name the one on which its epoch was raised last; where they differ the commit is refused ([`StoreError::RolledBack`]) until one that raises the epoch was applied.
 //! * No driver re-sends anything behind our back: a link is a connection to one server process, and when it breaks,
 //!   what was under way is `Unknown`.
 
@@ -67,6 +67,9 @@ pub struct RedisStore {
 /// How long a commit may wait for a replica.
 const REPLICA_WAIT: Duration = Duration::from_millis(200);
 
+/// How often a command is sent again of which the server said that it wasn't executed.
+const RETRIES: usize = 3;
+
 impl RedisStore {
     /// Begins to connect. `instead`: in tests, a clock that is asked instead of the server.
     pub fn new(topology: Topology, dial: Dial, instead: Option<Arc<dyn Clock>>) -> Self {
@@ -84,19 +87,23 @@ impl RedisStore {
         }
     }
 
-    /// Calls the master of the tenant's slot; where the slot has moved, its new one.
+    /// Calls the master of the tenant's slot; where the slot has moved, its new one. A script that the server has
+    /// forgotten again since it was loaded is sent anew.
     async fn call<T, F: Future<Output = Result<T, Fault>>>(
         &self,
         tenant: &TenantName,
         send: impl Fn(Arc<Link>) -> F,
     ) -> Result<T, Fault> {
-        match send(self.servers.link(tenant).await?).await {
-            Err(Fault::Moved(_)) => {
-                self.servers.look_again().await;
-                send(self.servers.link(tenant).await?).await
+        let mut answered = send(self.servers.link(tenant).await?).await;
+        for _ in 0..RETRIES {
+            match answered {
+                Err(Fault::Moved(_)) => self.servers.look_again().await,
+                Err(Fault::Forgotten(_)) => {}
+                _ => break,
             }
-            answered => answered,
+            answered = send(self.servers.link(tenant).await?).await;
         }
+        answered
     }
 
     fn time_of(&self, tenant: &TenantName, (seconds, micros): (i64, i64), meta: &Meta) -> jiff::Timestamp {
@@ -139,10 +146,10 @@ impl Store for RedisStore {
         bounds::check(&change).map_err(StoreError::Unavailable)?;
         let (change, script, times) = (&change, &self.scripts.commit, &self.times);
         let sent = self.call(tenant, |link| async move {
-            if change.begins.as_ref().is_some_and(|line| *line != link.run_id) {
+            if change.begins.as_ref().is_some_and(|line| *line != link.line) {
                 return Ok(None);
             }
-            let call = wire::commit(script, tenant, change, &link.run_id, times.told(tenant));
+            let call = wire::commit(script, tenant, change, &link.line, times.told(tenant));
             let call = &call;
             link.call(|mut lane| async move { call.invoke_async(&mut lane).await }).await.map(Some)
         });
@@ -215,7 +222,9 @@ impl Store for RedisStore {
     }
 
     async fn incarnation(&self, tenant: &TenantName) -> Result<String, StoreError> {
-        Ok(self.servers.link(tenant).await?.run_id.clone())
+        let link = self.servers.link(tenant).await?;
+        // Nothing can be committed: to whoever asks whether the store is there, it isn't.
+        link.refuses_writes().map_or_else(|| Ok(link.line.clone()), |why| Err(StoreError::Unavailable(why)))
     }
 
     async fn replicated(&self, tenant: &TenantName) -> Result<Option<bool>, StoreError> {

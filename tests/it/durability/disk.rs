@@ -81,7 +81,7 @@ async fn a_full_disk_refuses_and_a_freed_one_serves_again() {
     let mut starved = world.spawn(&data);
     let ended = starved.ended().await;
     if let Some(status) = ended {
-        let said = world.errors();
+        let said = starved.errors();
         assert!(!status.success() && said.contains("BEHALF_STORE") && said.contains("No space left"), "{said}");
     }
     starved.kill();

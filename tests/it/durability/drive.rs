@@ -20,18 +20,18 @@ static EVENT: AtomicU64 = AtomicU64::new(0);
 
 /// What the drivers meet and obey.
 #[derive(Default)]
-pub(super) struct Load {
+pub(crate) struct Load {
     stop: AtomicBool,
     /// Refusals for want of a store, of initiations and of hooks.
-    pub(super) refused_begins: AtomicU64,
-    pub(super) refused_hooks: AtomicU64,
-    pub(super) granted: AtomicU64,
-    pub(super) untouched: AtomicU64,
+    pub(crate) refused_begins: AtomicU64,
+    pub(crate) refused_hooks: AtomicU64,
+    pub(crate) granted: AtomicU64,
+    pub(crate) untouched: AtomicU64,
 }
 
 impl Load {
     /// One driver for each agent, until the service is gone or they are stopped.
-    pub(super) fn start(self: &Arc<Self>, caller: &Caller, ledger: &Arc<Ledger>, dice: &mut Dice) -> JoinSet<()> {
+    pub(crate) fn start(self: &Arc<Self>, caller: &Caller, ledger: &Arc<Ledger>, dice: &mut Dice) -> JoinSet<()> {
         let mut drivers = JoinSet::new();
         for agent in 0..caller.tokens.len() - 1 {
             let driver = Driver {
@@ -46,7 +46,7 @@ impl Load {
         drivers
     }
 
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stop.store(true, SeqCst);
     }
 }

@@ -22,7 +22,7 @@ use super::rig::{Caller, Told};
 
 /// How far an acknowledged delegation has come.
 #[derive(Debug, Clone)]
-pub(super) enum State {
+pub(crate) enum State {
     /// Its id was given out.
     Begun,
     /// This hook was sent; what came of it isn't known.
@@ -33,59 +33,59 @@ pub(super) enum State {
 
 /// One acknowledged delegation.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) id: String,
-    pub(super) agent: usize,
-    pub(super) state: State,
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) agent: usize,
+    pub(crate) state: State,
     /// Looked at since the last change of process.
     checked: bool,
 }
 
 /// All that was acknowledged, and what was found to be against it.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     entries: Mutex<Vec<Entry>>,
     violations: Mutex<Vec<String>>,
 }
 
 impl Ledger {
-    pub(super) fn begun(&self, id: String, agent: usize) -> usize {
+    pub(crate) fn begun(&self, id: String, agent: usize) -> usize {
         let mut entries = self.entries.lock().unwrap();
         entries.push(Entry { id, agent, state: State::Begun, checked: false });
         entries.len() - 1
     }
 
-    pub(super) fn set(&self, at: usize, state: State) {
+    pub(crate) fn set(&self, at: usize, state: State) {
         self.entries.lock().unwrap()[at].state = state;
     }
 
-    pub(super) fn violation(&self, what: String) {
+    pub(crate) fn violation(&self, what: String) {
         self.violations.lock().unwrap().push(what);
     }
 
-    pub(super) fn violations(&self) -> Vec<String> {
+    pub(crate) fn violations(&self) -> Vec<String> {
         self.violations.lock().unwrap().clone()
     }
 
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         self.entries.lock().unwrap().clone()
     }
 
     /// An agent's id that waits for its hook.
-    pub(super) fn waiting(&self, agent: usize) -> Option<(usize, Entry)> {
+    pub(crate) fn waiting(&self, agent: usize) -> Option<(usize, Entry)> {
         let entries = self.entries.lock().unwrap();
         let found = entries.iter().enumerate().find(|(_, e)| e.agent == agent && matches!(e.state, State::Begun));
         found.map(|(at, entry)| (at, entry.clone()))
     }
 
     /// Commits that were acknowledged: initiations and grants.
-    pub(super) fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         let entries = self.entries.lock().unwrap();
         entries.len() + entries.iter().filter(|e| matches!(e.state, State::Granted(..))).count()
     }
 
     /// Compares with the running service everything that wasn't yet. `keep`: leave this entry waiting for now.
-    pub(super) async fn compare(self: &Arc<Self>, caller: &Caller, mut keep: impl FnMut() -> bool) {
+    pub(crate) async fn compare(self: &Arc<Self>, caller: &Caller, mut keep: impl FnMut() -> bool) {
         for (at, entry) in self.entries().into_iter().enumerate().filter(|(_, entry)| !entry.checked) {
             if matches!(entry.state, State::Begun) && keep() {
                 continue;
@@ -112,17 +112,20 @@ impl Ledger {
     }
 
     /// Another event for an id that was used must be refused.
-    pub(super) async fn must_be_used(&self, caller: &Caller, entry: &Entry, event: &str) {
+    pub(crate) async fn must_be_used(&self, caller: &Caller, entry: &Entry, event: &str) {
         match caller.deliver(&caller.hook(entry.agent, event, Some(&entry.id))).await {
             Told::Refused(why) if why.contains("delegation-not-usable") => {}
             other => self.violation(format!("{entry:?}: another hook was told {other:?}")),
         }
     }
 
-    /// Compares with the audit trail in a folder that no process uses: no gap, and one event for each commit.
-    /// Gives the number of events.
-    pub(super) async fn compare_trail(&self, data: &Path) -> usize {
-        let trail = trail(data).await;
+    /// Compares with the audit trail in a folder that no process uses. Gives the number of events.
+    pub(crate) async fn compare_trail(&self, data: &Path) -> usize {
+        self.compare_events(&trail(data).await)
+    }
+
+    /// Compares with an audit trail: no gap, and one event for each commit. Gives the number of events.
+    pub(crate) fn compare_events(&self, trail: &[(Seq, Event)]) -> usize {
         for (at, (seq, _)) in trail.iter().enumerate() {
             if seq.0 != at as u64 + 1 {
                 self.violation(format!("event {} has the number {}", at + 1, seq.0));
@@ -130,7 +133,7 @@ impl Ledger {
             }
         }
         let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for (_, event) in &trail {
+        for (_, event) in trail {
             for target in event.target.iter().filter(|target| target.kind == "delegation") {
                 *counts.entry((event.code.clone(), target.id.clone())).or_default() += 1;
             }
@@ -158,7 +161,7 @@ impl Ledger {
 }
 
 /// Every event of the default tenant in a folder that no process uses.
-pub(super) async fn trail(data: &Path) -> Vec<(Seq, Event)> {
+pub(crate) async fn trail(data: &Path) -> Vec<(Seq, Event)> {
     let settings = Settings::new(Place::Folder(data.to_owned()));
     let store = EmbeddedStore::open(&settings, Arc::new(SystemClock), &OsEntropy).unwrap();
     let mut trail = Vec::new();

@@ -4,12 +4,16 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use behalf::{
     adapters::{
+        audit::signing::{KEY_FILE, SigningKey},
         http_client,
         oidc::install_crypto,
         system::{OsEntropy, SystemClock},
@@ -21,31 +25,35 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(super) const BOB: &str = "bob@example.test";
-pub(super) const SECRET: &str = "Secret of-the-durability-tests";
+use crate::support::process::until;
+
+pub(crate) const BOB: &str = "bob@example.test";
+pub(crate) const SECRET: &str = "Secret of-the-durability-tests";
 const CLIENT: &str = "app";
 /// Nothing here takes longer, not even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What outlives the process.
-pub(super) struct World {
-    pub(super) folder: TempDir,
-    pub(super) http: Client,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) http: Client,
     issuer: DevServer,
     agents: usize,
+    starts: AtomicUsize,
 }
 
 /// One run of the binary; killed when it is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
+    errors: PathBuf,
     /// Where it listens.
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 /// What a hook was told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Told {
     Granted(String),
     Refused(String),
     Untouched,
@@ -55,16 +63,16 @@ pub(super) enum Told {
 
 /// Tokens, addresses and one HTTP client: everything a caller needs.
 #[derive(Clone)]
-pub(super) struct Caller {
-    pub(super) http: Client,
-    pub(super) url: String,
-    pub(super) issuer: String,
-    pub(super) tokens: Arc<Vec<String>>,
+pub(crate) struct Caller {
+    pub(crate) http: Client,
+    pub(crate) url: String,
+    pub(crate) issuer: String,
+    pub(crate) tokens: Arc<Vec<String>>,
 }
 
 impl World {
     /// Bob, and as many agents.
-    pub(super) fn new(agents: usize) -> Self {
+    pub(crate) fn new(agents: usize) -> Self {
         install_crypto();
         let issuer = DevServer::start(DevSettings {
             path: "/oauth2/default".to_owned(),
@@ -81,15 +89,28 @@ impl World {
         let mut users: Vec<_> = (0..agents).map(|n| person(&format!("00uann{n}"), &login(n))).collect();
         users.push(person("00ubob", BOB));
         fs::write(folder.path().join("users.yaml"), json!({ "users": users }).to_string()).unwrap();
-        Self { folder, http: http_client::build(None).unwrap(), issuer: issuer.unwrap(), agents }
+        // Processes that share a store share the key that signs its trail.
+        SigningKey::load_or_make(folder.path(), &OsEntropy).unwrap();
+        let http = http_client::build(None).unwrap();
+        Self { folder, http, issuer: issuer.unwrap(), agents, starts: AtomicUsize::new(0) }
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The binary with this configuration: the data in `data`, any free port.
-    pub(super) fn command(&self, data: &Path) -> Command {
+    /// The issuer of its tokens.
+    pub(crate) fn issuer(&self) -> &str {
+        self.issuer.issuer()
+    }
+
+    /// The key that signs the trail of a shared store.
+    pub(crate) fn signing_key(&self) -> PathBuf {
+        self.path(KEY_FILE)
+    }
+
+    /// The binary with this configuration: this store, any free port.
+    pub(crate) fn command(&self, store: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_behalf"));
         command.current_dir(self.folder.path()).env_clear().envs([
             ("BEHALF_BIND", "127.0.0.1:0"),
@@ -103,37 +124,42 @@ impl World {
             ("BEHALF_DELEGATION_LIFE", "120s"),
             ("BEHALF_DRAIN_DELAY", "0s"),
         ]);
-        command.env("BEHALF_STORE", format!("embedded:{}", data.display()));
+        command.env("BEHALF_STORE", store);
+        // On one machine the data have a key of their own beside them.
+        if !store.starts_with("embedded:") {
+            command.env("BEHALF_SIGNING_KEY_FILE", self.signing_key());
+        }
         command
     }
 
     /// Runs a command of the binary to its end.
-    pub(super) async fn run(&self, data: &Path, args: &[&str]) -> Output {
-        let mut command = self.command(data);
+    pub(crate) async fn run(&self, data: &Path, args: &[&str]) -> Output {
+        let mut command = self.command(&embedded(data));
         command.args(args);
         tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap()
     }
 
     /// Starts the service without waiting for it.
-    pub(super) fn spawn(&self, data: &Path) -> Process {
-        let log = self.path("log");
-        let (out, err) = (File::create(&log).unwrap(), File::create(self.path("err")).unwrap());
-        let child = self.command(data).arg("serve").stdout(out).stderr(err).spawn().unwrap();
-        Process { child, log, url: String::new() }
+    pub(crate) fn spawn(&self, data: &Path) -> Process {
+        self.launch(&mut self.command(&embedded(data)))
     }
 
     /// Starts the service, and waits until it is ready.
-    pub(super) async fn start(&self, data: &Path) -> Process {
-        self.spawn(data).ready(self).await
+    pub(crate) async fn start(&self, data: &Path) -> Process {
+        self.spawn(data).ready().await
     }
 
-    /// What it said on standard error.
-    pub(super) fn errors(&self) -> String {
-        fs::read_to_string(self.path("err")).unwrap()
+    /// Starts `serve` of a command without waiting for it. Each run has a log of its own.
+    pub(crate) fn launch(&self, command: &mut Command) -> Process {
+        let nth = self.starts.fetch_add(1, Ordering::SeqCst);
+        let (log, errors) = (self.path(&format!("log-{nth}")), self.path(&format!("err-{nth}")));
+        let (out, err) = (File::create(&log).unwrap(), File::create(&errors).unwrap());
+        let child = command.arg("serve").stdout(out).stderr(err).spawn().unwrap();
+        Process { child, log, errors, url: String::new() }
     }
 
     /// Callers with good tokens: the agents', then Bob's.
-    pub(super) fn caller(&self, process: &Process) -> Caller {
+    pub(crate) fn caller(&self, process: &Process) -> Caller {
         let mut tokens: Vec<_> = (0..self.agents).map(|n| self.token(&format!("00uann{n}"), &login(n))).collect();
         tokens.push(self.token("00ubob", BOB));
         let issuer = self.issuer.issuer().to_owned();
@@ -150,7 +176,7 @@ impl World {
     }
 
     /// Bob lets every agent act for him.
-    pub(super) async fn grant_all(&self, caller: &Caller) {
+    pub(crate) async fn grant_all(&self, caller: &Caller) {
         for n in 0..self.agents {
             let answer = caller.call(Method::POST, "/v1/grants", self.agents, Some(json!({"agent": login(n)}))).await;
             assert_eq!(answer.unwrap().0, StatusCode::CREATED);
@@ -158,12 +184,18 @@ impl World {
     }
 }
 
+/// The setting for data in a folder.
+fn embedded(data: &Path) -> String {
+    format!("embedded:{}", data.display())
+}
+
 fn login(agent: usize) -> String {
     format!("ann{agent}@example.test")
 }
 
 impl Process {
-    async fn ready(mut self, world: &World) -> Self {
+    /// Waits until it is ready.
+    pub(crate) async fn ready(mut self) -> Self {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             if let Some(address) = self.ready_line().and_then(|line| line["address"].as_str().map(str::to_owned)) {
@@ -171,7 +203,7 @@ impl Process {
                 return self;
             }
             let ended = self.child.try_wait().unwrap();
-            assert_eq!(ended, None, "it ended instead of serving: {}{}", self.log(), world.errors());
+            assert_eq!(ended, None, "it ended instead of serving: {}{}", self.log(), self.errors());
             assert!(tokio::time::Instant::now() < deadline, "not ready in time: {}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -183,18 +215,39 @@ impl Process {
         lines.into_iter().find(|line| line["message"] == "ready")
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
+    /// What it said on standard error.
+    pub(crate) fn errors(&self) -> String {
+        fs::read_to_string(&self.errors).unwrap()
+    }
+
+    /// The system's number for it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, e.g. `STOP`. (The shell's `kill`: a bare machine needn't have another.)
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(status.unwrap().success(), "no process to send SIG{name} to");
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn stopped(&mut self) -> ExitStatus {
+        until("the end of the service", async || self.child.try_wait().unwrap()).await
+    }
+
     /// SIGKILL.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Waits for it to be over by itself; `None`: it has become ready instead.
-    pub(super) async fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) async fn ended(&mut self) -> Option<ExitStatus> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -218,7 +271,7 @@ impl Drop for Process {
 
 impl Caller {
     /// An API call with the token of this place; `None`: no answer came.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
@@ -236,14 +289,14 @@ impl Caller {
     }
 
     /// Begins an agent's delegation for Bob: its id, or the refusal's status; `None`: no answer came.
-    pub(super) async fn begin(&self, agent: usize) -> Option<Result<String, StatusCode>> {
+    pub(crate) async fn begin(&self, agent: usize) -> Option<Result<String, StatusCode>> {
         let (status, body) = self.call(Method::POST, "/v1/delegations", agent, Some(json!({"delegator": BOB}))).await?;
         let id = body["delegationid"].as_str().map(str::to_owned);
         Some(if status == StatusCode::CREATED { Ok(id.unwrap()) } else { Err(status) })
     }
 
     /// Delivers a hook.
-    pub(super) async fn deliver(&self, body: &str) -> Told {
+    pub(crate) async fn deliver(&self, body: &str) -> Told {
         let request = self.http.post(format!("{}/hooks/okta", self.url)).header("authorization", SECRET);
         let sent = request.header("content-type", "application/json").body(body.to_owned()).send().await;
         let Ok(answer) = sent else { return Told::Lost };
@@ -262,7 +315,7 @@ impl Caller {
     }
 
     /// A refresh hook's body.
-    pub(super) fn hook(&self, agent: usize, event: &str, id: Option<&str>) -> String {
+    pub(crate) fn hook(&self, agent: usize, event: &str, id: Option<&str>) -> String {
         let query = id.map(|id| format!("?delegationid={id}")).unwrap_or_default();
         let url = format!("{}/v1/token{query}", self.issuer);
         json!({

@@ -1,0 +1,3 @@
+//! The service over Redis.
+
+mod faults;
