@@ -39,6 +39,7 @@ pub(super) struct Link {
     turn: AtomicUsize,
     under_way: Semaphore,
     broken: AtomicBool,
+    served: AtomicBool,
     /// Why it takes no writes, as far as is known.
     refuses: Mutex<Option<String>>,
     /// Woken when the link breaks.
@@ -69,6 +70,7 @@ impl Link {
             turn: AtomicUsize::new(0),
             under_way: Semaphore::new(MOST_UNDER_WAY),
             broken: AtomicBool::new(false),
+            served: AtomicBool::new(false),
             refuses: Mutex::new(None),
             broke: Notify::new(),
         })
@@ -84,7 +86,16 @@ impl Link {
         };
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let Some(lane) = self.lanes.get(turn % self.lanes.len().max(1)) else { return Err(fault::no_lane()) };
-        self.judged(send(lane.clone()).await)
+        let result = self.judged(send(lane.clone()).await);
+        if result.is_ok() && !self.has_served() {
+            self.served.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Whether anything of the store's was answered here.
+    pub(super) fn has_served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
     }
 
     /// Sends where it may wait for long.

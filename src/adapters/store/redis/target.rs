@@ -104,13 +104,15 @@ async fn keep(finder: Finder, dial: Arc<Dial>, state: watch::Sender<State>) {
                     pause = PAUSES.0;
                     continue;
                 }
-                // One that breaks as soon as it is made is no better than none.
+                // One that breaks as soon as it is made, and never served, is no better than none.
+                let longest = if link.has_served() { BRIEF } else { PAUSES.1 };
+                pause = pause.min(longest);
                 if pause > BRIEF {
                     let why = "the connection to Redis breaks again and again".to_owned();
                     state.send_replace(State::Down(Fault::Away(why)));
                 }
                 sleep(jittered(pause, &dial)).await;
-                pause = (pause * 2).min(PAUSES.1);
+                pause = (pause * 2).min(longest);
             }
             Err(fault) => {
                 if told.as_ref() != Some(&fault) {

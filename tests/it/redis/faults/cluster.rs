@@ -97,9 +97,8 @@ async fn a_cluster_that_is_down_as_a_whole() {
     let before = taken();
     scene.fault();
     node.command(&["CLUSTER", "DELSLOTS", "1"]);
-    // The fault itself.
-    tokio::time::sleep(Duration::from_secs(4)).await;
     scene.is_red().await;
+    scene.lasts(Duration::from_secs(4)).await;
     node.command(&["CLUSTER", "ADDSLOTS", "1"]);
     scene.is_green().await;
     let connections = taken() - before;

@@ -37,9 +37,8 @@ async fn a_line_that_is_slower_than_any_time_out() {
     let before = proxy.accepted();
     scene.fault();
     proxy.delay(Duration::from_millis(500));
-    // The fault itself.
-    tokio::time::sleep(Duration::from_secs(4)).await;
     scene.is_red().await;
+    scene.lasts(Duration::from_secs(4)).await;
     proxy.delay(Duration::ZERO);
     scene.is_green().await;
     no_storm(&proxy, before);

@@ -157,6 +157,17 @@ impl Scene {
         self.red = Some(self.fault.elapsed());
     }
 
+    /// What it said of itself last.
+    pub(super) fn is_well(&self) -> bool {
+        let seen = *self.seen.borrow();
+        seen.gauge && seen.health
+    }
+
+    /// Waits until the fault has lasted as long.
+    pub(super) async fn lasts(&self, long: Duration) {
+        tokio::time::sleep_until(self.fault + long).await;
+    }
+
     /// Waits until all is well, by itself.
     pub(super) async fn is_green(&mut self) {
         let begun = Instant::now();
