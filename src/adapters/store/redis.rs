@@ -151,7 +151,7 @@ impl Store for RedisStore {
             }
             let call = wire::commit(script, tenant, change, &link.line, times.told(tenant));
             let call = &call;
-            link.call(|mut lane| async move { call.invoke_async(&mut lane).await }).await.map(Some)
+            link.call(|lane| wire::invoke(script, call, lane)).await.map(Some)
         });
         match sent.await? {
             Some(reply) => wire::committed(change, reply),
@@ -161,11 +161,11 @@ impl Store for RedisStore {
 
     async fn list(&self, tenant: &TenantName, index: Index, page: Page) -> Result<ListPage, StoreError> {
         let limit = page.limit.clamp(1, MOST_LISTED);
-        let call = wire::list(&self.scripts.list, tenant, index, page, limit);
+        let script = &self.scripts.list;
+        let call = wire::list(script, tenant, index, page, limit);
         let call = &call;
-        let listed = self.call(tenant, |link| async move {
-            link.call(|mut lane| async move { call.invoke_async::<Listed>(&mut lane).await }).await
-        });
+        let listed =
+            self.call(tenant, |link| async move { link.call(|lane| wire::invoke::<Listed>(script, call, lane)).await });
         let (meta, seconds, micros, members, records) = listed.await.map_err(not_read)?;
         let now = self.time_of(tenant, (seconds, micros), &Meta::decode(meta.as_deref())?);
         let more = members.len() > limit;
@@ -206,13 +206,14 @@ impl Store for RedisStore {
         holder: &str,
         ttl: SignedDuration,
     ) -> Result<Option<Lease>, StoreError> {
-        let mut call = self.scripts.lease.prepare_invoke();
+        let script = &self.scripts.lease;
+        let mut call = script.prepare_invoke();
         call.key(Keys(tenant).counters()).key(Keys(tenant).lease(name));
         self.times.told(tenant).args(&mut call);
         call.arg(holder).arg(i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX).max(0));
         let call = &call;
         let asked = self.call(tenant, |link| async move {
-            link.call(|mut lane| async move { call.invoke_async::<Vec<redis::Value>>(&mut lane).await }).await
+            link.call(|lane| wire::invoke::<Vec<redis::Value>>(script, call, lane)).await
         });
         wire::lease(&asked.await?)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{probe::Probe, scene::Scene};
 use crate::{
-    durability::rig::Told,
+    durability::rig::{Told, World},
     support::{
         process::until,
         redis::{Proxy, Redis},
@@ -87,8 +87,10 @@ async fn scripts_that_are_forgotten() {
     }
     println!("  {flushed} times");
     assert_eq!(proxy.accepted(), before, "that is no reason for a new connection");
+    let log = scene.process.log();
+    let warnings: Vec<_> = log.lines().filter(|line| !line.contains("\"INFO\"")).collect();
     let report = scene.end(&Probe::at(&server.address())).await;
-    assert_eq!((report.void, report.refused_hooks, report.refused_begins), (0, 0, 0), "nobody notices");
+    assert_eq!((report.void, report.refused_hooks, report.refused_begins), (0, 0, 0), "nobody notices: {warnings:#?}");
 }
 
 /// A master that becomes a replica and master again is the same process, but what it holds may be another's.
@@ -126,7 +128,7 @@ async fn a_master_that_is_made_a_replica_and_master_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hooks_without_an_id_are_none_of_its_business() {
     let server = Redis::start(&[]).await;
-    let world = crate::durability::rig::World::new(1);
+    let world = World::new(1);
     let process = world.launch(&mut world.command(&format!("redis://{}", server.address()))).ready().await;
     let caller = world.caller(&process);
     let asked = || server.stats("mget") + server.stats("evalsha");
@@ -137,4 +139,22 @@ async fn hooks_without_an_id_are_none_of_its_business() {
     // What goes on besides asks a few times in a second.
     let meanwhile = asked() - before;
     assert!(meanwhile < 150, "{meanwhile} questions to Redis for 300 hooks");
+}
+
+/// Somebody has emptied it: ids and grants are gone, and the service goes on by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_emptied() {
+    let server = Redis::start(&[]).await;
+    let world = World::new(1);
+    let process = world.launch(&mut world.command(&format!("redis://{}", server.address()))).ready().await;
+    let caller = world.caller(&process);
+    world.grant_all(&caller).await;
+    let id = caller.begin(0).await.unwrap().unwrap();
+    server.command(&["FLUSHALL"]);
+    let told = caller.deliver(&caller.hook(0, "emptied-1", Some(&id))).await;
+    assert!(matches!(&told, Told::Refused(why) if why.contains("delegation-not-usable")), "{told:?}");
+    world.grant_all(&caller).await;
+    let id = until("an initiation", async || caller.begin(0).await.unwrap().ok()).await;
+    assert!(matches!(caller.deliver(&caller.hook(0, "emptied-2", Some(&id))).await, Told::Granted(_)));
+    assert_eq!(Probe::at(&server.address()).raised().await, 1);
 }
