@@ -47,6 +47,10 @@ impl Services {
         change: Change,
         witness: Key,
     ) -> Result<Committed, StoreError> {
+        // A record that is dropped doesn't tell by whom.
+        if !change.puts.iter().any(|put| put.key == witness) {
+            return self.commit_until_answered(tenant, change).await;
+        }
         let (id, not_after) = (change.id, change.not_after);
         match self.store.commit(tenant, change).await {
             Err(StoreError::Unknown(_)) => {
@@ -54,6 +58,22 @@ impl Services {
                 Ok(if ours { Committed::Done(Vec::new()) } else { Committed::Late })
             }
             answered => answered,
+        }
+    }
+
+    /// Commits what no record tells of afterwards. The same change is never applied twice, so where the reply is lost,
+    /// to send it again is to ask what became of it. Ends only when the store answers; bound it from outside.
+    async fn commit_until_answered(&self, tenant: &TenantName, change: Change) -> Result<Committed, StoreError> {
+        let first = self.store.commit(tenant, change.clone()).await;
+        if !matches!(first, Err(StoreError::Unknown(_))) {
+            return first;
+        }
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            looks.tick().await;
+            if let Ok(answer) = self.store.commit(tenant, change.clone()).await {
+                return Ok(answer);
+            }
         }
     }
 
@@ -134,7 +154,7 @@ impl Services {
             events: records::encode_events(&events)?,
             ..Change::new(self.change_id(), now.saturating_add(within).unwrap_or(now))
         };
-        match self.store.commit(&tenant.name, change).await? {
+        match self.commit_until_answered(&tenant.name, change).await? {
             Committed::Done(_) => Ok(events.first().map(|event| event.id.as_str().to_owned())),
             other => Err(StoreError::Unavailable(format!("not written: {other:?}"))),
         }

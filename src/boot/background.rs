@@ -1,13 +1,23 @@
 //! What goes on besides the requests. Each pass is bounded, and safe to repeat and to interrupt.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use actix_web::web;
+use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use crate::{
     app::{
         Services, deliver,
         epoch::{self, InForce},
+        error::AppError,
         reaper,
         retention::Retention,
         sealer::Sealer,
@@ -25,6 +35,8 @@ const TIDY_EVERY: Duration = Duration::from_mins(1);
 
 /// Between two looks whether the store is another one now. It costs nothing while it isn't.
 const EPOCH_EVERY: Duration = Duration::from_millis(200);
+/// Between two looks at the epoch itself: somebody may have emptied the store.
+const EPOCH_AGAIN: Duration = Duration::from_secs(5);
 
 /// Between two looks for events to seal or to deliver.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -72,39 +84,38 @@ pub(super) async fn tidy(state: web::Data<AppState>) {
 
 /// Raises a tenant's epoch as soon as its store may have rolled back, and tells whether the store can be reached.
 pub(super) async fn keep_epochs(services: Arc<Services>, sealer: Arc<Sealer>, metrics: Arc<Metrics>) {
-    let mut ticks = tokio::time::interval(EPOCH_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut known: HashMap<TenantName, InForce> = HashMap::new();
-    loop {
-        ticks.tick().await;
-        let mut up = true;
-        for tenant in services.tenants.keys() {
-            up &= keep_epoch(&services, &sealer, tenant, &mut known).await;
+    let up: BTreeMap<_, _> = services.tenants.keys().map(|tenant| (tenant, AtomicBool::new(true))).collect();
+    // Each for itself: tenants may lie on servers of which one answers late.
+    let all = up.iter().map(async |(tenant, is_up)| {
+        let mut ticks = tokio::time::interval(EPOCH_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut known = None;
+        loop {
+            ticks.tick().await;
+            is_up.store(keep_epoch(&services, &sealer, tenant, &mut known).await, Ordering::Relaxed);
+            metrics.dependency_up("store", up.values().all(|up| up.load(Ordering::Relaxed)));
         }
-        metrics.dependency_up("store", up);
-    }
+    });
+    join_all(all).await;
+}
+
+/// The epoch as it was found.
+struct Known {
+    in_force: InForce,
+    at: Instant,
 }
 
 /// False if the store can't be reached.
-async fn keep_epoch(
-    services: &Services,
-    sealer: &Sealer,
-    tenant: &TenantName,
-    known: &mut HashMap<TenantName, InForce>,
-) -> bool {
+async fn keep_epoch(services: &Services, sealer: &Sealer, tenant: &TenantName, known: &mut Option<Known>) -> bool {
     let Ok(incarnation) = services.store.incarnation(tenant).await else { return false };
-    let last = known.get(tenant);
-    if last.is_some_and(|last| last.incarnation == incarnation) {
+    let is_same = |last: &Known| last.in_force.incarnation == incarnation && last.at.elapsed() < EPOCH_AGAIN;
+    if known.as_ref().is_some_and(is_same) {
         return true;
     }
-    let at_least = last.map_or(0, |last| last.number);
-    match epoch::ensure(services, tenant, at_least).await {
+    let at_least = known.as_ref().map_or(0, |last| last.in_force.number);
+    match make_sure(services, sealer, tenant, at_least).await {
         Ok(in_force) => {
-            known.insert(tenant.clone(), in_force);
-            // A store that has lost everything has lost the key's announcement, too.
-            if let Err(error) = sealer.announce(services, tenant).await {
-                tracing::warn!(%tenant, %error, "the signing key could not be announced");
-            }
+            *known = Some(Known { in_force, at: Instant::now() });
             true
         }
         Err(error) => {
@@ -112,6 +123,18 @@ async fn keep_epoch(
             false
         }
     }
+}
+
+/// A store that has lost everything has lost the key's announcement, too.
+async fn make_sure(
+    services: &Services,
+    sealer: &Sealer,
+    tenant: &TenantName,
+    at_least: u64,
+) -> Result<InForce, AppError> {
+    let in_force = epoch::ensure(services, tenant, at_least).await?;
+    sealer.announce(services, tenant).await?;
+    Ok(in_force)
 }
 
 /// Seals what was written since, and signs checkpoints.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, http::StatusCode, web};
+use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -69,12 +70,8 @@ pub struct Health {
     (status = 503, description = "Some didn't.", body = Health)))]
 #[get("/healthz")]
 pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
-    let mut dependencies = Vec::new();
-    for (index, (name, door)) in state.doors.iter().enumerate() {
-        if index == 0 {
-            let read = state.services.store.read(name, &[]);
-            dependencies.push(probe("store".to_owned(), async { read.await.map(|_| ()).map_err(|_| STORE) }).await);
-        }
+    let mut dependencies = vec![ask_store(&state).await];
+    for (name, door) in &state.doors {
         let directory = probe(format!("directory:{name}"), ask_directory(door));
         let issuer = probe(format!("issuer:{name}"), async { door.verifier.probe().await.map_err(|_| ISSUER) });
         let (directory, issuer) = tokio::join!(directory, issuer);
@@ -94,9 +91,28 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
 }
 
 const USERS: &str = "the users file is wrong or gone, and the users from before are in use; the log says more";
-const STORE: &str = "the store does not answer";
+const STORE: &str = "the store does not answer, or takes no writes";
 const DIRECTORY: &str = "the directory does not answer";
 const ISSUER: &str = "the issuer's keys are unavailable";
+
+/// Of every tenant, because each may lie on a server of its own. One entry; where there are several tenants it says
+/// whose part is down.
+async fn ask_store(state: &AppState) -> Dependency {
+    let parts = state.doors.keys().map(|name| async move {
+        let asked = async {
+            state.services.store.incarnation(name).await.map_err(|_| STORE)?;
+            state.services.store.read(name, &[]).await.map(|_| ()).map_err(|_| STORE)
+        };
+        probe(name.to_string(), asked).await
+    });
+    let down: Vec<_> = join_all(parts).await.into_iter().filter(|part| !part.up).collect();
+    let detail = down.first().map(|first| {
+        let why = first.detail.clone().unwrap_or_default();
+        let names: Vec<_> = down.iter().map(|part| part.name.as_str()).collect();
+        if state.doors.len() == 1 { why } else { format!("{why} (tenants: {})", names.join(", ")) }
+    });
+    Dependency { name: "store".to_owned(), up: detail.is_none(), detail }
+}
 
 async fn ask_directory(door: &Door) -> Result<(), &'static str> {
     let nobody = UserId::parse("behalf-health-probe").map_err(|_| DIRECTORY)?;

@@ -1,6 +1,7 @@
 //! Many processes of the service over one Redis: they decide as one.
 
 mod counts;
+mod faults;
 mod held_up;
 mod obedience;
 mod once;

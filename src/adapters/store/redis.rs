@@ -3,9 +3,9 @@
 //! * A commit is one Lua script (`commit.lua`) on one slot: it checks everything before its first write, and after that
 //!   nothing can fail. The results of attempts are kept for 10 s, so that a command that is sent twice counts once.
 //! * A read is one `MGET` with the server's `TIME`, sent together.
-//! * Redis may roll back: after a failover or a power cut the last commits may be gone. Every commit names the run id of
-//!   the server it is meant for, and the tenant's counters name the one on which its epoch was raised last; where they
-//!   differ the commit is refused ([`StoreError::RolledBack`]) until one that raises the epoch was applied.
+//! * Redis may roll back: after a failover or a power cut the last commits may be gone. Every commit names the server it
+//!   is meant for (its run id and, because a master may be a replica for a while, its replication id), and the tenant's
+//!   counters name the one on which its epoch was raised last; where they differ the commit is refused ([`StoreError::RolledBack`]) until one that raises the epoch was applied.
 //! * No driver re-sends anything behind our back: a link is a connection to one server process, and when it breaks,
 //!   what was under way is `Unknown`.
 
@@ -82,6 +82,9 @@ pub struct RedisStore {
 /// How long a commit may wait for a replica.
 const REPLICA_WAIT: Duration = Duration::from_millis(200);
 
+/// How often a command is sent again of which the server said that it wasn't executed.
+const RETRIES: usize = 3;
+
 impl RedisStore {
     /// Begins to connect. `instead`: in tests, a clock that is asked instead of the server.
     pub fn new(topology: Topology, dial: Dial, instead: Option<Arc<dyn Clock>>) -> Self {
@@ -95,19 +98,23 @@ impl RedisStore {
         }
     }
 
-    /// Calls the master of the tenant's slot; where the slot has moved, its new one.
+    /// Calls the master of the tenant's slot; where the slot has moved, its new one. A script that the server has
+    /// forgotten again since it was loaded is sent anew.
     async fn call<T, F: Future<Output = Result<T, Fault>>>(
         &self,
         tenant: &TenantName,
         send: impl Fn(Arc<Link>) -> F,
     ) -> Result<T, Fault> {
-        match send(self.servers.link(tenant).await?).await {
-            Err(Fault::Moved(_)) => {
-                self.servers.look_again().await;
-                send(self.servers.link(tenant).await?).await
+        let mut answered = send(self.servers.link(tenant).await?).await;
+        for _ in 0..RETRIES {
+            match answered {
+                Err(Fault::Moved(_)) => self.servers.look_again().await,
+                Err(Fault::Forgotten(_)) => {}
+                _ => break,
             }
-            answered => answered,
+            answered = send(self.servers.link(tenant).await?).await;
         }
+        answered
     }
 
     /// What is counted in a tenant; `None`: it has nothing.
@@ -176,12 +183,12 @@ impl Store for RedisStore {
         bounds::check(&change).map_err(StoreError::Unavailable)?;
         let (change, script, times) = (&change, &self.scripts.commit, &self.times);
         let sent = self.call(tenant, |link| async move {
-            if change.begins.as_ref().is_some_and(|line| *line != link.run_id) {
+            if change.begins.as_ref().is_some_and(|line| *line != link.line) {
                 return Ok(None);
             }
-            let call = wire::commit(script, tenant, change, &link.run_id, times.told(tenant));
+            let call = wire::commit(script, tenant, change, &link.line, times.told(tenant));
             let call = &call;
-            link.call(|mut lane| async move { call.invoke_async(&mut lane).await }).await.map(Some)
+            link.call(|lane| wire::invoke(script, call, lane)).await.map(Some)
         });
         match sent.await? {
             Some(reply) => wire::committed(change, reply),
@@ -191,11 +198,11 @@ impl Store for RedisStore {
 
     async fn list(&self, tenant: &TenantName, index: Index, page: Page) -> Result<ListPage, StoreError> {
         let limit = page.limit.clamp(1, MOST_LISTED);
-        let call = wire::list(&self.scripts.list, tenant, index, page, limit);
+        let script = &self.scripts.list;
+        let call = wire::list(script, tenant, index, page, limit);
         let call = &call;
-        let listed = self.call(tenant, |link| async move {
-            link.call(|mut lane| async move { call.invoke_async::<Listed>(&mut lane).await }).await
-        });
+        let listed =
+            self.call(tenant, |link| async move { link.call(|lane| wire::invoke::<Listed>(script, call, lane)).await });
         let (meta, seconds, micros, members, records) = listed.await.map_err(not_read)?;
         let now = self.time_of(tenant, (seconds, micros), &Meta::decode(meta.as_deref())?);
         let more = members.len() > limit;
@@ -236,13 +243,14 @@ impl Store for RedisStore {
         holder: &str,
         ttl: SignedDuration,
     ) -> Result<Option<Lease>, StoreError> {
-        let mut call = self.scripts.lease.prepare_invoke();
+        let script = &self.scripts.lease;
+        let mut call = script.prepare_invoke();
         call.key(Keys(tenant).counters()).key(Keys(tenant).lease(name));
         self.times.told(tenant).args(&mut call);
         call.arg(holder).arg(i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX).max(0));
         let call = &call;
         let asked = self.call(tenant, |link| async move {
-            link.call(|mut lane| async move { call.invoke_async::<Vec<redis::Value>>(&mut lane).await }).await
+            link.call(|lane| wire::invoke::<Vec<redis::Value>>(script, call, lane)).await
         });
         wire::lease(&asked.await?)
     }
@@ -252,7 +260,9 @@ impl Store for RedisStore {
     }
 
     async fn incarnation(&self, tenant: &TenantName) -> Result<String, StoreError> {
-        Ok(self.servers.link(tenant).await?.run_id.clone())
+        let link = self.servers.link(tenant).await?;
+        // Nothing can be committed: to whoever asks whether the store is there, it isn't.
+        link.refuses_writes().map_or_else(|| Ok(link.line.clone()), |why| Err(StoreError::Unavailable(why)))
     }
 
     async fn replicated(&self, tenant: &TenantName) -> Result<Option<bool>, StoreError> {

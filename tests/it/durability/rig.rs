@@ -25,6 +25,8 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::process::until;
+
 pub(crate) const BOB: &str = "bob@example.test";
 pub(crate) const SECRET: &str = "Secret of-the-durability-tests";
 const CLIENT: &str = "app";
@@ -95,6 +97,11 @@ impl World {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// The issuer of its tokens.
+    pub(crate) fn issuer(&self) -> &str {
+        self.issuer.issuer()
     }
 
     /// The key that signs the trail of a shared store.
@@ -217,10 +224,20 @@ impl Process {
         fs::read_to_string(&self.errors).unwrap()
     }
 
+    /// The system's number for it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, e.g. `STOP`. (The shell's `kill`: a bare machine needn't have another.)
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
         assert!(status.unwrap().success(), "no process to send SIG{name} to");
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn stopped(&mut self) -> ExitStatus {
+        until("the end of the service", async || self.child.try_wait().unwrap()).await
     }
 
     /// SIGKILL.

@@ -116,6 +116,32 @@ impl Redis {
         }
     }
 
+    /// Whether it wasn't killed.
+    pub(crate) fn runs(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// How long its append-only file is now.
+    pub(crate) fn appended(&self) -> u64 {
+        fs::metadata(self.append_only_file()).map_or(0, |file| file.len())
+    }
+
+    /// While it is killed: cuts its append-only file back to that length, as a power cut does with what wasn't synced.
+    pub(crate) fn cut_back_to(&self, length: u64) {
+        assert!(self.running.is_none(), "it runs still");
+        let file = fs::File::options().write(true).open(self.append_only_file()).unwrap();
+        assert!(file.metadata().unwrap().len() > length, "there is nothing to lose");
+        file.set_len(length).unwrap();
+    }
+
+    fn append_only_file(&self) -> PathBuf {
+        let parts = fs::read_dir(self.folder.path().join("appendonlydir")).into_iter().flatten();
+        let latest =
+            parts.map(|part| part.unwrap().path()).filter(|path| path.extension() == Some("aof".as_ref())).max();
+        // 6.2 has one file.
+        latest.unwrap_or_else(|| self.folder.path().join("appendonly.aof"))
+    }
+
     /// Stops the process in its tracks: connections stay open and nothing is answered.
     pub(crate) async fn pause(&self) {
         self.signal("STOP");
@@ -177,6 +203,14 @@ impl Redis {
     pub(crate) fn stats(&self, command: &str) -> u64 {
         let Some(all) = self.find("commandstats", &format!("cmdstat_{command}")) else { return 0 };
         all.split(',').find_map(|pair| pair.strip_prefix("calls=")).and_then(|calls| calls.parse().ok()).unwrap()
+    }
+
+    /// Waits until its replica has all that it has now.
+    pub(crate) async fn wait_until_it_has_all(&self, replica: &Self) {
+        let offset = |server: &Self, name| server.info("replication", name).parse::<u64>().unwrap();
+        let enough = offset(self, "master_repl_offset");
+        let has = async || (offset(replica, "slave_repl_offset") >= enough).then_some(());
+        until("a replica that has all", has).await;
     }
 
     /// Makes it a replica, and waits until it has all that the other has.

@@ -19,6 +19,9 @@ pub(super) enum Fault {
     /// Another node has the slot. Nothing was executed.
     #[error("{0}")]
     Moved(String),
+    /// The server doesn't know the script any more. Nothing was executed.
+    #[error("{0}")]
+    Forgotten(String),
     /// Sent, and no answer: it may or may not have been executed.
     #[error("{0}")]
     Lost(String),
@@ -38,15 +41,23 @@ impl Fault {
             Self::Away(text) => {
                 ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"].iter().any(|code| text.contains(code))
             }
-            Self::Moved(_) | Self::Refused(_) | Self::Silent(_) | Self::Foreign(_) => false,
+            Self::Moved(_) | Self::Forgotten(_) | Self::Refused(_) | Self::Silent(_) | Self::Foreign(_) => false,
         }
+    }
+
+    /// True if the server takes no writes for now; it may answer reads.
+    pub(super) fn refuses_writes(&self) -> bool {
+        let Self::Away(text) = self else { return false };
+        ["OOM", "MISCONF", "NOREPLICAS"].iter().any(|code| text.ends_with(&format!("({code})")))
     }
 }
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Away(text) | Fault::Refused(text) | Fault::Moved(text) => Self::Unavailable(text),
+            Fault::Away(text) | Fault::Refused(text) | Fault::Moved(text) | Fault::Forgotten(text) => {
+                Self::Unavailable(text)
+            }
             Fault::Lost(text) | Fault::Silent(text) => Self::Unknown(text),
             Fault::Foreign(text) => Self::Unreadable(text),
         }
@@ -81,6 +92,7 @@ pub(super) fn of(error: &RedisError) -> Fault {
     let text = explain(error);
     match error.kind() {
         ErrorKind::Server(ServerErrorKind::Moved) => return Fault::Moved(text),
+        ErrorKind::Server(ServerErrorKind::NoScript) => return Fault::Forgotten(text),
         ErrorKind::Io | ErrorKind::Parse | ErrorKind::UnexpectedReturnType => return Fault::Lost(text),
         _ => {}
     }

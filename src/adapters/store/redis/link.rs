@@ -1,12 +1,17 @@
-//! The connections to one server process. A process that was restarted is another one, with another run id: whoever
-//! holds a link knows whom it talks to.
+//! The connections to one server process, as long as it is master. One that was restarted, or was a replica meanwhile,
+//! may have another history: whoever holds a link knows whom it talks to.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use redis::{AsyncConnectionConfig, FromRedisValue, RedisConnectionInfo, RedisError, aio::MultiplexedConnection, cmd};
+use redis::{
+    AsyncConnectionConfig, FromRedisValue, RedisConnectionInfo, RedisError, Script, aio::MultiplexedConnection, cmd,
+};
 use tokio::sync::{Notify, Semaphore};
 
 use super::{
@@ -19,19 +24,24 @@ use super::{
 const MOST_UNDER_WAY: usize = 4096;
 /// The oldest version whose commands are all there (`XTRIM … MINID`).
 pub(super) const OLDEST: (u32, u32) = (6, 2);
+/// Refused by a server (7 or newer) that takes no writes, and touches no key: so it can be asked of any node.
+const WOULD_WRITE: &str = "#!lua\nreturn 1";
 
 /// Connections to one server process.
 pub(super) struct Link {
     lanes: Vec<MultiplexedConnection>,
     /// For what blocks the connection it is sent on.
     side: MultiplexedConnection,
-    /// Names the server process.
-    pub(super) run_id: String,
+    /// Names the server process and its time as a master: what it holds has one history while this is the same.
+    pub(super) line: String,
     /// Where it listens.
     pub(super) address: Address,
     turn: AtomicUsize,
     under_way: Semaphore,
     broken: AtomicBool,
+    served: AtomicBool,
+    /// Why it takes no writes, as far as is known.
+    refuses: Mutex<Option<String>>,
     /// Woken when the link breaks.
     pub(super) broke: Notify,
 }
@@ -44,7 +54,9 @@ impl Link {
         for _ in 0..dial.connections.max(1) {
             let mut lane = connect(address, dial).await?;
             // Behind one address may stand many servers.
-            if Server::ask(&mut lane).await?.run_id != server.run_id {
+            if Server::ask(&mut lane).await.map_err(|error| fault::of_greeting(address, &error))?.line()
+                != server.line()
+            {
                 return Err(Fault::Away(format!("{address} was restarted while it was being connected to")));
             }
             lanes.push(lane);
@@ -52,11 +64,13 @@ impl Link {
         Ok(Self {
             lanes,
             side,
-            run_id: server.run_id,
+            line: server.line(),
             address: address.clone(),
             turn: AtomicUsize::new(0),
             under_way: Semaphore::new(MOST_UNDER_WAY),
             broken: AtomicBool::new(false),
+            served: AtomicBool::new(false),
+            refuses: Mutex::new(None),
             broke: Notify::new(),
         })
     }
@@ -71,7 +85,16 @@ impl Link {
         };
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let Some(lane) = self.lanes.get(turn % self.lanes.len().max(1)) else { return Err(fault::no_lane()) };
-        self.judged(send(lane.clone()).await)
+        let result = self.judged(send(lane.clone()).await);
+        if result.is_ok() && !self.has_served() {
+            self.served.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Whether anything of the store's was answered here.
+    pub(super) fn has_served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
     }
 
     /// Sends where it may wait for long.
@@ -86,6 +109,9 @@ impl Link {
         };
         if fault.ends_the_link() {
             self.give_up();
+        }
+        if fault.refuses_writes() {
+            self.set_refuses(Some(fault.to_string()));
         }
         Err(fault)
     }
@@ -102,13 +128,24 @@ impl Link {
         self.broken.load(Ordering::SeqCst)
     }
 
-    /// Asks whether the server still answers, as the same process and as a master; if not, gives the link up.
+    /// Why the server takes no writes, if it said so; it is asked again every now and then.
+    pub(super) fn refuses_writes(&self) -> Option<String> {
+        self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_refuses(&self, why: Option<String>) {
+        *self.refuses.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Asks whether the server still answers, as the same process and as a master; if not, gives the link up. If it
+    /// took no writes, asks whether it takes them again.
     pub(super) async fn probe(&self) {
-        let asked: Result<Role, _> = self.call_aside(&cmd("ROLE")).await;
-        match asked {
-            Ok(Role { master: true, .. }) => {}
+        // Not on the side, where it might wait behind something slow.
+        let Some(lane) = self.lanes.first() else { return };
+        match self.judged(Server::ask(&mut lane.clone()).await) {
+            Ok(server) if server.master && server.line() == self.line => self.probe_writes(lane).await,
             Ok(_) => {
-                tracing::warn!("a Redis server is no master any more");
+                tracing::warn!(server = %self.address, "a Redis server is no master any more, or was none for a while");
                 self.give_up();
             }
             // A server that says an error is there.
@@ -117,10 +154,20 @@ impl Link {
         }
     }
 
+    async fn probe_writes(&self, lane: &MultiplexedConnection) {
+        if self.refuses_writes().is_none() {
+            return;
+        }
+        let asked: Result<i64, _> = Script::new(WOULD_WRITE).invoke_async(&mut lane.clone()).await;
+        let refused = asked.err().map(|error| fault::of(&error)).filter(Fault::refuses_writes);
+        // Another error is 6.2's, which doesn't know such scripts: there the next commit tells.
+        self.set_refuses(refused.map(|fault| fault.to_string()));
+    }
+
     /// Waits until a replica has all that was written before, at most that long. `None`: there is no replica.
     pub(super) async fn wait_for_replica(&self, mark: &[u8], within: Duration) -> Result<Option<bool>, Fault> {
-        let role: Role = self.call_aside(&cmd("ROLE")).await?;
-        if role.replicas == 0 {
+        let Replicas(count) = self.call_aside(&cmd("ROLE")).await?;
+        if count == 0 {
             return Ok(None);
         }
         // `WAIT` waits for what its own connection wrote, and what lies before that in the stream of replication.
@@ -176,7 +223,7 @@ pub(super) async fn greet(
     dial: &Dial,
 ) -> Result<(MultiplexedConnection, Server), Fault> {
     let mut connection = connect(address, dial).await?;
-    let server = Server::ask(&mut connection).await?;
+    let server = Server::ask(&mut connection).await.map_err(|error| fault::of_greeting(address, &error))?;
     server.check(address, mode)?;
     Ok((connection, server))
 }
@@ -184,23 +231,38 @@ pub(super) async fn greet(
 /// What a server says of itself.
 pub(super) struct Server {
     pub(super) run_id: String,
+    /// Another one whenever it becomes a master; replicas have their master's. Empty where the server doesn't tell.
+    replication_id: String,
     version: (u32, u32),
     shown: String,
     master: bool,
+    /// It reads its data still, and answers nothing about them.
+    loading: bool,
     mode: String,
 }
 
 impl Server {
-    async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, Fault> {
-        let info: String =
-            cmd("INFO").arg("server").query_async(connection).await.map_err(|error| fault::of(&error))?;
-        let role: Role = cmd("ROLE").query_async(connection).await.map_err(|error| fault::of(&error))?;
+    async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
+        let info: String = cmd("INFO").arg("server").query_async(connection).await?;
+        let replication: String = cmd("INFO").arg("replication").query_async(connection).await?;
+        let persistence: String = cmd("INFO").arg("persistence").query_async(connection).await?;
         let shown = field(&info, "redis_version").unwrap_or_default().to_owned();
         let mut parts = shown.split('.').map(|part| part.parse().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        let run_id = field(&info, "run_id").unwrap_or_default().to_owned();
-        let mode = field(&info, "redis_mode").unwrap_or_default().to_owned();
-        Ok(Self { run_id, version, shown, master: role.master, mode })
+        let text = |from: &str, name| field(from, name).unwrap_or_default().to_owned();
+        Ok(Self {
+            run_id: text(&info, "run_id"),
+            replication_id: text(&replication, "master_replid"),
+            version,
+            shown,
+            master: field(&replication, "role") == Some("master"),
+            mode: text(&info, "redis_mode"),
+            loading: field(&persistence, "loading") == Some("1"),
+        })
+    }
+
+    fn line(&self) -> String {
+        format!("{}/{}", self.run_id, self.replication_id)
     }
 
     fn check(&self, address: &Address, mode: Mode) -> Result<(), Fault> {
@@ -218,6 +280,9 @@ impl Server {
         }
         if !self.master {
             return Err(Fault::Away(format!("{address} is a replica; the master is needed (BEHALF_STORE)")));
+        }
+        if self.loading {
+            return Err(Fault::Away("the server is still reading its data".to_owned()));
         }
         Ok(())
     }
@@ -238,21 +303,16 @@ pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-/// What `ROLE` says.
-struct Role {
-    master: bool,
-    replicas: usize,
-}
+/// How many replicas `ROLE` tells of.
+struct Replicas(usize);
 
-impl FromRedisValue for Role {
+impl FromRedisValue for Replicas {
     fn from_redis_value(value: redis::Value) -> Result<Self, redis::ParsingError> {
         let parts: Vec<redis::Value> = FromRedisValue::from_redis_value(value)?;
         let name: Option<String> = parts.first().and_then(|name| FromRedisValue::from_redis_value_ref(name).ok());
-        let master = name.as_deref() == Some("master");
-        let replicas = match parts.get(2) {
-            Some(redis::Value::Array(replicas)) if master => replicas.len(),
-            _ => 0,
-        };
-        Ok(Self { master, replicas })
+        Ok(match parts.get(2) {
+            Some(redis::Value::Array(replicas)) if name.as_deref() == Some("master") => Self(replicas.len()),
+            _ => Self(0),
+        })
     }
 }

@@ -18,6 +18,10 @@ use crate::ports::entropy;
 
 /// The first pause after a failed attempt, and the longest one.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// A connection that lasted as long was a good one.
+const STABLE: Duration = Duration::from_secs(5);
+/// Whoever asks waits for a pause as short as that.
+const BRIEF: Duration = Duration::from_millis(200);
 /// Between two looks whether the server is still there and a master.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
@@ -89,15 +93,29 @@ impl Drop for Target {
 async fn keep(finder: Finder, dial: Arc<Dial>, state: watch::Sender<State>) {
     let (mut pause, mut told) = (PAUSES.0, None);
     loop {
+        let begun = Instant::now();
         match attempt(&finder, &dial).await {
             Ok(link) => {
                 let link = Arc::new(link);
-                tracing::info!(server = %link.address, run_id = link.run_id, "connected to Redis");
-                (pause, told) = (PAUSES.0, None);
+                tracing::info!(server = %link.address, line = link.line, "connected to Redis");
+                told = None;
                 state.send_replace(State::Up(Arc::clone(&link)));
                 until_it_breaks(&link).await;
                 tracing::warn!(server = %link.address, "the connection to Redis broke");
                 state.send_replace(State::Connecting);
+                if begun.elapsed() > STABLE {
+                    pause = PAUSES.0;
+                    continue;
+                }
+                // One that breaks as soon as it is made, and never served, is no better than none.
+                let longest = if link.has_served() { BRIEF } else { PAUSES.1 };
+                pause = pause.min(longest);
+                if pause > BRIEF {
+                    let why = "the connection to Redis breaks again and again".to_owned();
+                    state.send_replace(State::Down(Fault::Away(why)));
+                }
+                sleep(jittered(pause, &dial)).await;
+                pause = (pause * 2).min(longest);
             }
             Err(fault) => {
                 if told.as_ref() != Some(&fault) {

@@ -1,7 +1,9 @@
 //! What goes to the scripts and comes back from them, as bytes.
 
 use jiff::Timestamp;
-use redis::{FromRedisValue as _, Script, ScriptInvocation, Value};
+use redis::{
+    ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, ServerErrorKind, Value, aio::MultiplexedConnection,
+};
 
 use super::keys::Keys;
 use crate::{
@@ -128,6 +130,24 @@ pub(super) fn commit<'a>(
     call
 }
 
+/// Has a script run.
+pub(super) async fn invoke<T: FromRedisValue>(
+    script: &Script,
+    call: &ScriptInvocation<'_>,
+    mut lane: MultiplexedConnection,
+) -> Result<T, RedisError> {
+    match call.invoke_async(&mut lane).await {
+        // Forgotten again since it was loaded. Sent in one go, nothing comes between.
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            let mut pipe = redis::pipe();
+            pipe.load_script(script).ignore().invoke_script(call);
+            let (answer,) = pipe.query_async(&mut lane).await?;
+            Ok(answer)
+        }
+        answered => answered,
+    }
+}
+
 /// What the script that commits says.
 #[derive(Debug)]
 pub(super) enum Reply {
@@ -135,7 +155,7 @@ pub(super) enum Reply {
     Text(String),
 }
 
-impl redis::FromRedisValue for Reply {
+impl FromRedisValue for Reply {
     fn from_redis_value(value: Value) -> Result<Self, redis::ParsingError> {
         match value {
             Value::Int(number) => Ok(Self::Number(number)),

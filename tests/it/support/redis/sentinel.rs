@@ -67,6 +67,43 @@ impl SentinelPair {
         old
     }
 
+    /// The replica hears nothing more of its master, and has only what it has now.
+    pub(crate) async fn cut_replication(&self) {
+        let (mut masters, mut replicas) = (Vec::new(), Vec::new());
+        for server in &self.servers {
+            let is_master = server.info("replication", "role") == "master";
+            if is_master { masters.push(server) } else { replicas.push(server) }
+        }
+        let (master, replica) = (masters[0], replicas[0]);
+        master.wait_until_it_has_all(replica).await;
+        // A user whom the master doesn't know.
+        replica.command(&["CONFIG", "SET", "masterauth", "nothing"]);
+        replica.command(&["CONFIG", "SET", "masteruser", "nobody"]);
+        master.command(&["CLIENT", "KILL", "TYPE", "replica"]);
+        until("a cut link", async || (replica.info("replication", "master_link_status") == "down").then_some(())).await;
+    }
+
+    /// After a kill of the master: starts it again, and waits until it has become a replica.
+    pub(crate) async fn mend(&mut self) {
+        for server in &mut self.servers {
+            if !server.runs() {
+                server.restart().await;
+            }
+            server.command(&["CONFIG", "SET", "masteruser", ""]);
+            server.command(&["CONFIG", "SET", "masterauth", ""]);
+        }
+        until("a master with a replica", async || {
+            self.servers.iter().any(|server| server.info("replication", "connected_slaves") == "1").then_some(())
+        })
+        .await;
+    }
+
+    /// How many connections this server has taken.
+    pub(crate) fn connections(&self, address: &str) -> u64 {
+        let server = self.servers.iter().find(|server| server.address() == address).unwrap();
+        server.info("stats", "total_connections_received").parse().unwrap()
+    }
+
     /// Waits until all sentinels name another master than `old` and it takes writes: its address.
     pub(crate) async fn wait_for_new_master(&self, old: &str, limit: Duration) -> String {
         let changed = until("a new master", async || {
