@@ -212,9 +212,9 @@ impl Scene {
             self.green,
         ));
         let log = self.process.log();
-        let tail: Vec<_> = log.lines().rev().take(20).collect();
+        let last_lines: Vec<_> = log.lines().rev().take(20).collect();
         let violations = [ledger.violations(), trail.violations.clone()].concat();
-        assert!(violations.is_empty(), "{}: {violations:#?}\n{tail:#?}", self.name);
+        assert!(violations.is_empty(), "{}: {violations:#?}\n{last_lines:#?}", self.name);
         assert!(grown < GROWTH, "{}: the service grew by {grown} KiB", self.name);
         // It ends as it should, too.
         self.process.signal("TERM");
