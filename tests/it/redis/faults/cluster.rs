@@ -8,7 +8,10 @@ use super::{
     probe::{Probe, topology_of},
     scene::{Crowd, Scene},
 };
-use crate::{durability::rig::World, support::redis::Cluster};
+use crate::{
+    durability::rig::World,
+    support::{process::until, redis::Cluster},
+};
 
 const FAR: Duration = Duration::from_secs(40);
 /// A key of the tenant `default`; `acme` lies on another node.
@@ -23,9 +26,6 @@ async fn two_tenants(name: &'static str, cluster: &Cluster) -> (Scene, Crowd, Wo
     for node in &cluster.nodes {
         // Else one master that is gone stops all of them.
         node.command(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
-        // And one that comes back has what it had.
-        node.command(&["CONFIG", "SET", "appendonly", "yes"]);
-        node.command(&["CONFIG", "REWRITE"]);
     }
     let (one, two) = (World::new(3), World::new(3));
     let mut command = one.command(&url(cluster));
@@ -71,6 +71,15 @@ async fn a_master_whose_replica_takes_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_without_a_replica_comes_back() {
     let mut cluster = Cluster::start(3).await;
+    for node in &cluster.nodes {
+        // Who comes back has what it had.
+        for (name, value) in [("appendfsync", "no"), ("appendonly", "yes")] {
+            node.command(&["CONFIG", "SET", name, value]);
+        }
+        node.command(&["CONFIG", "REWRITE"]);
+        let written = async || (node.info("persistence", "aof_rewrite_in_progress") == "0").then_some(());
+        until("the first append-only file", written).await;
+    }
     let (mut scene, acme_s, _world) = two_tenants("a cluster's master lost, without a replica", &cluster).await;
     scene.fault();
     cluster.node_of(KEY).kill();

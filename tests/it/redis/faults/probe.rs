@@ -25,7 +25,6 @@ pub(super) struct Probe {
 /// How the trail and what was acknowledged differ.
 #[derive(Debug, Default)]
 pub(super) struct Compared {
-    pub(super) events: usize,
     /// Grants that were acknowledged and aren't there.
     pub(super) lost_grants: usize,
     /// Initiations that were acknowledged and aren't there.
@@ -76,7 +75,7 @@ impl Probe {
     /// No gap in the trail, and nobody granted twice there.
     pub(super) async fn compare(&self, known: &[Known]) -> Compared {
         let trail = self.trail().await;
-        let mut compared = Compared { events: trail.len(), ..Compared::default() };
+        let mut compared = Compared::default();
         if let Some((at, (seq, _))) = trail.iter().enumerate().find(|(at, (seq, _))| seq.0 != *at as u64 + 1) {
             compared.violations.push(format!("event {} has the number {}", at + 1, seq.0));
         }

@@ -69,7 +69,6 @@ impl Crowd {
     }
 
     /// Stops, tries to use every id once more, and compares with the trail there.
-    #[expect(clippy::print_stdout, reason = "shown with --nocapture: what each fault loses")]
     pub(super) async fn end(mut self, probe: &Probe) -> Compared {
         self.stop().await;
         self.ledger.sweep(&self.caller).await;
@@ -183,14 +182,13 @@ impl Scene {
         drop(waited);
         let seen = *self.seen.borrow();
         let log = self.process.log();
-        let last_lines: Vec<_> = log.lines().rev().take(20).collect();
-        assert!(came, "{}: not {what}: {seen:?} {:?}\n{last_lines:#?}", self.name, self.crowd.ledger.violations());
+        let tail: Vec<_> = log.lines().rev().take(20).collect();
+        assert!(came, "{}: not {what}: {seen:?} {:?}\n{tail:#?}", self.name, self.crowd.ledger.violations());
     }
 
     /// Stops the load, tries to use every id once more, and compares with the trail there.
-    #[expect(clippy::print_stdout, reason = "shown with --nocapture: what each fault loses")]
     pub(super) async fn end(mut self, probe: &Probe) -> Report {
-        let (plain, slowest) = self.crowd.stop().await;
+        let (plain, slowest_plain) = self.crowd.stop().await;
         self.watching.await.unwrap();
         let ledger = &self.crowd.ledger;
         let (refused_hooks, refused_begins) = (ledger.refused_hooks.load(SeqCst), ledger.refused_begins.load(SeqCst));
@@ -199,37 +197,37 @@ impl Scene {
         let trail = probe.compare(&known).await;
         let void = known.iter().filter(|entry| entry.void && entry.granted.is_none()).count();
         let grown = memory_of(&self.process).saturating_sub(self.memory);
-        let mut violations = ledger.violations();
-        violations.extend(trail.violations.iter().cloned());
-        if grown > GROWTH {
-            violations.push(format!("the service grew by {grown} KiB"));
-        }
-        println!(
-            "FAULT {}: {} initiations and {} grants acknowledged; void unused: {void}; gone from the trail of {}: {} \
-             initiations, {} grants; refused meanwhile: {refused_begins} initiations, {refused_hooks} hooks; slowest \
-             hook {} ms; {plain} hooks without an id, slowest {} ms; red after {:?}, green again {:?} after the \
+        let (granted, slowest) = (ledger.granted(), ledger.slowest_hook());
+        say(&format!(
+            "FAULT {}: acknowledged {} initiations, {granted} grants; of these void before their use {void}, gone from \
+             the trail {} and {}; refused meanwhile {refused_begins} initiations, {refused_hooks} hooks; slowest hook \
+             {slowest} ms; {plain} hooks without an id, slowest {} ms; red after {:?}, green again {:?} after the \
              fault's end; grown by {grown} KiB",
             self.name,
             known.len(),
-            ledger.granted(),
-            trail.events,
             trail.lost_begins,
             trail.lost_grants,
-            ledger.slowest_hook(),
-            slowest.as_millis(),
+            slowest_plain.as_millis(),
             self.red,
             self.green,
-        );
-        violations.truncate(10);
+        ));
         let log = self.process.log();
         let last_lines: Vec<_> = log.lines().rev().take(20).collect();
+        let violations = [ledger.violations(), trail.violations.clone()].concat();
         assert!(violations.is_empty(), "{}: {violations:#?}\n{last_lines:#?}", self.name);
+        assert!(grown < GROWTH, "{}: the service grew by {grown} KiB", self.name);
         // It ends as it should, too.
         self.process.signal("TERM");
-        let ended = self.process.stopped().await;
-        assert!(ended.success(), "{}: {ended} {}", self.name, self.process.errors());
+        let end = self.process.stopped().await;
+        assert!(end.success(), "{}: {end} {}", self.name, self.process.errors());
         Report { void, refused_hooks, refused_begins, trail }
     }
+}
+
+/// What a fault costs is to be read.
+#[expect(clippy::print_stdout, reason = "for whoever runs the tests")]
+pub(super) fn say(what: &str) {
+    println!("{what}");
 }
 
 /// The service's resident memory, in KiB.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{probe::Probe, scene::Scene};
+use super::{
+    probe::Probe,
+    scene::{Scene, say},
+};
 use crate::{
     durability::rig::{Told, World},
     support::{
@@ -21,10 +24,9 @@ pub(super) async fn behind_a_line(name: &'static str, options: &[(&str, &str)]) 
     (server, proxy, scene)
 }
 
-#[expect(clippy::print_stdout, reason = "shown with --nocapture")]
 pub(super) fn no_storm(proxy: &Proxy, before: usize) {
     let connections = proxy.accepted() - before;
-    println!("  connections during the fault: {connections}");
+    say(&format!("  connections during the fault: {connections}"));
     assert!(connections < STORM, "{connections} connections in one fault");
 }
 
