@@ -230,7 +230,7 @@ pub(super) async fn greet(
 
 /// What a server says of itself.
 pub(super) struct Server {
-    pub(super) run_id: String,
+    run_id: String,
     /// Another one whenever it becomes a master; replicas have their master's. Empty where the server doesn't tell.
     replication_id: String,
     version: (u32, u32),
@@ -261,7 +261,8 @@ impl Server {
         })
     }
 
-    fn line(&self) -> String {
+    /// See [`Link::line`].
+    pub(super) fn line(&self) -> String {
         format!("{}/{}", self.run_id, self.replication_id)
     }
 

@@ -99,7 +99,7 @@ impl RedisSide {
             return Ok(open.clone());
         }
         let (connection, server) = link::greet(address, self.places.mode(), &self.dial).await?;
-        let open = (connection, server.run_id);
+        let open = (connection, server.line());
         self.open.insert(address.clone(), open.clone());
         Ok(open)
     }
@@ -203,8 +203,8 @@ impl Source for RedisSide {
 #[async_trait]
 impl Sink for RedisSide {
     async fn line(&mut self, tenant: &TenantName) -> Result<Option<String>, MoveError> {
-        let (_, run_id) = self.of(tenant).await.map_err(|fault| write(&fault))?;
-        Ok(Some(run_id))
+        let (_, line) = self.of(tenant).await.map_err(|fault| write(&fault))?;
+        Ok(Some(line))
     }
 
     async fn begin(&mut self, tenants: &[TenantName]) -> Result<(), MoveError> {
