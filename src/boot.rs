@@ -133,7 +133,7 @@ impl Behalf {
         }
         let state = web::Data::new(state(config, Arc::new(services), doors, metrics));
         let (sink, stop) = (audit::sink(&config.audit), CancellationToken::new());
-        let retention = audit::retention(&config.audit, sink.as_deref());
+        let retention = audit::retention(&config.audit, sink.as_deref(), matches!(store, Kept::Redis(_)));
         Ok(Self { state, store, sealer, sink, retention, directories, stop, tracker })
     }
 

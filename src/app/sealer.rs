@@ -160,6 +160,16 @@ impl Sealer {
         Ok(())
     }
 
+    /// For a running process: writes the key down if the store has lost it. Gives whether this process's key is the one
+    /// in force; if not, another process signs with another key, which is a mistake in its settings or in ours.
+    pub async fn stay_announced(&self, services: &Services, tenant: &TenantName) -> Result<bool, AppError> {
+        let snapshot = services.store.read(tenant, &[keys_key()]).await?;
+        match records::find::<SigningKeys>(&snapshot, &keys_key())? {
+            Some((keys, _)) => Ok(keys.current == self.signer.public_key()),
+            None => self.announce(services, tenant).await.map(|()| true),
+        }
+    }
+
     fn rotation(&self, tenant: &TenantName, keys: &SigningKeys) -> Result<Rotation, StoreError> {
         let (old_key, new_key) = (keys.current, self.signer.public_key());
         let message = Rotation::message(tenant, &old_key, &new_key).map_err(|e| unwritable(&e))?;

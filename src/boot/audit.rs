@@ -87,8 +87,9 @@ pub(super) fn sink_is_there(settings: &AuditSettings) -> Result<String, String> 
 }
 
 /// What is dropped, and when: nothing where the sink keeps nothing.
-pub(super) fn retention(settings: &AuditSettings, sink: Option<&dyn AuditSink>) -> Retention {
-    let sinks = sink.filter(|sink| sink.durable()).map(|sink| sink.name().to_owned());
+/// With a shared store, which has no file, what was written to standard output counts as kept: the platform collects it.
+pub(super) fn retention(settings: &AuditSettings, sink: Option<&dyn AuditSink>, shared: bool) -> Retention {
+    let sinks = sink.filter(|sink| shared || sink.durable()).map(|sink| sink.name().to_owned());
     let keep = SignedDuration::try_from(settings.keep).unwrap_or(SignedDuration::MAX);
     Retention { keep, sinks: sinks.into_iter().collect(), verify: signing::verify }
 }

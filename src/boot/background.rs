@@ -102,6 +102,8 @@ pub(super) async fn keep_epochs(services: Arc<Services>, sealer: Arc<Sealer>, me
 /// The epoch as it was found.
 struct Known {
     in_force: InForce,
+    /// Whether our key is the one that signs.
+    ours: bool,
     at: Instant,
 }
 
@@ -114,8 +116,14 @@ async fn keep_epoch(services: &Services, sealer: &Sealer, tenant: &TenantName, k
     }
     let at_least = known.as_ref().map_or(0, |last| last.in_force.number);
     match make_sure(services, sealer, tenant, at_least).await {
-        Ok(in_force) => {
-            *known = Some(Known { in_force, at: Instant::now() });
+        Ok(found) => {
+            if !found.ours && known.as_ref().is_none_or(|last| last.ours) {
+                tracing::error!(
+                    %tenant,
+                    "another process signs the audit trail with another key: give all the same BEHALF_SIGNING_KEY_FILE"
+                );
+            }
+            *known = Some(found);
             true
         }
         Err(error) => {
@@ -131,10 +139,10 @@ async fn make_sure(
     sealer: &Sealer,
     tenant: &TenantName,
     at_least: u64,
-) -> Result<InForce, AppError> {
+) -> Result<Known, AppError> {
     let in_force = epoch::ensure(services, tenant, at_least).await?;
-    sealer.announce(services, tenant).await?;
-    Ok(in_force)
+    let ours = sealer.stay_announced(services, tenant).await?;
+    Ok(Known { in_force, ours, at: Instant::now() })
 }
 
 /// Seals what was written since, and signs checkpoints.

@@ -63,7 +63,7 @@ impl Behalf {
             kind => preview.note("store", store(kind, Arc::clone(&clock), &*entropy).await),
         }
         let sink = audit::sink(&config.audit);
-        let kept = audit::retention(&config.audit, sink.as_deref());
+        let kept = audit::retention(&config.audit, sink.as_deref(), matches!(config.store, StoreKind::Redis(_)));
         for name in config.tenants.keys() {
             let grows = trail::growth(config, name, Arc::clone(&clock), &entropy).await;
             let grows = grows.map(|growth| trail::told(growth.as_ref(), &kept));

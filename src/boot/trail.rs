@@ -61,7 +61,10 @@ pub(super) fn told(growth: Option<&Growth>, kept: &Retention) -> String {
     let keep = std::time::Duration::try_from(kept.keep).unwrap_or(std::time::Duration::MAX);
     match kept.sinks.as_slice() {
         [] => {
-            format!("{grows}; nothing is ever dropped, because BEHALF_AUDIT_SINK names no file that has them for good")
+            format!(
+                "{grows}; nothing is ever dropped, because BEHALF_AUDIT_SINK names nothing that has them for good (a file; \
+                 with Redis, `stdout` that is collected)"
+            )
         }
         sinks => format!("{grows}; dropped after {}, once {} has them", spell(keep), sinks.join(" and ")),
     }

@@ -53,7 +53,7 @@ pub(super) fn audit(r: &mut Reader<'_>, writers: Writers) -> Read<AuditSettings>
 fn signing_key(r: &mut Reader<'_>, writers: Writers) -> Read<Option<PathBuf>> {
     let file = r.existing_file(&settings::SIGNING_KEY)?;
     if file.is_none() && writers == Writers::Many {
-        let remedy = "name a file with an Ed25519 private key (PKCS#8), the same for every replica";
+        let remedy = "name a file with an Ed25519 private key (PKCS#8; `openssl genpkey -algorithm ed25519 -out key.pem`), the same for every replica";
         let what = "is missing: with Redis as the store no key is made, because all replicas sign with one";
         return Err(r.wrong(&settings::SIGNING_KEY, fault(what, remedy)));
     }

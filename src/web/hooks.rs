@@ -65,7 +65,8 @@ struct TokenHookRequest {
         "data": {"context": {"request": {"url": {"value": "https://idp.example/oauth2/default/v1/token?delegationid=dlg_…"}},
                              "protocol": {"issuer": {"uri": "https://idp.example/oauth2/default"}, "client": {"id": "app"}},
                              "user": {"id": "00u1ann"}},
-                 "access": {"claims": {"sub": "ann@example.com"}, "token": {"lifetime": {"expiration": 3600}}}}
+                 "access": {"claims": {"sub": "ann@example.com"}, "token": {"lifetime": {"expiration": 3600}},
+                            "scopes": {"openid": {"id": "scp1", "action": "GRANT"}}}}
     })),
     responses(
         (status = 200, description = "A decision, in the IdP's form: `commands` to apply, or `error` to mint no token.",

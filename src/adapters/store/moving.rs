@@ -19,10 +19,10 @@ pub enum MoveError {
     #[error("{0}")]
     Refused(String),
     /// The one side can't be read.
-    #[error("the source can't be read: {0}")]
+    #[error("can't be read: {0}")]
     Read(String),
     /// The other side can't be written. What is there is named unfinished.
-    #[error("the target can't be written: {0}")]
+    #[error("can't be written: {0}")]
     Write(String),
 }
 

@@ -115,7 +115,8 @@ fn no_master(slot: u16, tenant: &TenantName) -> Fault {
 }
 
 async fn slots_as_told_by(node: &Address, dial: &Dial) -> Result<Slots, Fault> {
-    let mut connection = link::connect(node, dial).await?;
+    // Of another kind of server it is said what it is, before it is asked what it can't know.
+    let (mut connection, _) = link::hello(node, Mode::Node, dial).await?;
     let mut command = cmd("CLUSTER");
     command.arg("SLOTS");
     let told: Vec<Vec<Value>> = command.query_async(&mut connection).await.map_err(|error| of_map(node, &error))?;

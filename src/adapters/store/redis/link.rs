@@ -50,6 +50,7 @@ impl Link {
     /// Connects, and makes sure that it is a master of a known version.
     pub(super) async fn open(address: &Address, mode: Mode, dial: &Dial) -> Result<Self, Fault> {
         let (side, server) = greet(address, mode, dial).await?;
+        server.keeps_all(address)?;
         let mut lanes = Vec::with_capacity(dial.connections);
         for _ in 0..dial.connections.max(1) {
             let mut lane = connect(address, dial).await?;
@@ -143,6 +144,10 @@ impl Link {
         // Not on the side, where it might wait behind something slow.
         let Some(lane) = self.lanes.first() else { return };
         match self.judged(Server::ask(&mut lane.clone()).await) {
+            Ok(server) if server.keeps_all(&self.address).is_err() => {
+                tracing::error!(server = %self.address, "a Redis server may drop keys by itself now");
+                self.give_up();
+            }
             Ok(server) if server.master && server.line() == self.line => self.probe_writes(lane).await,
             Ok(_) => {
                 tracing::warn!(server = %self.address, "a Redis server is no master any more, or was none for a while");
@@ -222,10 +227,23 @@ pub(super) async fn greet(
     mode: Mode,
     dial: &Dial,
 ) -> Result<(MultiplexedConnection, Server), Fault> {
+    let (connection, server) = hello(address, mode, dial).await?;
+    server.check(address)?;
+    Ok((connection, server))
+}
+
+/// One connection to a server of the right kind, which may be a replica.
+pub(super) async fn hello(
+    address: &Address,
+    mode: Mode,
+    dial: &Dial,
+) -> Result<(MultiplexedConnection, Server), Fault> {
     let mut connection = connect(address, dial).await?;
     let server = Server::ask(&mut connection).await.map_err(|error| fault::of_greeting(address, &error))?;
-    server.check(address, mode)?;
-    Ok((connection, server))
+    match not_as_named(&server.mode, mode) {
+        Some(why) => Err(Fault::Refused(format!("{address} {why}"))),
+        None => Ok((connection, server)),
+    }
 }
 
 /// What a server says of itself.
@@ -238,6 +256,8 @@ pub(super) struct Server {
     master: bool,
     /// It reads its data still, and answers nothing about them.
     loading: bool,
+    /// What it does when it is full; empty where it doesn't tell.
+    policy: String,
     mode: String,
 }
 
@@ -246,6 +266,7 @@ impl Server {
         let info: String = cmd("INFO").arg("server").query_async(connection).await?;
         let replication: String = cmd("INFO").arg("replication").query_async(connection).await?;
         let persistence: String = cmd("INFO").arg("persistence").query_async(connection).await?;
+        let memory: String = cmd("INFO").arg("memory").query_async(connection).await?;
         let shown = field(&info, "redis_version").unwrap_or_default().to_owned();
         let mut parts = shown.split('.').map(|part| part.parse().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
@@ -258,6 +279,7 @@ impl Server {
             master: field(&replication, "role") == Some("master"),
             mode: text(&info, "redis_mode"),
             loading: field(&persistence, "loading") == Some("1"),
+            policy: text(&memory, "maxmemory_policy"),
         })
     }
 
@@ -266,10 +288,19 @@ impl Server {
         format!("{}/{}", self.run_id, self.replication_id)
     }
 
-    fn check(&self, address: &Address, mode: Mode) -> Result<(), Fault> {
-        if let Some(why) = not_as_named(&self.mode, mode) {
-            return Err(Fault::Refused(format!("{address} {why}")));
+    /// A lock that the server dropped by itself would be a wrong yes.
+    fn keeps_all(&self, address: &Address) -> Result<(), Fault> {
+        if self.policy.is_empty() || self.policy == "noeviction" {
+            return Ok(());
         }
+        Err(Fault::Refused(format!(
+            "{address} has the maxmemory-policy {}, with which it may drop locks and records by itself; it must be \
+             noeviction (BEHALF_STORE)",
+            self.policy
+        )))
+    }
+
+    fn check(&self, address: &Address) -> Result<(), Fault> {
         if self.run_id.is_empty() {
             return Err(Fault::Refused(
                 "the server tells no run_id (INFO server); without it nobody can say whether it has rolled back"

@@ -76,6 +76,12 @@ async fn fewer_replicas_than_are_asked_for() {
     takes_no_writes("min-replicas-to-write", "min-replicas-to-write", ["1", "0"], "fewer replicas are attached").await;
 }
 
+/// A lock that was dropped would be a wrong yes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_might_be_dropped() {
+    takes_no_writes("maxmemory-policy", "maxmemory-policy", ["allkeys-lru", "noeviction"], "may drop").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_that_are_forgotten() {
     let (server, proxy, scene) = behind_a_line("SCRIPT FLUSH", &[]).await;
