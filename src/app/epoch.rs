@@ -29,8 +29,8 @@ pub fn of(snapshot: &Snapshot) -> Result<(Epoch, &Record), Reason> {
 }
 
 /// Makes sure that the tenant's epoch was written in the store's present line of history, and raises it if not.
-/// Gives the number in force, and the line. `at_least`: a number that this process has seen; a store that has lost
-/// everything doesn't begin below it. Safe to run in many processes at once.
+/// Gives the number in force, and the line. `at_least`: a number that this process has seen; a store that shows a smaller
+/// one was put back, and one that has lost everything doesn't begin below it. Safe to run in many processes at once.
 pub async fn ensure(services: &Services, tenant: &TenantName, at_least: u64) -> Result<InForce, AppError> {
     for _ in 0..5 {
         let incarnation = services.store.incarnation(tenant).await?;
@@ -63,7 +63,9 @@ async fn attempt(
     let key = records::epoch_key();
     let snapshot = services.store.read(tenant, &[key]).await?;
     let (expect, before) = match records::find::<Epoch>(&snapshot, &key)? {
-        Some((epoch, _)) if epoch.incarnation == incarnation => return Ok(Some(epoch.number)),
+        Some((epoch, _)) if epoch.incarnation == incarnation && epoch.number >= at_least => {
+            return Ok(Some(epoch.number));
+        }
         Some((epoch, record)) => (Expect::Version(record.version), epoch.number.max(at_least)),
         None => (Expect::Absent, at_least),
     };

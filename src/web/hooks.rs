@@ -128,8 +128,8 @@ async fn answer(request: &HttpRequest, state: &AppState, to: Place<'_>, id: &str
     if first && !is_authentic(&**dialect, request.headers(), &[]).await {
         return stranger(state, &**dialect);
     }
-    // A body that is too large, or that breaks off, is answered like garbage.
-    let read = in_time(dialect.patience(), whole(body)).await.flatten();
+    // A body that is too large, that breaks off or doesn't end is answered like garbage, while somebody still listens.
+    let read = in_time(dialect.patience() / 2, whole(body)).await.flatten();
     if !first && !is_authentic(&**dialect, request.headers(), read.as_deref().unwrap_or_default()).await {
         return stranger(state, &**dialect);
     }

@@ -122,7 +122,13 @@ impl EmbeddedStore {
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<Self, OpenError> {
         let media: Arc<dyn Media> = match &settings.place {
             Place::Memory => Arc::new(Memory::default()),
-            Place::Folder(path) => Arc::new(Folder::new(path)),
+            Place::Folder(path) => {
+                let has = |name| path.join(name).exists();
+                if has(moving::UNFINISHED_FILE) && !has(media::DATA_FILE) {
+                    return Err(OpenError::Unfinished(path.display().to_string(), moving::UNFINISHED_FILE));
+                }
+                Arc::new(Folder::new(path))
+            }
         };
         Self::open_on(media, settings, clock, entropy)
     }

@@ -9,7 +9,13 @@
 //! * No driver re-sends anything behind our back: a link is a connection to one server process, and when it breaks,
 //!   what was under way is `Unknown`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -77,6 +83,8 @@ pub struct RedisStore {
     scripts: Scripts,
     times: Times,
     hints: hints::Hints,
+    /// A replica was seen.
+    had_replica: AtomicBool,
 }
 
 /// How long a commit may wait for a replica.
@@ -95,6 +103,7 @@ impl RedisStore {
             scripts: Scripts::new(),
             times: Times::new(instead),
             hints: hints::Hints::new(),
+            had_replica: AtomicBool::new(false),
         }
     }
 
@@ -188,7 +197,11 @@ impl Store for RedisStore {
             }
             let call = wire::commit(script, tenant, change, &link.line, times.told(tenant));
             let call = &call;
-            link.call(|lane| wire::invoke(script, call, lane)).await.map(Some)
+            let reply = link.call(|lane| wire::invoke(script, call, lane)).await?;
+            if wire::is_of_another_line(&reply) {
+                link.give_up();
+            }
+            Ok(Some(reply))
         });
         match sent.await? {
             Some(reply) => wire::committed(change, reply),
@@ -269,6 +282,14 @@ impl Store for RedisStore {
         let mark = Keys(tenant).mark();
         let mark = mark.as_slice();
         let waited = self.call(tenant, |link| async move { link.wait_for_replica(mark, REPLICA_WAIT).await });
-        waited.await.map_err(not_read)
+        let had_one = |now: Option<bool>| match now {
+            Some(_) => {
+                self.had_replica.store(true, Ordering::Relaxed);
+                now
+            }
+            // One whose connection broke is not counted by the server, and has not got it.
+            None => self.had_replica.load(Ordering::Relaxed).then_some(false),
+        };
+        waited.await.map(had_one).map_err(not_read)
     }
 }

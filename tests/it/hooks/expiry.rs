@@ -1,7 +1,10 @@
 //! Ends that nobody's hook brought about: time, the agent himself, the reaper, a store that may have rolled back.
 
 use behalf::{
-    app::records::{self, Epoch},
+    app::{
+        epoch,
+        records::{self, Epoch},
+    },
     ports::store::{Change, ChangeId, Committed, Expect, Store},
 };
 use futures_util::future::join_all;
@@ -215,4 +218,15 @@ async fn a_clock_that_jumped_ahead_and_was_set_right_lets_ids_expire_all_the_sam
     let trail = app.trail().await;
     let ends: Vec<_> = trail.iter().filter(|(code, _)| code.starts_with("DA10")).map(|(_, r)| r.as_deref()).collect();
     assert_eq!(ends, [Some("expired"), None]);
+}
+
+/// Somebody has put older data back under a running process: their epoch is one that was over.
+#[actix_web::test]
+async fn an_epoch_smaller_than_one_that_was_seen_is_raised_above_it() {
+    let app = TestApp::new().await;
+    let id = app.begin().await;
+    let in_force = epoch::ensure(&app.services, &tenant(), 5).await.unwrap();
+    assert_eq!(in_force.number, 6);
+    assert_eq!(epoch::ensure(&app.services, &tenant(), 6).await.unwrap(), in_force);
+    assert_eq!(deliver(&app, &refresh_hook("e1", Some(&id))).await.refused(), "epoch-changed");
 }

@@ -25,6 +25,9 @@ pub enum OpenError {
     /// The file, its folder or the disk.
     #[error("the data in {0} can't be opened: {1}")]
     Io(String, #[source] io::Error),
+    /// Only the beginning of a copy is there.
+    #[error("in {0} is a copy that was broken off ({1}): copy again, or remove that file to begin with nothing")]
+    Unfinished(String, &'static str),
     /// Damaged beyond repair, written by a newer version, or not a database at all.
     #[error("the data in {0} can't be read: {1}")]
     Unreadable(String, String),

@@ -2,10 +2,11 @@
 -- script that broke off had written.
 --
 -- KEYS   1 counters, 2 events, 3 attempt, 4 lease, then records: the expected ones, those to put, those to drop.
--- ARGV   1 run id of the server, 2 '1' if the change begins that line of history, 3 time in tests, 4 skew, 5 not_after,
+-- ARGV   1 run id and replication id of the server (`run/replication`), 2 '1' if the change begins that line of history, 3 time in tests, 4 skew, 5 not_after,
 --        6 lease token or '', 7 forget up to or '', 8 expectations, 9 puts, 10 drops, 11 prefix of indexes, 12 channel;
 --        then two for each expectation ('absent' | 'version' | 'live', version), one for each put, one for each event.
--- Reply  {code, number}: 1 done (first event), 2 conflict (which expectation, from 1), 3 fenced, 4 late, 5 rolled back;
+-- Reply  {code, number}: 1 done (first event), 2 conflict (which expectation, from 1), 3 fenced, 4 late, 5 rolled back
+--        (1: the link is to an earlier line);
 --        {6, why} refused, {7, why} unreadable. In all of these but 1 nothing of the change was written.
 -- Numbers are doubles here: exact up to 2^53, which microseconds reach in the year 2255.
 
@@ -108,6 +109,9 @@ local function run()
     return {code, number}
   end
 
+  -- A connection outlives a change of roles: the server may have been a replica since the link was made.
+  local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x*)') or ''
+  if string.match(ARGV[1], '^[^/]*/') .. id ~= ARGV[1] then return {5, 1} end
   if meta.line ~= ARGV[1] and ARGV[2] ~= '1' then return {5, 0} end
   if now >= tonumber(ARGV[5]) then return {4, 0} end
   if ARGV[6] ~= '' then

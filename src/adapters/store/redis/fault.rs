@@ -25,7 +25,7 @@ pub(super) enum Fault {
     /// Sent, and no answer: it may or may not have been executed.
     #[error("{0}")]
     Lost(String),
-    /// As lost, but the connection may be well: no answer in time.
+    /// As lost, but the connection may be well: no answer in time, or an error that nobody expects.
     #[error("{0}")]
     Silent(String),
     /// Another program's data lies under our names. Nothing was executed.
@@ -107,8 +107,8 @@ pub(super) fn of(error: &RedisError) -> Fault {
     match REFUSALS.iter().find(|(code, _)| said(code)) {
         Some((code @ ("NOPERM" | "NOAUTH"), what)) => Fault::Refused(format!("{what} ({code}: {text})")),
         Some((code, what)) => Fault::Away(format!("{what} ({code})")),
-        // Whatever this is, it may have come after the first write.
-        None => Fault::Lost(text),
+        // Whatever this is, it may have come after the first write. The server is there, so the link is well.
+        None => Fault::Silent(text),
     }
 }
 

@@ -262,7 +262,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
+    pub(super) async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
         let info: String = cmd("INFO").arg("server").query_async(connection).await?;
         let replication: String = cmd("INFO").arg("replication").query_async(connection).await?;
         let persistence: String = cmd("INFO").arg("persistence").query_async(connection).await?;
@@ -289,7 +289,7 @@ impl Server {
     }
 
     /// A lock that the server dropped by itself would be a wrong yes.
-    fn keeps_all(&self, address: &Address) -> Result<(), Fault> {
+    pub(super) fn keeps_all(&self, address: &Address) -> Result<(), Fault> {
         if self.policy.is_empty() || self.policy == "noeviction" {
             return Ok(());
         }

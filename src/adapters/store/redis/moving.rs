@@ -1,18 +1,19 @@
 //! Redis as the one or the other side of a copy. Here, and only here, keys are looked for with `SCAN`.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::{BuildHasher as _, RandomState},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use redis::{Pipeline, RedisError, aio::MultiplexedConnection, cmd};
+use redis::{Pipeline, RedisError, Script, aio::MultiplexedConnection, cmd};
 
 use super::{
     Address, Dial, Topology,
     fault::{self, Fault},
     keys::{Keys, PREFIX},
-    link,
+    link::{self, Server},
     places::Places,
     wire::{META_FORMAT, Meta, UNFINISHED},
 };
@@ -22,7 +23,10 @@ use crate::{
         moving::{Counters, MoveError, Raw, Sink, Source},
     },
     domain::ids::TenantName,
-    ports::store::{Key, Seq, Stored},
+    ports::{
+        entropy,
+        store::{Key, Seq, Stored},
+    },
 };
 
 /// Keys that `SCAN` looks at in one step, and events of one batch.
@@ -40,6 +44,8 @@ pub struct RedisSide {
     dial: Dial,
     /// What the services' connections are called.
     services: String,
+    /// Stands for a tenant's counters until all is there, and tells our copy from another one.
+    marker: Vec<u8>,
     open: HashMap<Address, (MultiplexedConnection, String)>,
     scan: Option<(TenantName, u64)>,
 }
@@ -68,7 +74,8 @@ impl RedisSide {
         NAME.clone_into(&mut dial.client_name);
         dial.response_timeout = PATIENCE;
         let places = Places::find(topology, &dial).await.map_err(|fault| MoveError::Refused(fault.to_string()))?;
-        Ok(Self { places, dial, services, open: HashMap::new(), scan: None })
+        let marker = [UNFINISHED, b" ", &entropy::bytes::<16>(&*dial.entropy)].concat();
+        Ok(Self { places, dial, services, marker, open: HashMap::new(), scan: None })
     }
 
     /// Refuses if a service seems to be connected to one of the servers.
@@ -210,12 +217,15 @@ impl Sink for RedisSide {
     async fn begin(&mut self, tenants: &[TenantName]) -> Result<(), MoveError> {
         for tenant in tenants {
             let (mut connection, _) = self.of(tenant).await.map_err(|fault| write(&fault))?;
+            let address = self.places.of(tenant).map_err(|fault| write(&fault))?;
+            let server = Server::ask(&mut connection).await.map_err(|error| not_written(&error))?;
+            server.keeps_all(&address).map_err(|fault| MoveError::Refused(fault.to_string()))?;
             is_free(&mut connection, tenant).await?;
         }
         for tenant in tenants {
             let (mut connection, _) = self.of(tenant).await.map_err(|fault| write(&fault))?;
             let mut set = cmd("SET");
-            set.arg(Keys(tenant).counters()).arg(UNFINISHED).arg("NX");
+            set.arg(Keys(tenant).counters()).arg(self.marker.as_slice()).arg("NX");
             let set: Option<String> = set.query_async(&mut connection).await.map_err(|error| not_written(&error))?;
             if set.is_none() {
                 return Err(MoveError::Refused(format!("somebody else writes tenant `{tenant}` at this moment")));
@@ -255,11 +265,47 @@ impl Sink for RedisSide {
     async fn end(&mut self, tenants: &[Counters]) -> Result<(), MoveError> {
         for counters in tenants {
             let (mut connection, _) = self.of(&counters.tenant).await.map_err(|fault| write(&fault))?;
-            let mut set = cmd("SET");
-            set.arg(Keys(&counters.tenant).counters()).arg(encode(counters));
-            let _: () = set.query_async(&mut connection).await.map_err(|error| not_written(&error))?;
+            all_there(&mut connection, counters).await?;
+            let finish = Script::new(FINISH);
+            let mut call = finish.key(Keys(&counters.tenant).counters());
+            let call = call.arg(self.marker.as_slice()).arg(encode(counters));
+            let finished: i64 = call.invoke_async(&mut connection).await.map_err(|error| not_written(&error))?;
+            if finished == 0 {
+                return Err(meddled(&counters.tenant));
+            }
         }
         Ok(())
+    }
+}
+
+/// Puts the counters in the place of our own mark, and of nothing else.
+const FINISH: &str =
+    "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end redis.call('SET', KEYS[1], ARGV[2]) return 1";
+
+fn meddled(tenant: &TenantName) -> MoveError {
+    MoveError::Write(format!("somebody else wrote to, or removed from, tenant `{tenant}` there meanwhile"))
+}
+
+/// Counts what was copied: nothing may have gone missing since.
+async fn all_there(connection: &mut MultiplexedConnection, counters: &Counters) -> Result<(), MoveError> {
+    let keys = Keys(&counters.tenant);
+    let pattern = [keys.records().as_slice(), b"*"].concat();
+    let (hasher, mut cursor, mut found) = (RandomState::new(), 0, HashSet::new());
+    loop {
+        let (next, names) = step(connection, cursor, &pattern).await.map_err(|error| not_written(&error))?;
+        // `SCAN` may name a key twice.
+        found.extend(names.iter().map(|name| hasher.hash_one(name)));
+        cursor = next;
+        if cursor == 0 {
+            break;
+        }
+    }
+    let events: u64 =
+        cmd("XLEN").arg(keys.events()).query_async(connection).await.map_err(|error| not_written(&error))?;
+    if (found.len() as u64, events) == (counters.records, counters.events) {
+        Ok(())
+    } else {
+        Err(meddled(&counters.tenant))
     }
 }
 
@@ -290,9 +336,10 @@ async fn is_free(connection: &mut MultiplexedConnection, tenant: &TenantName) ->
     let found: Option<Vec<u8>> =
         cmd("GET").arg(Keys(tenant).counters()).query_async(connection).await.map_err(|error| not_written(&error))?;
     Err(MoveError::Refused(match found {
-        Some(bytes) if bytes.as_slice() == UNFINISHED => {
+        Some(bytes) if bytes.starts_with(UNFINISHED) => {
             format!(
-                "tenant `{tenant}` is left over in the target from a copy that was broken off: remove {pattern} first"
+                "tenant `{tenant}` is being copied to the target at this moment, or is left over from a copy that was broken \
+                 off: if so, remove {pattern} first"
             )
         }
         Some(_) => format!("tenant `{tenant}` is in the target already; nothing is overwritten"),

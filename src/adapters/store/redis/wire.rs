@@ -40,7 +40,7 @@ impl Meta {
 
     pub(super) fn decode(bytes: Option<&[u8]>) -> Result<Self, Unreadable> {
         let Some(bytes) = bytes else { return Ok(Self::EMPTY) };
-        if bytes == UNFINISHED {
+        if bytes.starts_with(UNFINISHED) {
             let text = "the tenant lies here unfinished, because `behalf store copy` was broken off: remove its keys";
             return Err(Unreadable(text.to_owned()));
         }
@@ -162,6 +162,11 @@ impl FromRedisValue for Reply {
             other => String::from_redis_value(other).map(Self::Text),
         }
     }
+}
+
+/// Whether the server has become another's replica, and a master again, since the link to it was made.
+pub(super) fn is_of_another_line((code, reply): &(i64, Reply)) -> bool {
+    *code == 5 && matches!(reply, Reply::Number(1))
 }
 
 /// What became of the change.

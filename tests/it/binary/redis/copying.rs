@@ -123,6 +123,9 @@ async fn nothing_is_overwritten_and_nobody_may_be_serving() {
     empty.command(&["SET", "behalf:{default}:l:x", "of another"]);
     refuses(&from, &to, &[], "nothing is overwritten").await;
     empty.command(&["FLUSHALL"]);
+    empty.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    refuses(&from, &to, &[], "maxmemory-policy").await;
+    empty.command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     let copied = copy(&world, &from, &to, &[]).await;
     assert_eq!(copied.code, Some(0), "{copied:?}");
     refuses(&from, &to, &[], "is in the target already").await;

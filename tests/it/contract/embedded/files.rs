@@ -8,7 +8,7 @@ use std::{
 };
 
 use behalf::{
-    adapters::store::embedded::{EmbeddedStore, OpenError, Place, Settings, media::DATA_FILE},
+    adapters::store::embedded::{EmbeddedStore, OpenError, Place, Settings, media::DATA_FILE, moving::UNFINISHED_FILE},
     ports::{
         clock::ManualClock,
         entropy::SeededEntropy,
@@ -153,4 +153,15 @@ async fn a_store_that_was_never_closed_is_repaired() {
     assert_eq!(left.read(&b.tenant, &keys).await.unwrap().records, expected);
     assert_eq!(expected.len(), 50);
     assert_eq!(after.done(draft().event(b"next").build()).await, [Seq(51)]);
+}
+
+#[test]
+fn the_beginning_of_a_copy_is_no_data() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(UNFINISHED_FILE), b"").unwrap();
+    let settings = Settings::new(Place::Folder(folder.path().to_owned()));
+    let clock = Arc::new(ManualClock::at(start()));
+    let opened = EmbeddedStore::open(&settings, clock, &SeededEntropy::default());
+    assert!(matches!(opened, Err(OpenError::Unfinished(..))));
+    assert!(!folder.path().join(DATA_FILE).exists());
 }

@@ -121,3 +121,20 @@ async fn scripts_that_the_server_forgot_are_sent_again_and_an_attempt_counts_onc
     assert_eq!(commit(&store, second).await.unwrap(), Committed::Done(vec![Seq(2)]));
     assert_eq!(store.events(&acme, Seq(0), 10).await.unwrap().len(), 2);
 }
+
+/// Connections outlive a change of roles, so it is the server that is asked, in the commit itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_a_replica_meanwhile_is_noticed_by_the_very_next_commit() {
+    let server = Redis::start(&[]).await;
+    let (store, acme) = (over(&server), tenant("acme"));
+    let old = store.incarnation(&acme).await.unwrap();
+    commit(&store, begins(draft().put(key(1), b"1").build(), &old)).await.unwrap();
+    // There is no such master. What matters is that it was none itself.
+    server.command(&["REPLICAOF", "127.0.0.1", "1"]);
+    server.command(&["REPLICAOF", "NO", "ONE"]);
+    let told = commit(&store, draft().put(key(1), b"2").build()).await;
+    assert!(matches!(told, Err(StoreError::RolledBack)), "{told:?}");
+    let new = another_line(&store, &old).await;
+    let beginning = begins(draft().put(key(1), b"2").build(), &new);
+    assert_eq!(commit(&store, beginning).await.unwrap(), Committed::Done(Vec::new()));
+}
