@@ -146,7 +146,7 @@ settings! {
         AUDIT_SINK = setting("audit.sink", "BEHALF_AUDIT_SINK", "off",
             "Where sealed entries go besides the store: `off`, `stdout`, or, but with Redis, `file:<path>`");
         AUDIT_KEEP = setting("audit.keep", "BEHALF_AUDIT_KEEP", "90d",
-            "How long the store keeps entries that such a file has (with Redis: that went to stdout); at least 1h. Without it keeps them all. By default 7d with Redis");
+            "How long the store keeps entries that such a file has (with Redis: that went to stdout); at least 1h. Without such a sink it keeps them all. By default 7d with Redis");
     }
     Tenant "Identity provider" {
         DIALECT = setting("dialect", "BEHALF_DIALECT", "okta", "Whose hook it is: okta");

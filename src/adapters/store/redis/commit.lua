@@ -111,7 +111,7 @@ local function run()
 
   -- A connection outlives a change of roles: the server may have been a replica since the link was made.
   local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x*)') or ''
-  if string.match(ARGV[1], '^[^/]*/') .. id ~= ARGV[1] then return {5, 1} end
+  if (string.match(ARGV[1], '^[^/]*/') or '') .. id ~= ARGV[1] then return {5, 1} end
   if meta.line ~= ARGV[1] and ARGV[2] ~= '1' then return {5, 0} end
   if now >= tonumber(ARGV[5]) then return {4, 0} end
   if ARGV[6] ~= '' then

@@ -77,7 +77,7 @@ fn meaning(error: &RedisError) -> Means {
         return Means::Forbidden;
     }
     match (error.kind(), fault::of(error)) {
-        (ErrorKind::Server(ServerErrorKind::ResponseError), Fault::Lost(_)) => Means::Nothing,
+        (ErrorKind::Server(ServerErrorKind::ResponseError), Fault::Silent(_)) => Means::Nothing,
         (_, fault) => Means::Fault(fault),
     }
 }
