@@ -129,7 +129,7 @@ async fn server(address: &Address, mode: Mode, dial: &Dial, tenants: &[TenantNam
     let told = Told::ask(&mut connection).await?;
     let mut found = told.judge(mode);
     // A server that is another one than the URL says answers nothing else as it should.
-    let is_the_one = link::not_as_named(link::field(&told.info, "redis_mode").unwrap_or_default(), mode).is_none();
+    let is_the_one = link::not_as_named(link::mode_of(&told.info), mode).is_none();
     if is_the_one && link::field(&told.info, "role") != Some("slave") {
         found.extend(rights::hints(address, dial).await);
         for tenant in tenants {

@@ -277,7 +277,7 @@ impl Server {
             version,
             shown,
             master: field(&replication, "role") == Some("master"),
-            mode: text(&info, "redis_mode"),
+            mode: mode_of(&info).to_owned(),
             loading: field(&persistence, "loading") == Some("1"),
             policy: text(&memory, "maxmemory_policy"),
         })
@@ -328,6 +328,11 @@ pub(super) fn not_as_named(redis_mode: &str, mode: Mode) -> Option<&'static str>
         ("sentinel", _) => Some("is a sentinel: BEHALF_STORE must be `redis-sentinel://…/<master>`"),
         _ => None,
     }
+}
+
+/// How a server is run, by its `INFO server`. Valkey has another name for it.
+pub(super) fn mode_of(info: &str) -> &str {
+    field(info, "redis_mode").or_else(|| field(info, "server_mode")).unwrap_or_default()
 }
 
 /// A line `name:value` of `INFO`.

@@ -1,7 +1,7 @@
 //! From what a server says of itself to what that means here.
 
 use super::{Finding, Told};
-use crate::adapters::store::redis::link::{Mode, OLDEST, field, not_as_named};
+use crate::adapters::store::redis::link::{Mode, OLDEST, field, mode_of, not_as_named};
 
 const NO_CONFIG: &str = "can't be told, because this user may not `CONFIG GET`";
 const LOSES_ALL: &str = "nothing is written to disk: when the server ends, grants, locks and the audit trail are gone";
@@ -10,7 +10,7 @@ impl Told {
     /// Everything that there is to say.
     pub(super) fn judge(&self, mode: Mode) -> Vec<Finding> {
         let mut found = vec![self.version()];
-        if let Some(why) = not_as_named(self.field("redis_mode").unwrap_or_default(), mode) {
+        if let Some(why) = not_as_named(mode_of(&self.info), mode) {
             found.push(Finding::error(format!("it {why}")));
             return found;
         }
