@@ -189,16 +189,20 @@ pub(super) async fn connect(address: &Address, dial: &Dial) -> Result<Multiplexe
     let stream = stream::open(address, dial.tls.as_ref(), dial.connect_timeout)
         .await
         .map_err(|error| fault::of_connection(address, &error, dial.tls.is_some()))?;
+    let of_greeting = |error: RedisError| fault::of_first_word(address, &error, dial.tls.is_some());
     let greeting = async {
-        let (mut connection, driver) = speak(&login, stream, dial).await?;
+        let (mut connection, driver) = speak(&login, stream, dial).await.map_err(of_greeting)?;
         tokio::spawn(driver);
-        let _: () = cmd("CLIENT").arg("SETNAME").arg(&dial.client_name).query_async(&mut connection).await?;
-        Ok::<_, RedisError>(connection)
+        let named = cmd("CLIENT").arg("SETNAME").arg(&dial.client_name).query_async(&mut connection).await;
+        let () = named.map_err(|error| match of_greeting(error) {
+            // Redis 6.2 doesn't say which of the many `CLIENT` commands it was.
+            Fault::Refused(text) => Fault::Refused(format!("{text} (CLIENT SETNAME)")),
+            other => other,
+        })?;
+        Ok(connection)
     };
-    match tokio::time::timeout(dial.connect_timeout, greeting).await {
-        Ok(greeted) => greeted.map_err(|error| fault::of_first_word(address, &error, dial.tls.is_some())),
-        Err(_) => Err(fault::unanswered(address)),
-    }
+    let greeted = tokio::time::timeout(dial.connect_timeout, greeting).await;
+    greeted.unwrap_or_else(|_| Err(fault::unanswered(address)))
 }
 
 async fn speak(
