@@ -194,8 +194,10 @@ impl Redis {
         found.unwrap_or_else(|| panic!("INFO {section} has no {field}"))
     }
 
-    fn find(&self, section: &str, field: &str) -> Option<String> {
-        let all = self.command(&["INFO", section]);
+    /// The same where it may not answer at the moment.
+    pub(super) fn find(&self, section: &str, field: &str) -> Option<String> {
+        // Sentinels cut every connection to a server whose role they change.
+        let all = self.ask(&["INFO", section]).ok()?;
         all.lines().find_map(|line| Some(line.strip_prefix(field)?.strip_prefix(':')?.to_owned()))
     }
 
@@ -216,8 +218,10 @@ impl Redis {
     /// Makes it a replica, and waits until it has all that the other has.
     pub(crate) async fn replica_of(&self, other: &Self) {
         self.command(&["REPLICAOF", "127.0.0.1", &other.port.to_string()]);
-        until("the replica's link", async || (self.info("replication", "master_link_status") == "up").then_some(()))
-            .await;
+        until("the replica's link", async || {
+            self.find("replication", "master_link_status").filter(|status| status == "up").map(drop)
+        })
+        .await;
     }
 }
 

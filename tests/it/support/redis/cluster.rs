@@ -23,13 +23,13 @@ impl Cluster {
 
     /// Masters with a replica each, that takes its place some seconds after it is gone.
     pub(crate) async fn with_replicas(masters: usize) -> Self {
-        let cluster = Self::join(masters, 2 * masters, &[("cluster-node-timeout", "2000")]).await;
+        let cluster = Self::join(masters, 2 * masters, &[("cluster-node-timeout", "4000")]).await;
         for nth in 0..masters {
             let (master, replica) = (&cluster.nodes[nth], &cluster.nodes[masters + nth]);
             let id = master.command(&["CLUSTER", "MYID"]);
             replica.command(&["CLUSTER", "REPLICATE", &id]);
             until("the replica's link", async || {
-                (replica.info("replication", "master_link_status") == "up").then_some(())
+                replica.find("replication", "master_link_status").filter(|status| status == "up").map(drop)
             })
             .await;
         }

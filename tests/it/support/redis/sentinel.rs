@@ -80,7 +80,10 @@ impl SentinelPair {
         replica.command(&["CONFIG", "SET", "masterauth", "nothing"]);
         replica.command(&["CONFIG", "SET", "masteruser", "nobody"]);
         master.command(&["CLIENT", "KILL", "TYPE", "replica"]);
-        until("a cut link", async || (replica.info("replication", "master_link_status") == "down").then_some(())).await;
+        until("a cut link", async || {
+            replica.find("replication", "master_link_status").filter(|status| status == "down").map(drop)
+        })
+        .await;
     }
 
     /// After a kill of the master: starts it again, and waits until it has become a replica.
@@ -93,7 +96,8 @@ impl SentinelPair {
             server.command(&["CONFIG", "SET", "masterauth", ""]);
         }
         until("a master with a replica", async || {
-            self.servers.iter().any(|server| server.info("replication", "connected_slaves") == "1").then_some(())
+            let has_one = |server: &Redis| server.find("replication", "connected_slaves").as_deref() == Some("1");
+            self.servers.iter().any(has_one).then_some(())
         })
         .await;
     }
@@ -109,7 +113,7 @@ impl SentinelPair {
         let changed = until("a new master", async || {
             let address = self.master_address().filter(|address| address != old)?;
             let new = self.servers.iter().find(|server| server.address() == address).unwrap();
-            (new.info("replication", "role") == "master").then_some(address)
+            (new.find("replication", "role")? == "master").then_some(address)
         });
         let waited = tokio::time::timeout(limit, changed).await;
         waited.unwrap_or_else(|_| panic!("after {limit:?} {old} is the master still"))
