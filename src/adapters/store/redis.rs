@@ -55,8 +55,6 @@ mod wire;
 type Read = (Vec<Option<Vec<u8>>>, (i64, i64));
 /// Counters; seconds, microseconds; the index's members and their records.
 type Listed = (Option<Vec<u8>>, i64, i64, Vec<Vec<u8>>, Vec<Option<Vec<u8>>>);
-/// Ids, each with its one field.
-type Events = Vec<(String, (Vec<u8>, Vec<u8>))>;
 
 struct Scripts {
     commit: Script,
@@ -231,22 +229,14 @@ impl Store for RedisStore {
     }
 
     async fn events(&self, tenant: &TenantName, after: Seq, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        let Some(first) = after.0.checked_add(1) else { return Ok(Vec::new()) };
-        let mut command = redis::cmd("XRANGE");
-        command.arg(Keys(tenant).events()).arg(format!("{first}-0")).arg("+");
-        command.arg("COUNT").arg(limit.clamp(1, MOST_LISTED));
+        let Some(command) = wire::events_behind(tenant, after, limit.clamp(1, MOST_LISTED)) else {
+            return Ok(Vec::new());
+        };
         let command = &command;
         let found = self.call(tenant, |link| async move {
-            link.call(|mut lane| async move { command.query_async::<Events>(&mut lane).await }).await
+            link.call(|mut lane| async move { command.query_async(&mut lane).await }).await
         });
-        let number = |id: &str| id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).map(Seq);
-        let foreign = |id: String| StoreError::Unreadable(format!("an event has the number {id}"));
-        found
-            .await
-            .map_err(not_read)?
-            .into_iter()
-            .map(|(id, (_, body))| Ok(Stored { seq: number(&id).ok_or_else(|| foreign(id))?, body }))
-            .collect()
+        Ok(wire::stored(found.await.map_err(not_read)?)?)
     }
 
     async fn lease(

@@ -39,23 +39,17 @@ impl Cluster {
 
     /// A link to the master of the tenant's slot.
     pub(super) async fn link(&self, tenant: &TenantName) -> Result<Arc<Link>, Fault> {
-        let slot = keys::slot(tenant);
-        let known = self.master_of(slot);
+        let known = master_of(&self.slots.load(), tenant);
         let first = match &known {
-            Some(address) => self.target(address).link().await,
-            None => Err(no_master(slot, tenant)),
+            Ok(address) => self.target(address).link().await,
+            Err(nobody) => Err(nobody.clone()),
         };
         let Err(why) = first else { return first };
         self.look().await?;
-        match self.master_of(slot) {
-            Some(address) if known.as_ref() != Some(&address) => self.target(&address).link().await,
+        match master_of(&self.slots.load(), tenant) {
+            Ok(address) if known.as_ref() != Ok(&address) => self.target(&address).link().await,
             _ => Err(why),
         }
-    }
-
-    fn master_of(&self, slot: u16) -> Option<Address> {
-        let slots = self.slots.load();
-        slots.iter().find(|(from, to, _)| (*from..=*to).contains(&slot)).map(|(_, _, master)| master.clone())
     }
 
     fn target(&self, address: &Address) -> Arc<Target> {
@@ -83,9 +77,7 @@ impl Cluster {
     }
 
     async fn ask_somebody(&self) -> Result<Slots, Fault> {
-        let mut nodes: Vec<Address> = self.slots.load().iter().map(|(_, _, master)| master.clone()).collect();
-        nodes.sort();
-        nodes.dedup();
+        let mut nodes = masters(&self.slots.load());
         nodes.extend(self.seeds.iter().filter(|seed| !nodes.contains(seed)).cloned().collect::<Vec<_>>());
         ask_any(&nodes, &self.dial).await
     }
@@ -107,11 +99,17 @@ pub(super) async fn ask_any(nodes: &[Address], dial: &Dial) -> Result<Slots, Fau
 pub(super) fn master_of(slots: &Slots, tenant: &TenantName) -> Result<Address, Fault> {
     let slot = keys::slot(tenant);
     let found = slots.iter().find(|(from, to, _)| (*from..=*to).contains(&slot));
-    found.map(|(_, _, master)| master.clone()).ok_or_else(|| no_master(slot, tenant))
+    found.map(|(_, _, master)| master.clone()).ok_or_else(|| {
+        Fault::Away(format!("no node of the cluster has slot {slot}, where tenant `{tenant}` lies (BEHALF_STORE)"))
+    })
 }
 
-fn no_master(slot: u16, tenant: &TenantName) -> Fault {
-    Fault::Away(format!("no node of the cluster has slot {slot}, where tenant `{tenant}` lies (BEHALF_STORE)"))
+/// Every master, once.
+pub(super) fn masters(slots: &Slots) -> Vec<Address> {
+    let mut all: Vec<Address> = slots.iter().map(|(_, _, master)| master.clone()).collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 async fn slots_as_told_by(node: &Address, dial: &Dial) -> Result<Slots, Fault> {

@@ -15,7 +15,7 @@ use super::{
     keys::{Keys, PREFIX},
     link::{self, Server},
     places::Places,
-    wire::{META_FORMAT, Meta, UNFINISHED},
+    wire::{self, Meta, UNFINISHED},
 };
 use crate::{
     adapters::store::{
@@ -195,15 +195,8 @@ impl Source for RedisSide {
 
     async fn events(&mut self, tenant: &TenantName, after: u64) -> Result<Vec<Stored>, MoveError> {
         let (mut connection, _) = self.of(tenant).await.map_err(|fault| read(&fault))?;
-        let mut range = cmd("XRANGE");
-        range.arg(Keys(tenant).events()).arg(format!("{}-0", after.saturating_add(1))).arg("+").arg("COUNT").arg(BATCH);
-        let found: super::Events = range.query_async(&mut connection).await.map_err(|error| not_read(&error))?;
-        let number = |id: &str| id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).map(Seq);
-        let stored = |(id, (_, body)): (String, (Vec<u8>, Vec<u8>))| {
-            let seq = number(&id).ok_or_else(|| MoveError::Read(format!("an event has the number {id}")))?;
-            Ok(Stored { seq, body })
-        };
-        found.into_iter().map(stored).collect()
+        let Some(range) = wire::events_behind(tenant, Seq(after), BATCH) else { return Ok(Vec::new()) };
+        Ok(wire::stored(range.query_async(&mut connection).await.map_err(|error| not_read(&error))?)?)
     }
 }
 
@@ -309,15 +302,10 @@ async fn all_there(connection: &mut MultiplexedConnection, counters: &Counters) 
     }
 }
 
-/// As `commit.lua` writes them; the server's time goes on from the highest that was shown.
+/// For the target; its time goes on from the highest that was shown.
 fn encode(counters: &Counters) -> Vec<u8> {
-    let mut out = vec![META_FORMAT];
-    let high = u64::try_from(counters.high).unwrap_or(0);
-    for number in [counters.version, counters.seq, high, counters.records, counters.events, 0] {
-        out.extend_from_slice(&number.to_be_bytes());
-    }
-    out.extend_from_slice(NO_LINE.as_bytes());
-    out
+    let Counters { version, seq, high, records, events, .. } = *counters;
+    Meta { version, seq, high: high.max(0), records, events, skew: 0, line: NO_LINE.to_owned() }.encode()
 }
 
 async fn is_free(connection: &mut MultiplexedConnection, tenant: &TenantName) -> Result<(), MoveError> {

@@ -38,12 +38,7 @@ impl Places {
     pub(super) fn all(&self) -> Vec<Address> {
         match self {
             Self::One(address) => vec![address.clone()],
-            Self::Slots(slots) => {
-                let mut all: Vec<Address> = slots.iter().map(|(_, _, master)| master.clone()).collect();
-                all.sort();
-                all.dedup();
-                all
-            }
+            Self::Slots(slots) => cluster::masters(slots),
         }
     }
 

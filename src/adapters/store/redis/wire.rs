@@ -2,18 +2,19 @@
 
 use jiff::Timestamp;
 use redis::{
-    ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, ServerErrorKind, Value, aio::MultiplexedConnection,
+    Cmd, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, ServerErrorKind, Value,
+    aio::MultiplexedConnection,
 };
 
 use super::keys::Keys;
 use crate::{
     adapters::store::format::{Head, Input, Unreadable},
     domain::ids::TenantName,
-    ports::store::{Change, Committed, Expect, Index, Key, Lease, Page, Record, Seq, StoreError},
+    ports::store::{Change, Committed, Expect, Index, Key, Lease, Page, Record, Seq, StoreError, Stored},
 };
 
 /// The layout of a tenant's counters.
-pub(super) const META_FORMAT: u8 = 1;
+const META_FORMAT: u8 = 1;
 /// In place of the counters while the tenant is being copied here. It begins with a format that nobody reads.
 pub(super) const UNFINISHED: &[u8] = b"\0an unfinished copy";
 
@@ -55,6 +56,17 @@ impl Meta {
             skew: i64::from_be_bytes(input.take()?),
             line: String::from_utf8_lossy(input.0).into_owned(),
         })
+    }
+
+    /// As `commit.lua` writes them.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![META_FORMAT];
+        for number in [self.version, self.seq, self.high.cast_unsigned(), self.records, self.events] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        out.extend_from_slice(&self.skew.to_be_bytes());
+        out.extend_from_slice(self.line.as_bytes());
+        out
     }
 }
 
@@ -226,6 +238,27 @@ pub(super) fn list<'a>(
     call.key(Keys(tenant).counters()).key(Keys(tenant).index(index));
     call.arg(from).arg(to).arg(limit + 1).arg(Keys(tenant).records());
     call
+}
+
+/// Ids, each with its one field.
+pub(super) type Events = Vec<(String, (Vec<u8>, Vec<u8>))>;
+
+/// Asks for so many events behind this one; `None`: there can be none.
+pub(super) fn events_behind(tenant: &TenantName, after: Seq, limit: usize) -> Option<Cmd> {
+    let mut command = redis::cmd("XRANGE");
+    command.arg(Keys(tenant).events()).arg(format!("{}-0", after.0.checked_add(1)?)).arg("+");
+    command.arg("COUNT").arg(limit);
+    Some(command)
+}
+
+/// The events of an answer.
+pub(super) fn stored(found: Events) -> Result<Vec<Stored>, Unreadable> {
+    let number = |id: &str| id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).map(Seq);
+    let stored = |(id, (_, body)): (String, (Vec<u8>, Vec<u8>))| {
+        let seq = number(&id).ok_or_else(|| Unreadable(format!("an event has the number {id}")))?;
+        Ok(Stored { seq, body })
+    };
+    found.into_iter().map(stored).collect()
 }
 
 /// Microseconds since 1970 as a time.
