@@ -18,13 +18,13 @@ use behalf::{
     domain::{
         claims::{ClaimsPolicy, MappedClaim},
         hook::{Decision, Effect, Outcome, TraceLine},
-        ids::{ClientId, Login, UserId, UserRef},
+        ids::{ClientId, GroupId, Login, UserId, UserRef},
         user::{Status, User},
     },
     policy::{Context, Pipeline, TenantPolicy},
     ports::{
         dialect::Dialect,
-        directory::{Capabilities, Directory, DirectoryError, Written},
+        directory::{Directory, DirectoryError, Written},
     },
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -47,7 +47,6 @@ fn user(id: &str) -> User {
         login: Login::parse("bob@example.test").expect("a login"),
         status: Status::Active,
         user_type: None,
-        groups: BTreeSet::new(),
         profile: profile.map(|(name, value)| (name.to_owned(), json!(value))).into(),
     }
 }
@@ -71,6 +70,10 @@ impl Directory for InMemory {
         Ok(self.0.get(id.as_str()).cloned())
     }
 
+    async fn groups_of(&self, _: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        Ok(BTreeSet::new())
+    }
+
     async fn is_granted(&self, _delegator: &UserId, _agent: &UserId) -> Result<bool, DirectoryError> {
         Ok(true)
     }
@@ -89,10 +92,6 @@ impl Directory for InMemory {
 
     async fn remove_grant(&self, _delegator: &UserId, _agent: &UserId) -> Result<Written, DirectoryError> {
         Ok(Written::Already)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
     }
 }
 

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod cache;
 pub mod dialect;
 pub mod directory;
+pub mod finding;
 pub mod http_client;
 pub mod oidc;
 pub mod store;

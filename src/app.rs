@@ -80,6 +80,8 @@ pub struct Tenant {
     pub issuer: Issuer,
     /// Its users and grants.
     pub directory: Arc<dyn Directory>,
+    /// The same for hooks, which nothing else can keep waiting.
+    pub directory_of_hooks: Arc<dyn Directory>,
     /// The same for people's eyes; maybe not of this moment.
     pub shown: Arc<dyn ShownGrants>,
     /// What it demands.

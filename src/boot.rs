@@ -2,6 +2,7 @@
 
 mod audit;
 mod background;
+mod directory;
 mod preview;
 mod store;
 mod tenant;
@@ -18,7 +19,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     adapters::{
-        directory::embedded::EmbeddedDirectory,
         http_client::{self, HttpClientError},
         store::{
             embedded::{OpenError, admin},
@@ -89,7 +89,7 @@ pub struct Behalf {
     pub sealer: Arc<Sealer>,
     sink: Option<Arc<dyn AuditSink>>,
     retention: Retention,
-    directories: Vec<(Arc<EmbeddedDirectory>, std::time::Duration)>,
+    files: Vec<directory::Watched>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -106,12 +106,12 @@ impl Behalf {
         let http = http_client::build(config.ca_file.as_deref())?;
         let store = store::open(&config.store, config.ca_file.as_deref(), Arc::clone(&clock), &entropy)?;
         let timed: Arc<dyn Store> = Arc::new(Timed::new(store.port(), Arc::clone(&metrics)));
-        let parts = tenant::Parts { http, metrics: &metrics, clock: &clock, entropy: &entropy, store: &timed };
-        let (mut doors, mut tenants, mut directories) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let parts = tenant::Parts::new(http, &metrics, &clock, &entropy, &timed);
+        let (mut doors, mut tenants, mut files) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, settings) in &config.tenants {
-            let (door, directory) = tenant::build(name, settings, &parts)?;
+            let (door, file) = tenant::build(name, settings, &parts)?;
             tenants.insert(name.clone(), Arc::clone(&door.tenant));
-            directories.push((directory, settings.directory.reload));
+            files.extend(file);
             doors.insert(name.clone(), Arc::new(door));
         }
         let sealer = Arc::new(audit::sealer(&config.audit, store.folder().map(PathBuf::as_path), &*entropy)?);
@@ -134,7 +134,7 @@ impl Behalf {
         let state = web::Data::new(state(config, Arc::new(services), doors, metrics));
         let (sink, stop) = (audit::sink(&config.audit), CancellationToken::new());
         let retention = audit::retention(&config.audit, sink.as_deref(), matches!(store, Kept::Redis(_)));
-        Ok(Self { state, store, sealer, sink, retention, directories, stop, tracker })
+        Ok(Self { state, store, sealer, sink, retention, files, stop, tracker })
     }
 
     /// Binds, and starts the background work. The server runs once it is awaited; it leaves signals to the caller.
@@ -170,8 +170,8 @@ impl Behalf {
             self.spawn(background::deliver(Arc::clone(&services), Arc::clone(sink), Arc::clone(&sealer)));
             self.spawn(background::trim(services, self.retention.clone(), sealer));
         }
-        for (directory, period) in &self.directories {
-            self.spawn(directory.watch(*period));
+        for file in &self.files {
+            self.spawn(file.directory.watch(file.period));
         }
         if let (Some(data), Some(store)) = (self.store.folder(), self.store.embedded()) {
             let (path, store, stop) = (data.join(admin::SOCKET), Arc::clone(store), self.stop.clone());

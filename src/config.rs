@@ -20,7 +20,8 @@ pub use mistakes::{Mistake, Mistakes};
 pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
-    Budgets, ClaimRole, DelegationSettings, DialectKind, DirectorySettings, HookBearer, HookCallers, Tenant, UserTypes,
+    Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
+    HookBearer, HookCallers, Tenant, UserTypes,
 };
 
 use crate::domain::ids::TenantName;

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use crate::{
     domain::{
         hook::TraceLine,
-        ids::{ClientId, UserId},
+        ids::{ClientId, GroupId, UserId},
         lock::Lock,
         reason::Reason,
         rule::Rule,
@@ -37,6 +37,16 @@ impl TenantPolicy {
         self.is_delegatable_type(user.user_type.as_deref())
     }
 
+    /// True if a rule asks in which groups the delegator is.
+    pub fn names_delegator_groups(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.when.delegator_groups.is_empty())
+    }
+
+    /// True if a rule asks in which groups the agent is.
+    pub fn names_agent_groups(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.when.agent_groups.is_empty())
+    }
+
     /// True if users of that type can be delegated.
     pub fn is_delegatable_type(&self, user_type: Option<&str>) -> bool {
         self.delegatable_type.is_none() || self.delegatable_type.as_deref() == user_type
@@ -50,6 +60,10 @@ pub struct People {
     pub delegator: User,
     /// Who acts.
     pub agent: User,
+    /// The delegator's groups, if a rule names any.
+    pub delegator_groups: BTreeSet<GroupId>,
+    /// The agent's.
+    pub agent_groups: BTreeSet<GroupId>,
 }
 
 /// What a stage may see. Stages add what later ones need.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Behalf, audit, store as stores, tenant, trail};
+use super::{Behalf, audit, directory, store as stores, tenant, trail};
 use crate::{
     adapters::{
+        finding::{Finding, Level},
         http_client,
         store::{
             embedded::{EmbeddedStore, OpenError, Place, Settings, admin},
-            redis::inspect::{self, Finding, Level},
+            redis::inspect,
         },
     },
     config::{self, Config, StoreKind},
@@ -91,13 +92,14 @@ impl Behalf {
             (_, Err(error)) => return preview.and("memory", Err(error.to_string())),
         };
         let metrics = Arc::new(Metrics::default());
-        let parts = tenant::Parts { http, metrics: &metrics, clock: &clock, entropy: &entropy, store: &memory };
+        let parts = tenant::Parts::new(http, &metrics, &clock, &entropy, &memory);
         for (name, settings) in &config.tenants {
             if let Err(why) = tenant::dialect(name, settings, &parts) {
                 preview.note(&format!("hook of `{name}`"), Err(why));
             }
-            let users = tenant::directory(name, settings, &parts).map(|d| format!("{} users", d.users().len()));
-            preview.note(&format!("directory of `{name}`"), users);
+            for Finding { level, text } in directory::inspect(name, settings, &parts).await {
+                preview.say(level, &format!("directory of `{name}`"), &text);
+            }
             preview.note(&format!("issuer of `{name}`"), issuer(name, settings, &parts).await);
         }
         preview

@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, fs::File, io::BufReader, sync::Arc};
 use jiff::SignedDuration;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use super::BootError;
+use super::{
+    BootError,
+    directory::{self, Directories, Watched},
+};
 use crate::{
     adapters::{
         dialect::okta::{self, BearerCaller, HeaderSecrets, Okta},
-        directory::{embedded::EmbeddedDirectory, shown::Live, timed::Timed},
+        directory::shown::Kept,
         oidc::{OidcSettings, OidcVerifier},
     },
     app::{self, Budget, DelegationLimits, caller::IdentityPolicy},
@@ -17,10 +20,7 @@ use crate::{
     domain::ids::{Issuer, TenantName},
     metrics::Metrics,
     policy::TenantPolicy,
-    ports::{
-        clock::Clock, dialect::Dialect, directory::Directory, entropy::Entropy, store::Store,
-        token_verifier::TokenVerifier,
-    },
+    ports::{clock::Clock, dialect::Dialect, entropy::Entropy, store::Store, token_verifier::TokenVerifier},
     web::state::Door,
 };
 
@@ -31,54 +31,51 @@ pub(super) struct Parts<'a> {
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) entropy: &'a Arc<dyn Entropy>,
     pub(super) store: &'a Arc<dyn Store>,
+    pub(super) kept: Arc<Kept>,
 }
 
-/// The tenant's way in, and its directory for the background.
+impl<'a> Parts<'a> {
+    pub(super) fn new(
+        http: reqwest::Client,
+        metrics: &'a Arc<Metrics>,
+        clock: &'a Arc<dyn Clock>,
+        entropy: &'a Arc<dyn Entropy>,
+        store: &'a Arc<dyn Store>,
+    ) -> Self {
+        let kept = Arc::new(Kept::new(clock, metrics));
+        Self { http, metrics, clock, entropy, store, kept }
+    }
+}
+
+/// The tenant's way in, and the file of users that the background watches.
 pub(super) fn build(
     name: &TenantName,
     settings: &config::Tenant,
     parts: &Parts<'_>,
-) -> Result<(Door, Arc<EmbeddedDirectory>), BootError> {
+) -> Result<(Door, Option<Watched>), BootError> {
     let fault = |what: String| BootError::Tenant(name.clone(), what);
     let verifier = verifier(name, &settings.issuer, &settings.audience, parts).map_err(fault)?;
     let dialect = dialect(name, settings, parts).map_err(fault)?;
-    let embedded = Arc::new(directory(name, settings, parts).map_err(fault)?);
-    // It answers from this process: sharing its answers (`Coalesced`, three tasks for each hook) costs more than asking.
-    let inner = Arc::clone(&embedded) as Arc<dyn Directory>;
-    let (budget, metrics) = (settings.budgets.directory, Arc::clone(parts.metrics));
-    let directory = Timed { inner, budget, metrics };
-    let tenant = Arc::new(tenant(name, settings, Arc::new(directory)));
+    let directories = directory::build(name, settings, parts).map_err(fault)?;
+    let tenant = Arc::new(tenant(name, settings, &directories));
     let dialects = BTreeMap::from([(dialect.name(), dialect)]);
-    let watched = Arc::clone(&embedded);
-    let door = Door {
-        tenant,
-        dialects,
-        verifier,
-        users_in_doubt: Some(Arc::new(move || watched.last_error().is_some())),
-        entity_type: settings.user_types.entity.clone(),
-    };
-    Ok((door, embedded))
+    let file = directories.file;
+    let users_in_doubt = file.as_ref().map(|file| {
+        let directory = Arc::clone(&file.directory);
+        Arc::new(move || directory.last_error().is_some()) as Arc<dyn Fn() -> bool + Send + Sync>
+    });
+    let door = Door { tenant, dialects, verifier, users_in_doubt, entity_type: settings.user_types.entity.clone() };
+    Ok((door, file))
 }
 
-/// Reads the file of users.
-pub(super) fn directory(
-    name: &TenantName,
-    settings: &config::Tenant,
-    parts: &Parts<'_>,
-) -> Result<EmbeddedDirectory, String> {
-    let users = settings.directory.users_file.clone().unwrap_or_default();
-    EmbeddedDirectory::open(&users, name.clone(), Arc::clone(parts.store), Arc::clone(parts.entropy))
-        .map_err(|mistakes| format!("BEHALF_USERS_FILE {}: {mistakes}", users.display()))
-}
-
-fn tenant(name: &TenantName, settings: &config::Tenant, directory: Arc<dyn Directory>) -> app::Tenant {
+fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directories) -> app::Tenant {
     let life = SignedDuration::try_from(settings.delegation.life).unwrap_or(SignedDuration::from_secs(60));
     app::Tenant {
         name: name.clone(),
         issuer: settings.issuer.clone(),
-        // No `Cached`: this directory answers from the process, so that a cache would only make lists older.
-        shown: Arc::new(Live::new(Arc::clone(&directory))),
-        directory,
+        directory: Arc::clone(&directories.others),
+        directory_of_hooks: Arc::clone(&directories.hooks),
+        shown: Arc::clone(&directories.shown),
         policy: TenantPolicy {
             rules: settings.rules.clone(),
             delegatable_type: settings.user_types.delegatable.clone(),

@@ -181,6 +181,8 @@ settings! {
         USERS_FILE = setting("directory.users_file", "BEHALF_USERS_FILE", "users.yaml",
             "The embedded directory's users; one that is named must exist");
         RELOAD = setting("directory.reload", "BEHALF_USERS_RELOAD", "5s", "How often that file is looked at for changes");
+        DIRECTORY_CONCURRENCY = setting("directory.concurrency", "BEHALF_DIRECTORY_CONCURRENCY", "32",
+            "Calls that hooks may have under way at a directory elsewhere: 1 to 1000; everything else has a quarter of it");
         TENANT = setting("", "TENANT", "", "Selects the Okta directory, which comes with a later version; refused until then");
         TOKEN = setting("", "TOKEN", "", "Token for the Okta directory; without TENANT not used").secret();
         USER_TYPE = setting("user_types.user", "BEHALF_USER_TYPE_ID", "",

@@ -1,10 +1,10 @@
 //! A user as a directory tells of him.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ids::{GroupId, Login, UserId};
+use super::ids::{Login, UserId};
 
 /// Whether the account works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +26,6 @@ pub struct User {
     pub status: Status,
     /// The directory's user type, where it has types.
     pub user_type: Option<String>,
-    /// Ids of the groups the user is in.
-    pub groups: BTreeSet<GroupId>,
     /// Profile attributes by the directory's names.
     pub profile: BTreeMap<String, Value>,
 }

@@ -1,15 +1,17 @@
 //! Does the grant stand, now? Asked live at initiation and again at the hook.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::{Context, People, Stage, TenantPolicy};
 use crate::{
     domain::{
-        ids::{UserId, UserRef},
+        ids::{GroupId, UserId, UserRef},
         reason::Reason,
         user::User,
     },
-    ports::directory::{Directory, DirectoryError},
+    ports::directory::{Delegator, Directory, DirectoryError},
 };
 
 /// The first stage, always.
@@ -38,7 +40,7 @@ impl From<DirectoryError> for Reason {
     }
 }
 
-/// Delegator, agent and grant, asked at the same time.
+/// Delegator, agent, grant, and the groups that rules ask for, all at the same time.
 async fn by_id(
     directory: &dyn Directory,
     policy: &TenantPolicy,
@@ -46,16 +48,19 @@ async fn by_id(
     agent: &UserId,
 ) -> Result<People, Reason> {
     let (delegator_ref, agent_ref) = (UserRef::Id(delegator.clone()), UserRef::Id(agent.clone()));
-    let (found_delegator, found_agent, granted) = tokio::join!(
-        directory.user(&delegator_ref),
+    let (found_delegator, found_agent, delegator_groups, agent_groups) = tokio::join!(
+        directory.delegator(&delegator_ref, agent),
         directory.user(&agent_ref),
-        directory.is_granted(delegator, agent),
+        groups_if(policy.names_delegator_groups(), directory, delegator),
+        groups_if(policy.names_agent_groups(), directory, agent),
     );
-    let people = judge(policy, found_delegator?, found_agent?, agent)?;
-    if &people.delegator.id != delegator {
+    let (found, agent) = judge(policy, found_delegator?, found_agent?, agent)?;
+    if &found.user.id != delegator {
         return Err(Reason::DirectoryMismatch);
     }
-    if granted? { Ok(people) } else { Err(Reason::GrantGone) }
+    let people =
+        People { delegator: found.user, agent, delegator_groups: delegator_groups?, agent_groups: agent_groups? };
+    if found.lists_agent { Ok(people) } else { Err(Reason::GrantGone) }
 }
 
 /// The same for a delegator whom the caller named by id or login.
@@ -66,13 +71,29 @@ pub async fn by_reference(
     agent: &UserId,
 ) -> Result<People, Reason> {
     let agent_ref = UserRef::Id(agent.clone());
-    let (found_delegator, found_agent) = tokio::join!(directory.user(delegator), directory.user(&agent_ref));
-    let people = judge(policy, found_delegator?, found_agent?, agent)?;
-    if !is_named(&people.delegator, delegator) {
+    let (found_delegator, found_agent) =
+        tokio::join!(directory.delegator(delegator, agent), directory.user(&agent_ref));
+    let (found, agent) = judge(policy, found_delegator?, found_agent?, agent)?;
+    if !is_named(&found.user, delegator) {
         return Err(Reason::DirectoryMismatch);
     }
-    let granted = directory.is_granted(&people.delegator.id, agent).await?;
-    if granted { Ok(people) } else { Err(Reason::GrantGone) }
+    if !found.lists_agent {
+        return Err(Reason::GrantGone);
+    }
+    let (delegator_groups, agent_groups) = tokio::join!(
+        groups_if(policy.names_delegator_groups(), directory, &found.user.id),
+        groups_if(policy.names_agent_groups(), directory, &agent.id),
+    );
+    Ok(People { delegator: found.user, agent, delegator_groups: delegator_groups?, agent_groups: agent_groups? })
+}
+
+/// What no rule asks for isn't asked of the directory either.
+async fn groups_if(
+    wanted: bool,
+    directory: &dyn Directory,
+    user: &UserId,
+) -> Result<BTreeSet<GroupId>, DirectoryError> {
+    if wanted { directory.groups_of(user).await } else { Ok(BTreeSet::new()) }
 }
 
 /// A directory that compares loosely must not decide for us: the answer has to be the one asked for, exactly.
@@ -86,10 +107,10 @@ pub fn is_named(user: &User, by: &UserRef) -> bool {
 
 fn judge(
     policy: &TenantPolicy,
-    delegator: Option<User>,
+    delegator: Option<Delegator>,
     agent: Option<User>,
     asked: &UserId,
-) -> Result<People, Reason> {
+) -> Result<(Delegator, User), Reason> {
     let agent = agent.ok_or(Reason::AgentUnknown)?;
     if &agent.id != asked {
         return Err(Reason::DirectoryMismatch);
@@ -98,14 +119,15 @@ fn judge(
         return Err(Reason::AgentInactive);
     }
     let delegator = delegator.ok_or(Reason::DelegatorUnknown)?;
-    if delegator.id == agent.id {
+    let user = &delegator.user;
+    if user.id == agent.id {
         return Err(Reason::SelfDelegation);
     }
-    if !delegator.is_active() {
+    if !user.is_active() {
         return Err(Reason::DelegatorInactive);
     }
-    if !policy.is_delegatable(&delegator) {
+    if !policy.is_delegatable(user) {
         return Err(Reason::DelegatorNotDelegatable);
     }
-    Ok(People { delegator, agent })
+    Ok((delegator, agent))
 }

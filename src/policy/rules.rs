@@ -42,6 +42,6 @@ pub fn matching<'r>(
     scopes: &BTreeSet<String>,
 ) -> Option<&'r Rule> {
     let is =
-        Situation { delegator_groups: &people.delegator.groups, agent_groups: &people.agent.groups, client, scopes };
+        Situation { delegator_groups: &people.delegator_groups, agent_groups: &people.agent_groups, client, scopes };
     rule::first_match(rules, &is)
 }

@@ -8,7 +8,7 @@ use crate::{
         rule::When,
         user::Status,
     },
-    ports::directory::{Capabilities, DirectoryError, Written},
+    ports::directory::{DirectoryError, Written},
 };
 
 fn id(text: &str) -> UserId {
@@ -21,7 +21,6 @@ fn user(text: &str) -> User {
         login: Login::parse(&format!("{text}@example.test")).unwrap(),
         status: Status::Active,
         user_type: Some("person".to_owned()),
-        groups: BTreeSet::new(),
         profile: std::collections::BTreeMap::new(),
     }
 }
@@ -35,6 +34,7 @@ struct Fixed {
     delegator: Result<Option<User>, DirectoryError>,
     agent: Result<Option<User>, DirectoryError>,
     granted: Result<bool, DirectoryError>,
+    groups: Result<BTreeSet<GroupId>, DirectoryError>,
     asked: Mutex<Vec<(UserId, UserId)>>,
 }
 
@@ -44,6 +44,7 @@ impl Fixed {
             delegator: Ok(Some(user("bob"))),
             agent: Ok(Some(user("ann"))),
             granted: Ok(true),
+            groups: Ok(BTreeSet::new()),
             asked: Mutex::default(),
         }
     }
@@ -53,6 +54,10 @@ impl Fixed {
 impl Directory for Fixed {
     async fn user(&self, who: &UserRef) -> Result<Option<User>, DirectoryError> {
         if who == &UserRef::Id(id("ann")) { self.agent.clone() } else { self.delegator.clone() }
+    }
+
+    async fn groups_of(&self, _: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        self.groups.clone()
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {
@@ -74,10 +79,6 @@ impl Directory for Fixed {
 
     async fn remove_grant(&self, _: &UserId, _: &UserId) -> Result<Written, DirectoryError> {
         Ok(Written::Already)
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
     }
 }
 
@@ -162,8 +163,7 @@ async fn at_initiation_the_delegator_is_who_was_named() {
         let expected = if good { Ok(id("bob")) } else { Err(Reason::DirectoryMismatch) };
         assert_eq!(said, expected, "{by:?}");
         // The grant is asked of the id that was found, never of the text.
-        let asked = if good { vec![(id("bob"), id("ann"))] } else { Vec::new() };
-        assert_eq!(*directory.asked.lock().unwrap(), asked, "{by:?}");
+        assert_eq!(*directory.asked.lock().unwrap(), [(id("bob"), id("ann"))], "{by:?}");
     }
 }
 
@@ -205,10 +205,15 @@ async fn the_rule_is_matched_with_the_groups_of_now() {
     let policy = TenantPolicy { rules: vec![rule], ..TenantPolicy::default() };
     let mut directory = Fixed::good();
     for (groups, good) in [(BTreeSet::new(), true), ([GroupId::parse("board").unwrap()].into(), false)] {
-        directory.delegator = Ok(Some(User { groups, ..user("bob") }));
+        directory.groups = Ok(groups);
         let verdict = run(&Pipeline::standard(), &directory, &policy, &[], [&["a"], &["a"]]).await;
         assert_eq!(verdict.result.is_ok(), good);
     }
+    directory.groups = Err(DirectoryError::Throttled { until: None });
+    let verdict = run(&Pipeline::standard(), &directory, &policy, &[], [&["a"], &["a"]]).await;
+    assert_eq!(verdict.result.err(), Some(Reason::DirectoryThrottled), "groups that aren't known fit no rule");
+    let verdict = run(&Pipeline::standard(), &directory, &TenantPolicy::default(), &[], [&["a"], &["a"]]).await;
+    assert!(verdict.result.is_ok(), "what no rule names isn't asked");
 }
 
 #[tokio::test]

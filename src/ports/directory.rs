@@ -1,10 +1,12 @@
 //! The user directory, where grants live.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    ids::{UserId, UserRef},
+    ids::{GroupId, UserId, UserRef},
     user::User,
 };
 
@@ -34,13 +36,22 @@ pub enum Written {
     Already,
 }
 
-/// What a directory can do beyond the basics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Capabilities {
-    /// `delegators_of` finds candidates by a search of the directory's own.
-    pub reverse_search: bool,
-    /// Users have types.
-    pub user_types: bool,
+/// A user, and whether he lets a certain agent act for him.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delegator {
+    /// He himself.
+    pub user: User,
+    /// True if he lists that agent.
+    pub lists_agent: bool,
+}
+
+/// What somebody acts for who is no user: a company, a household.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entity {
+    /// The directory's `entityId`.
+    pub id: String,
+    /// The directory's `entityName`.
+    pub name: Option<String>,
 }
 
 /// Users and grants. Everything is asked live; `Ok(None)` is "not there", `Err` is "could not ask".
@@ -49,6 +60,16 @@ pub struct Capabilities {
 pub trait Directory: Send + Sync + 'static {
     /// The user as the directory knows him now.
     async fn user(&self, who: &UserRef) -> Result<Option<User>, DirectoryError>;
+
+    /// The user, and whether he lists `agent`, as of one moment wherever the directory can tell both at once.
+    async fn delegator(&self, who: &UserRef, agent: &UserId) -> Result<Option<Delegator>, DirectoryError> {
+        let Some(user) = self.user(who).await? else { return Ok(None) };
+        let lists_agent = self.is_granted(&user.id, agent).await?;
+        Ok(Some(Delegator { user, lists_agent }))
+    }
+
+    /// Ids of all groups that the user is in; of a user who isn't there, none.
+    async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError>;
 
     /// True if `delegator` lists `agent` now.
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError>;
@@ -65,6 +86,13 @@ pub trait Directory: Send + Sync + 'static {
     /// Ends it. What isn't there is `Already` ended, whoever the two are.
     async fn remove_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError>;
 
-    /// What it can do.
-    fn capabilities(&self) -> Capabilities;
+    /// Lets the user be a delegator, or not, by a change of his type. `Ok(None)`: no such switch here.
+    async fn set_delegatable(&self, _user: &UserId, _can: bool) -> Result<Option<Written>, DirectoryError> {
+        Ok(None)
+    }
+
+    /// The entity that the user belongs to, where the directory has entities.
+    async fn entity_of(&self, _user: &UserId) -> Result<Option<Entity>, DirectoryError> {
+        Ok(None)
+    }
 }

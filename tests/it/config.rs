@@ -1,9 +1,13 @@
 //! Configuration as an operator meets it: variables and files in, a configuration or every mistake out.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use behalf::{
-    config::{Config, LogFormat, Mistakes, StoreKind},
+    config::{Config, DirectoryKind, LogFormat, Mistakes, StoreKind, Tenant},
     domain::{
         claims::MissingAttributes,
         hook::OnRefusal,
@@ -125,7 +129,7 @@ fn the_least_that_runs_has_the_documented_defaults() {
     assert_eq!(tenant.claims.missing, MissingAttributes::Remove);
     assert!(tenant.admin.is_none() && tenant.rules.is_empty());
     // Without a file of users nobody is known, which is worth a word.
-    assert_eq!(tenant.directory.users_file, None);
+    assert_eq!(users_file(tenant), None);
     assert!(config.warnings().len() == 1 && config.warnings()[0].contains("BEHALF_USERS_FILE"));
 }
 
@@ -136,4 +140,10 @@ fn a_configuration_shows_no_secret() {
     let shown = format!("{config:?} {config:#?} {:?}", config.warnings());
     assert!(!shown.contains("secret-of-the-hook"), "{shown}");
     assert!(shown.contains("id.example.com"), "{shown}");
+}
+
+/// The embedded directory's file.
+fn users_file(tenant: &Tenant) -> Option<PathBuf> {
+    let DirectoryKind::Embedded(settings) = &tenant.directory.kind;
+    settings.users_file.clone()
 }

@@ -2,6 +2,7 @@
 
 mod coalesced;
 mod grants;
+mod guarded;
 mod reload;
 mod shown;
 mod timed;

@@ -94,7 +94,6 @@ fn bob() -> User {
         login: Login::parse("bob@example.test").unwrap(),
         status: Status::Active,
         user_type: None,
-        groups: [].into(),
         profile: profile.map(|(name, value)| (name.to_owned(), json!(value))).into(),
     }
 }

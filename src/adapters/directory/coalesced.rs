@@ -1,47 +1,69 @@
 //! One call for all who ask the same, and a bound on the calls in all.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use self::flights::{Flights, caught};
+use super::entries::{Entries, Found};
 use crate::{
     domain::{
-        ids::{UserId, UserRef},
+        ids::{GroupId, UserId, UserRef},
         user::User,
     },
-    ports::directory::{Capabilities, Directory, DirectoryError, Written},
+    ports::directory::{Delegator, Directory, DirectoryError, Entity, Written},
 };
 
 mod flights;
 
 /// How many calls are in flight at most, if the configuration doesn't say.
-pub const DEFAULT_MAX_CONCURRENT: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+pub const DEFAULT_MAX_CONCURRENT: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
-/// Shares reads of `inner` among those who ask the same. An answer is never older than its question, so a removal that
-/// was acknowledged is seen. Changes are never shared. One of these per tenant: the tenant is part of every question.
+/// Makes a [`Directory`] of entries, and shares reads among those who ask the same. An answer is never older than its
+/// question, so a removal that was acknowledged is seen. Changes are never shared. One of these per tenant: the tenant
+/// is part of every question.
 pub struct Coalesced {
-    inner: Arc<dyn Directory>,
+    inner: Arc<dyn Entries>,
     permits: Arc<Semaphore>,
-    users: Flights<UserRef, Option<User>>,
-    granted: Flights<(UserId, UserId), bool>,
-    agents: Flights<UserId, Vec<UserId>>,
-    delegators: Flights<UserId, Vec<UserId>>,
+    entries: Flights<UserRef, Found>,
+    groups: Flights<UserId, BTreeSet<GroupId>>,
+    candidates: Flights<UserId, Vec<UserId>>,
+    entities: Flights<UserId, Option<Entity>>,
 }
 
 impl Coalesced {
     /// At most `max_concurrent` calls of `inner` at once; the others wait for a place, as long as their caller does.
-    pub fn new(inner: Arc<dyn Directory>, max_concurrent: NonZeroUsize) -> Self {
+    pub fn new(inner: Arc<dyn Entries>, max_concurrent: NonZeroUsize) -> Self {
         let permits = Arc::new(Semaphore::new(max_concurrent.get().min(Semaphore::MAX_PERMITS)));
         Self {
             inner,
-            users: Flights::new(Arc::clone(&permits)),
-            granted: Flights::new(Arc::clone(&permits)),
-            agents: Flights::new(Arc::clone(&permits)),
-            delegators: Flights::new(Arc::clone(&permits)),
+            entries: Flights::new(Arc::clone(&permits)),
+            groups: Flights::new(Arc::clone(&permits)),
+            candidates: Flights::new(Arc::clone(&permits)),
+            entities: Flights::new(Arc::clone(&permits)),
             permits,
         }
+    }
+
+    async fn entry(&self, who: &UserRef) -> Result<Found, DirectoryError> {
+        let call = |inner: Arc<dyn Entries>, who: UserRef| async move { Ok(inner.entry(&who).await?.map(Arc::new)) };
+        self.shared(&self.entries, who, call).await
+    }
+
+    async fn shared<Q, A, F>(
+        &self,
+        flights: &Flights<Q, A>,
+        question: &Q,
+        call: impl Fn(Arc<dyn Entries>, Q) -> F + Send + Sync + 'static,
+    ) -> Result<A, DirectoryError>
+    where
+        Q: Clone + Eq + std::hash::Hash + Send + Sync + 'static,
+        A: Clone + Send + Sync + 'static,
+        F: Future<Output = Result<A, DirectoryError>> + Send + 'static,
+    {
+        let (inner, asked) = (Arc::clone(&self.inner), question.clone());
+        flights.ask(question.clone(), move || call(Arc::clone(&inner), asked.clone())).await
     }
 
     async fn place(&self) -> Result<tokio::sync::SemaphorePermit<'_>, DirectoryError> {
@@ -52,53 +74,48 @@ impl Coalesced {
 #[async_trait]
 impl Directory for Coalesced {
     async fn user(&self, who: &UserRef) -> Result<Option<User>, DirectoryError> {
-        let (inner, asked) = (Arc::clone(&self.inner), who.clone());
-        let call = move || {
-            let (inner, who) = (Arc::clone(&inner), asked.clone());
-            async move { inner.user(&who).await }
-        };
-        self.users.ask(who.clone(), call).await
+        Ok(self.entry(who).await?.map(|entry| entry.user.clone()))
+    }
+
+    async fn delegator(&self, who: &UserRef, agent: &UserId) -> Result<Option<Delegator>, DirectoryError> {
+        let found = self.entry(who).await?;
+        Ok(found.map(|entry| Delegator { user: entry.user.clone(), lists_agent: entry.agents.contains(agent) }))
+    }
+
+    async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        self.shared(&self.groups, user, |inner, user| async move { inner.groups_of(&user).await }).await
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {
-        let (inner, pair) = (Arc::clone(&self.inner), (delegator.clone(), agent.clone()));
-        let question = pair.clone();
-        let call = move || {
-            let (inner, (delegator, agent)) = (Arc::clone(&inner), pair.clone());
-            async move { inner.is_granted(&delegator, &agent).await }
-        };
-        self.granted.ask(question, call).await
+        let found = self.entry(&UserRef::Id(delegator.clone())).await?;
+        Ok(found.is_some_and(|entry| entry.user.id == *delegator && entry.agents.contains(agent)))
     }
 
     async fn agents_of(&self, delegator: &UserId) -> Result<Vec<UserId>, DirectoryError> {
-        let (inner, asked) = (Arc::clone(&self.inner), delegator.clone());
-        let call = move || {
-            let (inner, delegator) = (Arc::clone(&inner), asked.clone());
-            async move { inner.agents_of(&delegator).await }
-        };
-        self.agents.ask(delegator.clone(), call).await
+        let found = self.entry(&UserRef::Id(delegator.clone())).await?;
+        Ok(found.filter(|entry| entry.user.id == *delegator).map(|entry| entry.agents.clone()).unwrap_or_default())
     }
 
     async fn delegators_of(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {
-        let (inner, asked) = (Arc::clone(&self.inner), agent.clone());
-        let call = move || {
-            let (inner, agent) = (Arc::clone(&inner), asked.clone());
-            async move { inner.delegators_of(&agent).await }
-        };
-        self.delegators.ask(agent.clone(), call).await
+        self.shared(&self.candidates, agent, |inner, agent| async move { inner.candidates(&agent).await }).await
     }
 
     async fn add_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
         let _place = self.place().await?;
-        caught(|| self.inner.add_grant(delegator, agent)).await
+        caught(|| self.inner.add(delegator, agent)).await
     }
 
     async fn remove_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
         let _place = self.place().await?;
-        caught(|| self.inner.remove_grant(delegator, agent)).await
+        caught(|| self.inner.remove(delegator, agent)).await
     }
 
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+    async fn set_delegatable(&self, user: &UserId, can: bool) -> Result<Option<Written>, DirectoryError> {
+        let _place = self.place().await?;
+        caught(|| self.inner.set_delegatable(user, can)).await
+    }
+
+    async fn entity_of(&self, user: &UserId) -> Result<Option<Entity>, DirectoryError> {
+        self.shared(&self.entities, user, |inner, user| async move { inner.entity_of(&user).await }).await
     }
 }

@@ -1,6 +1,6 @@
 //! The directory that needs nothing else installed: users from a YAML file, grants in the store.
 
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -11,11 +11,11 @@ use self::{
 };
 use crate::{
     domain::{
-        ids::{TenantName, UserId, UserRef},
+        ids::{GroupId, TenantName, UserId, UserRef},
         user::User,
     },
     ports::{
-        directory::{Capabilities, Directory, DirectoryError, Written},
+        directory::{Directory, DirectoryError, Written},
         entropy::Entropy,
         store::Store,
     },
@@ -71,6 +71,10 @@ impl Directory for EmbeddedDirectory {
         Ok(self.file.users().find(who).cloned())
     }
 
+    async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        Ok(self.file.users().groups_of(user).clone())
+    }
+
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {
         self.grants.stands(delegator, agent).await
     }
@@ -94,9 +98,5 @@ impl Directory for EmbeddedDirectory {
 
     async fn remove_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
         self.grants.remove(delegator, agent).await
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { reverse_search: true, user_types: true }
     }
 }

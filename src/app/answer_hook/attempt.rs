@@ -211,7 +211,7 @@ impl Attempt {
         }
         let mut context = Context {
             policy: &tenant.policy,
-            directory: &*tenant.directory,
+            directory: &*tenant.directory_of_hooks,
             delegator: &delegation.delegator.id,
             agent: &facts.agent,
             client: &facts.client,

@@ -13,9 +13,25 @@ use crate::{
     domain::ids::TenantName,
 };
 
+/// A tenant's directory.
+#[derive(Debug, Clone)]
+pub struct DirectorySettings {
+    /// Which one.
+    pub kind: DirectoryKind,
+    /// Calls that hooks may have under way at a directory elsewhere; everything else has a quarter of it.
+    pub concurrency: usize,
+}
+
+/// The directories there are.
+#[derive(Debug, Clone)]
+pub enum DirectoryKind {
+    /// A file of users, and grants in the store.
+    Embedded(EmbeddedSettings),
+}
+
 /// The embedded directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DirectorySettings {
+pub struct EmbeddedSettings {
     /// Its users; `None`: none was named and the default isn't there, so that nobody is known.
     pub users_file: Option<PathBuf>,
     /// How often the file is looked at.
@@ -51,9 +67,11 @@ pub(super) fn directory(name: &TenantName, r: &mut Reader<'_>) -> Read<Directory
     let named = r.is_given(&settings::USERS_FILE);
     let users_file = if named { r.existing_file(&settings::USERS_FILE) } else { Ok(default_users(r)) };
     let reload = r.value(&settings::RELOAD, duration_within(Duration::from_millis(100)..=Duration::from_hours(24)));
+    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
     kind?;
     okta?;
-    Ok(DirectorySettings { users_file: users_file?, reload: reload? })
+    let kind = DirectoryKind::Embedded(EmbeddedSettings { users_file: users_file?, reload: reload? });
+    Ok(DirectorySettings { kind, concurrency: concurrency? })
 }
 
 fn default_users(r: &mut Reader<'_>) -> Option<PathBuf> {

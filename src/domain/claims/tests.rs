@@ -15,7 +15,6 @@ fn bob(profile: &[(&str, Value)]) -> User {
         login: Login::parse("bob@example.test").unwrap(),
         status: Status::Active,
         user_type: None,
-        groups: BTreeSet::new(),
         profile: profile.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
     }
 }

@@ -28,6 +28,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_USER_CLAIM", "tenants.default.identity.user_claim", "sample", "user_claim: \"sample\""),
     ("BEHALF_USERS_FILE", "tenants.default.directory.users_file", "sample", "users_file: Some"),
     ("BEHALF_USERS_RELOAD", "tenants.default.directory.reload", "77s", "reload: 77s"),
+    ("BEHALF_DIRECTORY_CONCURRENCY", "tenants.default.directory.concurrency", "77", "concurrency: 77"),
     ("BEHALF_USER_TYPE_ID", "tenants.default.user_types.user", "sample", "user: Some(\"sample\")"),
     (
         "BEHALF_DELEGATED_USER_TYPE_ID",

@@ -148,7 +148,7 @@ fn rules_are_read_for_their_tenant() {
 #[test]
 fn a_file_of_users_is_found_where_it_lies() {
     let case = Case::least().file("users.yaml", "users: []");
-    assert_eq!(default_tenant(&case.ok()).directory.users_file, Some(case.path().join("users.yaml")));
+    assert_eq!(users_file(default_tenant(&case.ok())), Some(case.path().join("users.yaml")));
     assert_eq!(case.ok().warnings(), Vec::<String>::new());
     Case::least().var("BEHALF_USERS_FILE", "nobody.yaml").refused(&[
         "BEHALF_USERS_FILE",

@@ -35,27 +35,30 @@ impl Bench {
 
     fn with(max_concurrent: NonZeroUsize) -> Self {
         let fake = Arc::new(FakeDirectory::default());
+        for name in ["alice", "carol", "dave"] {
+            fake.put(user(name, &format!("{name}@example.test"), Status::Active));
+        }
         fake.set_grant(&id("alice"), &id("bob"), true);
         let shared = Arc::new(Coalesced::new(Arc::clone(&fake) as _, max_concurrent));
         let metrics = Arc::new(Metrics::default());
-        let timed = Timed { inner: Arc::clone(&shared) as _, budget: BUDGET, metrics };
+        let timed = Timed { inner: Arc::clone(&shared) as _, budget: BUDGET, changes: BUDGET, metrics };
         Self { fake, shared, directory: Arc::new(timed) }
     }
 
     /// Asks in a task whether bob may act for alice, and returns when the question stands.
     async fn ask(&self) -> Asked {
-        self.ask_for("bob").await
+        self.ask_of("alice").await
     }
 
-    async fn ask_for(&self, agent: &str) -> Asked {
-        let (directory, agent) = (Arc::clone(&self.directory), id(agent));
-        let asked = tokio::spawn(async move { directory.is_granted(&id("alice"), &agent).await });
+    async fn ask_of(&self, delegator: &str) -> Asked {
+        let (directory, delegator) = (Arc::clone(&self.directory), id(delegator));
+        let asked = tokio::spawn(async move { directory.is_granted(&delegator, &id("bob")).await });
         settle().await;
         asked
     }
 
     fn calls(&self) -> usize {
-        self.fake.calls(Op::IsGranted)
+        self.fake.calls(Op::Entry)
     }
 }
 
@@ -71,7 +74,7 @@ fn unavailable(answer: &Result<bool, DirectoryError>) -> bool {
 #[tokio::test(start_paused = true)]
 async fn who_comes_late_shares_the_waiting_call() {
     let bench = Bench::new();
-    let (first_gate, second_gate) = (bench.fake.hang(Op::IsGranted), bench.fake.hang(Op::IsGranted));
+    let (first_gate, second_gate) = (bench.fake.hang(Op::Entry), bench.fake.hang(Op::Entry));
     let first = bench.ask().await;
     let mut late = Vec::new();
     for _ in 0..50 {
@@ -81,7 +84,7 @@ async fn who_comes_late_shares_the_waiting_call() {
 
     first_gate.notify_one();
     assert_eq!(first.await.unwrap(), Ok(true));
-    bench.fake.called(Op::IsGranted, 2).await;
+    bench.fake.called(Op::Entry, 2).await;
     settle().await;
     assert!(late.iter().all(|asked| !asked.is_finished()), "the answer in flight wasn't theirs");
 
@@ -97,7 +100,7 @@ async fn who_comes_late_shares_the_waiting_call() {
 #[tokio::test(start_paused = true)]
 async fn a_removal_that_was_acknowledged_is_seen() {
     let bench = Bench::new();
-    let gate = bench.fake.hang(Op::IsGranted);
+    let gate = bench.fake.hang(Op::Entry);
     let before = bench.ask().await;
     let removed = bench.directory.remove_grant(&id("alice"), &id("bob")).await;
     assert_eq!(removed, Ok(Written::Changed), "a change isn't held up by reads");
@@ -110,18 +113,34 @@ async fn a_removal_that_was_acknowledged_is_seen() {
 #[tokio::test(start_paused = true)]
 async fn different_questions_do_not_wait_for_each_other() {
     let bench = Bench::new();
-    bench.fake.put(user("alice", "bob", Status::Active));
-    let _gate = bench.fake.hang(Op::IsGranted);
+    let _gate = bench.fake.hang(Op::Entry);
     let hanging = bench.ask().await;
-    assert_eq!(bench.ask_for("carol").await.await.unwrap(), Ok(false));
-    assert_eq!(bench.directory.is_granted(&id("bob"), &id("alice")).await, Ok(false));
-    assert_eq!(bench.directory.agents_of(&id("alice")).await, Ok(vec![id("bob")]));
+    assert_eq!(bench.ask_of("carol").await.await.unwrap(), Ok(false));
+    assert_eq!(bench.directory.is_granted(&id("carol"), &id("alice")).await, Ok(false));
+    assert_eq!(bench.directory.agents_of(&id("dave")).await, Ok(Vec::new()));
     assert_eq!(bench.directory.delegators_of(&id("bob")).await, Ok(vec![id("alice")]));
-    assert!(bench.directory.user(&by_id("alice")).await.unwrap().is_some());
-    assert!(bench.directory.user(&by_login("bob")).await.unwrap().is_some());
-    assert_eq!(bench.directory.user(&by_id("bob")).await, Ok(None), "an id is another question than a login");
-    assert_eq!(bench.directory.capabilities(), bench.fake.capabilities());
+    assert!(bench.directory.user(&by_login("alice@example.test")).await.unwrap().is_some(), "by another name");
+    assert_eq!(bench.directory.user(&by_id("alice@example.test")).await, Ok(None), "an id is not a login");
     assert!(!hanging.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_is_asked_about_one_user_is_one_call() {
+    let bench = Bench::new();
+    let (first_gate, second_gate) = (bench.fake.hang(Op::Entry), bench.fake.hang(Op::Entry));
+    let first = bench.ask().await;
+    let (directory, alice) = (Arc::clone(&bench.directory), id("alice"));
+    let others = tokio::spawn(async move {
+        let (who, bob) = (by_id("alice"), id("bob"));
+        tokio::join!(directory.delegator(&who, &bob), directory.user(&who), directory.agents_of(&alice))
+    });
+    settle().await;
+    first_gate.notify_one();
+    second_gate.notify_one();
+    let (delegator, user, agents) = others.await.unwrap();
+    assert!(delegator.unwrap().unwrap().lists_agent && user.unwrap().is_some());
+    assert_eq!((first.await.unwrap(), agents), (Ok(true), Ok(vec![id("bob")])));
+    assert_eq!(bench.calls(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,29 +157,29 @@ async fn changes_are_never_shared() {
 #[tokio::test(start_paused = true)]
 async fn a_hang_is_left_at_the_time_out_and_the_next_call_is_sent() {
     let bench = Bench::new();
-    let _gate = bench.fake.hang(Op::IsGranted);
+    let _gate = bench.fake.hang(Op::Entry);
     let first = bench.ask().await;
     tokio::time::sleep(BUDGET / 2).await;
     let late = bench.ask().await;
     let answer = first.await.unwrap();
     assert_eq!(answer, Err(DirectoryError::Unavailable("no answer within 1s".into())));
     assert_eq!(late.await.unwrap(), Ok(true), "he had time left");
-    assert_eq!((bench.calls(), bench.fake.dropped(Op::IsGranted)), (2, 1), "nobody waited for the first any more");
+    assert_eq!((bench.calls(), bench.fake.dropped(Op::Entry)), (2, 1), "nobody waited for the first any more");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_first_who_asked_may_give_up() {
     let bench = Bench::new();
-    let (_first_gate, second_gate) = (bench.fake.hang(Op::IsGranted), bench.fake.hang(Op::IsGranted));
+    let (_first_gate, second_gate) = (bench.fake.hang(Op::Entry), bench.fake.hang(Op::Entry));
     let first = bench.ask().await;
     let (leader, follower) = (bench.ask().await, bench.ask().await);
     first.abort();
-    bench.fake.called(Op::IsGranted, 2).await;
-    assert_eq!(bench.fake.dropped(Op::IsGranted), 1, "the call of the one who gave up alone");
+    bench.fake.called(Op::Entry, 2).await;
+    assert_eq!(bench.fake.dropped(Op::Entry), 1, "the call of the one who gave up alone");
 
     leader.abort();
     settle().await;
-    assert_eq!(bench.fake.dropped(Op::IsGranted), 1, "the follower still waits for the second");
+    assert_eq!(bench.fake.dropped(Op::Entry), 1, "the follower still waits for the second");
     second_gate.notify_one();
     assert_eq!(follower.await.unwrap(), Ok(true));
 }
@@ -168,7 +187,7 @@ async fn the_first_who_asked_may_give_up() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_nobody_waits_for_is_not_sent() {
     let bench = Bench::new();
-    let gate = bench.fake.hang(Op::IsGranted);
+    let gate = bench.fake.hang(Op::Entry);
     let first = bench.ask().await;
     bench.ask().await.abort();
     gate.notify_one();
@@ -181,8 +200,8 @@ async fn a_call_that_nobody_waits_for_is_not_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_unavailable_for_all_who_wait() {
     let bench = Bench::new();
-    let gate = bench.fake.hang(Op::IsGranted);
-    bench.fake.next(Op::IsGranted, Act::Panic);
+    let gate = bench.fake.hang(Op::Entry);
+    bench.fake.next(Op::Entry, Act::Panic);
     let first = bench.ask().await;
     let (second, third) = (bench.ask().await, bench.ask().await);
     gate.notify_one();
@@ -205,8 +224,8 @@ async fn a_panic_is_unavailable_for_all_who_wait() {
 #[tokio::test(start_paused = true)]
 async fn an_error_is_shared_and_not_kept() {
     let bench = Bench::new();
-    let gate = bench.fake.hang(Op::IsGranted);
-    bench.fake.next(Op::IsGranted, Act::Fail(DirectoryError::Throttled { until: None }));
+    let gate = bench.fake.hang(Op::Entry);
+    bench.fake.next(Op::Entry, Act::Fail(DirectoryError::Throttled { until: None }));
     let first = bench.ask().await;
     let (second, third) = (bench.ask().await, bench.ask().await);
     gate.notify_one();
@@ -219,8 +238,8 @@ async fn an_error_is_shared_and_not_kept() {
 #[tokio::test(start_paused = true)]
 async fn calls_in_all_are_bounded() {
     let bench = Bench::with(NonZeroUsize::new(2).unwrap());
-    let (gate, _never) = (bench.fake.hang(Op::IsGranted), bench.fake.hang(Op::IsGranted));
-    let (first, _second) = (bench.ask_for("a").await, bench.ask_for("b").await);
+    let (gate, _never) = (bench.fake.hang(Op::Entry), bench.fake.hang(Op::Entry));
+    let (first, _second) = (bench.ask_of("carol").await, bench.ask_of("dave").await);
     let read = bench.ask().await;
     let directory = Arc::clone(&bench.directory);
     let write = tokio::spawn(async move { directory.add_grant(&id("alice"), &id("carol")).await });
@@ -235,16 +254,16 @@ async fn calls_in_all_are_bounded() {
 #[tokio::test(start_paused = true)]
 async fn who_gets_no_place_in_time_is_told_and_his_call_is_not_sent() {
     let bench = Bench::with(NonZeroUsize::MIN);
-    let gate = bench.fake.hang(Op::AgentsOf);
+    let gate = bench.fake.hang(Op::DelegatorsOf);
     // Without a time-out of its own, so that it outlasts the others.
     let shared = Arc::clone(&bench.shared);
-    let hanging = tokio::spawn(async move { shared.agents_of(&id("alice")).await });
-    bench.fake.called(Op::AgentsOf, 1).await;
+    let hanging = tokio::spawn(async move { shared.delegators_of(&id("bob")).await });
+    bench.fake.called(Op::DelegatorsOf, 1).await;
     assert!(unavailable(&bench.directory.is_granted(&id("alice"), &id("bob")).await));
     let write = bench.directory.add_grant(&id("alice"), &id("carol")).await;
     assert_eq!(write, Err(DirectoryError::Unavailable("no answer within 1s".into())));
     gate.notify_one();
-    assert_eq!(hanging.await.unwrap(), Ok(vec![id("bob")]));
+    assert_eq!(hanging.await.unwrap(), Ok(vec![id("alice")]));
     settle().await;
     assert_eq!((bench.calls(), bench.fake.calls(Op::AddGrant)), (0, 0));
     assert_eq!(bench.ask().await.await.unwrap(), Ok(true));
@@ -253,8 +272,8 @@ async fn who_gets_no_place_in_time_is_told_and_his_call_is_not_sent() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_place_may_still_be_joined() {
     let bench = Bench::with(NonZeroUsize::MIN);
-    let gate = bench.fake.hang(Op::IsGranted);
-    let other = bench.ask_for("carol").await;
+    let gate = bench.fake.hang(Op::Entry);
+    let other = bench.ask_of("carol").await;
     let early = bench.ask().await;
     bench.fake.set_grant(&id("alice"), &id("bob"), false);
     let late = bench.ask().await;

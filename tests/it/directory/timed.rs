@@ -14,7 +14,12 @@ use crate::support::fake_directory::{Act, FakeDirectory, Op, user};
 
 fn timed(fake: &Arc<FakeDirectory>) -> Timed {
     let inner: Arc<dyn Directory> = Arc::clone(fake) as _;
-    Timed { inner, budget: Duration::from_millis(1200), metrics: Arc::new(Metrics::default()) }
+    Timed {
+        inner,
+        budget: Duration::from_millis(1200),
+        changes: Duration::from_secs(3),
+        metrics: Arc::new(Metrics::default()),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,10 +43,11 @@ async fn no_answer_in_time_is_unavailable() {
     assert_eq!(user, Err(late.clone()));
     assert_eq!(granted, Err(late.clone()));
     assert_eq!(agents, Err(late.clone()));
-    assert_eq!(delegators, Err(late.clone()));
+    assert_eq!(delegators, Err(late));
+    let late = DirectoryError::Unavailable("no answer within 3s".into());
     assert_eq!(added, Err(late.clone()));
     assert_eq!(removed, Err(late));
-    assert_eq!(start.elapsed().as_millis(), 1200);
+    assert_eq!(start.elapsed().as_millis(), 3000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,5 +65,4 @@ async fn answers_and_errors_pass_through() {
     assert_eq!(directory.remove_grant(&alice, &bob).await, Ok(Written::Changed));
     fake.next(Op::IsGranted, Act::Fail(DirectoryError::Throttled { until: None }));
     assert_eq!(directory.is_granted(&alice, &bob).await, Err(DirectoryError::Throttled { until: None }));
-    assert_eq!(directory.capabilities(), fake.capabilities());
 }

@@ -7,7 +7,7 @@ use behalf::{
         ids::{IdError, Login, UserId, UserRef},
         user::Status,
     },
-    ports::directory::{Capabilities, Directory},
+    ports::directory::Directory,
 };
 
 use super::{by_id, by_login, file, open, store};
@@ -29,7 +29,6 @@ async fn a_user_is_found_by_id_by_login_and_by_either() {
         assert!(found.is_active());
     }
     assert_eq!(directory.user(&by_login("bob")).await.unwrap().unwrap().status, Status::Inactive);
-    assert_eq!(directory.capabilities(), Capabilities { reverse_search: true, user_types: true });
 }
 
 #[tokio::test]

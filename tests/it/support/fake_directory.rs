@@ -7,11 +7,12 @@ use std::{
 
 use async_trait::async_trait;
 use behalf::{
+    adapters::directory::entries::{Entries, Entry},
     domain::{
-        ids::{Login, UserId, UserRef},
+        ids::{GroupId, Login, UserId, UserRef},
         user::{Status, User},
     },
-    ports::directory::{Capabilities, Directory, DirectoryError, Written},
+    ports::directory::{Directory, DirectoryError, Written},
 };
 use tokio::sync::{Notify, watch};
 
@@ -19,6 +20,7 @@ use tokio::sync::{Notify, watch};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
     User,
+    Entry,
     IsGranted,
     AgentsOf,
     DelegatorsOf,
@@ -174,19 +176,35 @@ fn written(changed: bool) -> Written {
     if changed { Written::Changed } else { Written::Already }
 }
 
+impl State {
+    fn find(&self, who: &UserRef) -> Option<User> {
+        let by_id =
+            |id: &str| self.instead.get(id).or_else(|| self.users.iter().find(|u| u.id.as_str() == id)).cloned();
+        let by_login = |login: &Login| self.users.iter().find(|u| u.login == *login).cloned();
+        match who {
+            UserRef::Id(id) => by_id(id.as_str()),
+            UserRef::Login(login) => by_login(login),
+            UserRef::Either(text) => by_id(text.as_str()).or_else(|| by_login(text)),
+        }
+    }
+
+    fn agents_of(&self, delegator: &UserId) -> Vec<UserId> {
+        self.listed().iter().filter(|(d, _)| d == delegator).map(|(_, a)| a.clone()).collect()
+    }
+
+    fn delegators_of(&self, agent: &UserId) -> Vec<UserId> {
+        self.listed().iter().filter(|(_, a)| a == agent).map(|(d, _)| d.clone()).collect()
+    }
+}
+
 #[async_trait]
 impl Directory for FakeDirectory {
     async fn user(&self, who: &UserRef) -> Result<Option<User>, DirectoryError> {
-        let by_id = |state: &State, id: &str| {
-            state.instead.get(id).or_else(|| state.users.iter().find(|u| u.id.as_str() == id)).cloned()
-        };
-        let by_login = |state: &State, login: &Login| state.users.iter().find(|u| u.login == *login).cloned();
-        let find = |state: &mut State| match who {
-            UserRef::Id(id) => by_id(state, id.as_str()),
-            UserRef::Login(login) => by_login(state, login),
-            UserRef::Either(text) => by_id(state, text.as_str()).or_else(|| by_login(state, text)),
-        };
-        self.answer(Op::User, find).await
+        self.answer(Op::User, |s| s.find(who)).await
+    }
+
+    async fn groups_of(&self, _: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        Ok(BTreeSet::new())
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {
@@ -194,13 +212,11 @@ impl Directory for FakeDirectory {
     }
 
     async fn agents_of(&self, delegator: &UserId) -> Result<Vec<UserId>, DirectoryError> {
-        let find = |s: &mut State| s.listed().iter().filter(|(d, _)| d == delegator).map(|(_, a)| a.clone()).collect();
-        self.answer(Op::AgentsOf, find).await
+        self.answer(Op::AgentsOf, |s| s.agents_of(delegator)).await
     }
 
     async fn delegators_of(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {
-        let find = |s: &mut State| s.listed().iter().filter(|(_, a)| a == agent).map(|(d, _)| d.clone()).collect();
-        self.answer(Op::DelegatorsOf, find).await
+        self.answer(Op::DelegatorsOf, |s| s.delegators_of(agent)).await
     }
 
     async fn add_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
@@ -210,9 +226,29 @@ impl Directory for FakeDirectory {
     async fn remove_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
         self.answer(Op::RemoveGrant, |s| written(s.grants.remove(&(delegator.clone(), agent.clone())))).await
     }
+}
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { reverse_search: true, user_types: true }
+#[async_trait]
+impl Entries for FakeDirectory {
+    async fn entry(&self, who: &UserRef) -> Result<Option<Entry>, DirectoryError> {
+        let find = |s: &mut State| s.find(who).map(|user| Entry { agents: s.agents_of(&user.id), user });
+        self.answer(Op::Entry, find).await
+    }
+
+    async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        Directory::groups_of(self, user).await
+    }
+
+    async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {
+        self.delegators_of(agent).await
+    }
+
+    async fn add(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
+        self.add_grant(delegator, agent).await
+    }
+
+    async fn remove(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
+        self.remove_grant(delegator, agent).await
     }
 }
 
@@ -223,7 +259,6 @@ pub(crate) fn user(id: &str, login: &str, status: Status) -> User {
         login: Login::parse(login).unwrap(),
         status,
         user_type: None,
-        groups: BTreeSet::new(),
         profile: BTreeMap::new(),
     }
 }

@@ -2,7 +2,7 @@
 //! do what a test tells them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     num::NonZeroU32,
     sync::{Arc, Mutex},
     time::Duration,
@@ -157,7 +157,6 @@ pub(crate) fn user(id: &str, login: &str, profile: &Value) -> User {
         login: Login::parse(login).unwrap(),
         status: Status::Active,
         user_type: None,
-        groups: BTreeSet::new(),
         profile: profile.as_object().unwrap().clone().into_iter().collect(),
     }
 }
@@ -190,6 +189,7 @@ impl TestApp {
                     name: name.clone(),
                     issuer: Issuer::parse(ISSUER).unwrap(),
                     directory: Arc::clone(&directory) as _,
+                    directory_of_hooks: Arc::clone(&directory) as _,
                     shown: (setup.shown)(&name, &directory, &as_clock),
                     policy: setup.policy.clone(),
                     claims: setup.claims.clone(),

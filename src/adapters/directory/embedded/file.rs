@@ -11,7 +11,7 @@
 //! ```
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt::{self, Display},
     fs::File,
     io::Read,
@@ -27,7 +27,7 @@ use serde_saphyr::Spanned;
 
 use self::draft::Draft;
 use crate::domain::{
-    ids::{Login, UserId, UserRef},
+    ids::{GroupId, Login, UserId, UserRef},
     user::User,
 };
 
@@ -58,10 +58,17 @@ impl Display for Mistakes {
     }
 }
 
+/// A user as the file has him.
+#[derive(Debug)]
+struct Listed {
+    user: User,
+    groups: BTreeSet<GroupId>,
+}
+
 /// Users by id and by login.
 #[derive(Debug, Default)]
 pub struct Users {
-    by_id: HashMap<UserId, User>,
+    by_id: HashMap<UserId, Listed>,
     by_login: HashMap<Login, UserId>,
 }
 
@@ -82,13 +89,19 @@ impl Users {
     /// The user of that name, compared byte for byte.
     pub fn find(&self, who: &UserRef) -> Option<&User> {
         match who {
-            UserRef::Id(id) => self.by_id.get(id),
+            UserRef::Id(id) => self.by_id(id),
             UserRef::Login(login) => self.by_login(login),
             UserRef::Either(text) => {
                 let id = UserId::parse(text.as_str()).ok();
-                id.and_then(|id| self.by_id.get(&id)).or_else(|| self.by_login(text))
+                id.and_then(|id| self.by_id(&id)).or_else(|| self.by_login(text))
             }
         }
+    }
+
+    /// Ids of the groups that the user is in.
+    pub fn groups_of(&self, id: &UserId) -> &BTreeSet<GroupId> {
+        const NONE: &BTreeSet<GroupId> = &BTreeSet::new();
+        self.by_id.get(id).map_or(NONE, |listed| &listed.groups)
     }
 
     /// True if there is a user with that id.
@@ -107,7 +120,11 @@ impl Users {
     }
 
     fn by_login(&self, login: &Login) -> Option<&User> {
-        self.by_login.get(login).and_then(|id| self.by_id.get(id))
+        self.by_login.get(login).and_then(|id| self.by_id(id))
+    }
+
+    fn by_id(&self, id: &UserId) -> Option<&User> {
+        self.by_id.get(id).map(|listed| &listed.user)
     }
 }
 
@@ -220,9 +237,9 @@ impl Builder {
         }
         let name = draft.id.as_ref().map(|id| format!(", id {:?}", id.as_str())).unwrap_or_default();
         self.wrong.extend(draft.wrong.iter().map(|text| format!("users[{at}] (line {line}{name}): {text}")));
-        if let Some(user) = draft.finish() {
+        if let Some((user, groups)) = draft.finish() {
             self.users.by_login.insert(user.login.clone(), user.id.clone());
-            self.users.by_id.insert(user.id.clone(), user);
+            self.users.by_id.insert(user.id.clone(), Listed { user, groups });
         }
     }
 

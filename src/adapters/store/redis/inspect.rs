@@ -12,48 +12,10 @@ use super::{
     link::{self, Mode},
     target::ask_sentinel,
 };
-use crate::domain::ids::TenantName;
+use crate::{adapters::finding::Finding, domain::ids::TenantName};
 
 mod judge;
 mod rights;
-
-/// How grave a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// As it should be, or merely worth knowing.
-    Good,
-    /// It works; something can be lost.
-    Warning,
-    /// It doesn't work, or a wrong answer could come of it.
-    Error,
-}
-
-/// A sentence about a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How grave it is.
-    pub level: Level,
-    /// What it is, with the server's address.
-    pub text: String,
-}
-
-impl Finding {
-    fn good(text: impl Into<String>) -> Self {
-        Self { level: Level::Good, text: text.into() }
-    }
-
-    fn warning(text: impl Into<String>) -> Self {
-        Self { level: Level::Warning, text: text.into() }
-    }
-
-    fn error(text: impl Into<String>) -> Self {
-        Self { level: Level::Error, text: text.into() }
-    }
-
-    fn at(self, address: &Address) -> Self {
-        Self { text: format!("{address}: {}", self.text), ..self }
-    }
-}
 
 /// Asks every server that has one of the tenants. Writes nothing.
 pub async fn inspect(topology: &Topology, dial: &Dial, tenants: &[TenantName]) -> Vec<Finding> {

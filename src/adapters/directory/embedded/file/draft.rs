@@ -54,19 +54,19 @@ impl Draft {
         draft
     }
 
-    /// The user, if nothing is wrong with him.
-    pub(super) fn finish(self) -> Option<User> {
+    /// The user and his groups, if nothing is wrong with him.
+    pub(super) fn finish(self) -> Option<(User, BTreeSet<GroupId>)> {
         if !self.wrong.is_empty() {
             return None;
         }
-        Some(User {
+        let user = User {
             id: self.id?,
             login: self.login?,
             status: self.status?,
             user_type: self.user_type,
-            groups: self.groups,
             profile: self.profile,
-        })
+        };
+        Some((user, self.groups))
     }
 
     fn required<T>(

@@ -1,5 +1,5 @@
 use super::*;
-use crate::adapters::store::redis::inspect::Level;
+use crate::adapters::finding::Level;
 
 const INFO: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n# Memory\r\nmaxmemory:0\r\n\
                     maxmemory_policy:noeviction\r\naof_enabled:1\r\nrole:master\r\nconnected_slaves:0\r\n";
