@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -47,6 +48,7 @@ struct State {
     script: HashMap<Op, VecDeque<Act>>,
     dropped: HashMap<Op, usize>,
     failing: Option<DirectoryError>,
+    latency: Duration,
 }
 
 impl State {
@@ -80,6 +82,11 @@ impl FakeDirectory {
     pub(crate) fn suspend(&self, id: &str) {
         let users = &mut self.state.lock().unwrap().users;
         users.iter_mut().filter(|u| u.id.as_str() == id).for_each(|u| u.status = Status::Inactive);
+    }
+
+    /// From now on every call takes that long.
+    pub(crate) fn take_time(&self, latency: Duration) {
+        self.state.lock().unwrap().latency = latency;
     }
 
     /// From now on every call fails like that, or none does.
@@ -144,6 +151,10 @@ impl FakeDirectory {
 
     async fn answer<T>(&self, op: Op, plain: impl FnOnce(&mut State) -> T) -> Result<T, DirectoryError> {
         self.calls.send_modify(|calls| *calls.entry(op).or_default() += 1);
+        let latency = self.state.lock().unwrap().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
         let (answer, gate) = {
             let mut state = self.state.lock().unwrap();
             if let Some(error) = &state.failing {
