@@ -195,11 +195,11 @@ impl Link {
 
 /// One more connection to the server whose line this is.
 pub(super) async fn another_lane(address: &Address, line: &str, dial: &Dial) -> Result<MultiplexedConnection, Fault> {
-    let mut lane = connect(address, dial).await?;
+    let mut connection = connect(address, dial).await?;
     // Behind one address may stand many servers.
-    let server = Server::ask(&mut lane).await.map_err(|error| fault::of_greeting(address, &error))?;
+    let server = Server::ask(&mut connection).await.map_err(|error| fault::of_greeting(address, &error))?;
     if server.line() == line {
-        return Ok(lane);
+        return Ok(connection);
     }
     Err(Fault::Away(format!("{address} was restarted while it was being connected to")))
 }
