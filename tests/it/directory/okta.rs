@@ -54,7 +54,7 @@ impl Rig {
         let okta = FakeOkta::start(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
         okta.add("00uann", "ann@example.com");
         okta.add("00ubob", "bob@example.com");
-        let store = Arc::new(ModelStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let store = Arc::new(ModelStore::new(Arc::clone(&clock)));
         Self { okta, clock, store }
     }
 

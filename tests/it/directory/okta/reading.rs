@@ -1,7 +1,10 @@
 //! Reading users: exactly the one who was asked for, or nobody, or an error.
 
 use behalf::{
-    adapters::directory::{entries::MOST_AGENTS, okta::auth::Credentials},
+    adapters::directory::{
+        entries::{Entries as _, MOST_AGENTS},
+        okta::auth::Credentials,
+    },
     domain::{
         ids::{Login, UserRef},
         user::Status,
@@ -12,7 +15,6 @@ use serde_json::{Value, json};
 
 use super::{Rig, all_kinds, id};
 use crate::support::fake_okta::{DELEGATED_TYPE, Endpoint, Fault};
-use behalf::adapters::directory::entries::Entries as _;
 
 fn login(text: &str) -> UserRef {
     UserRef::Login(Login::parse(text).unwrap())
@@ -165,4 +167,15 @@ async fn only_okta_itself_can_say_that_somebody_is_not_there() {
     let stranger = rig.connect_as(Credentials::ApiToken("wrong".into()), all_kinds());
     let said = stranger.entry(&bob()).await;
     assert!(matches!(&said, Err(DirectoryError::Rejected(text)) if text.contains("E0000011")), "{said:?}");
+}
+
+/// Whoever gives up leaves nothing behind that the next one would wait for.
+#[tokio::test]
+async fn an_answer_that_never_comes_holds_up_nobody_else() {
+    let rig = Rig::start();
+    let okta = rig.entries();
+    rig.okta.fail_next(Endpoint::ReadUser, [Fault::Hang]);
+    let patience = std::time::Duration::from_millis(100);
+    assert!(tokio::time::timeout(patience, okta.entry(&bob())).await.is_err());
+    assert!(okta.entry(&bob()).await.unwrap().is_some());
 }
