@@ -63,7 +63,9 @@ pub struct App {
 
 /// A service app's private key.
 #[derive(Clone)]
-pub struct AppKey {
+pub struct AppKey(Arc<Signer>);
+
+struct Signer {
     key: EncodingKey,
     header: Header,
 }
@@ -82,7 +84,7 @@ impl AppKey {
         let header = Header { kid: id.map(str::to_owned), ..Header::new(algorithm) };
         // A key of another curve is noticed only when it signs.
         jsonwebtoken::encode(&header, &(), &key).map_err(|_| KeyError)?;
-        Ok(Self { key, header })
+        Ok(Self(Arc::new(Signer { key, header })))
     }
 }
 
@@ -302,8 +304,9 @@ impl Tokens {
             exp: self.clock.now().as_second() + life,
             jti: URL_SAFE_NO_PAD.encode(entropy::bytes::<16>(&*self.entropy)),
         };
-        let signed = jsonwebtoken::encode(&self.app.key.header, &claims, &self.app.key.key);
-        signed.map_err(|_| DirectoryError::Rejected("the app's key doesn't sign".to_owned()))
+        let Signer { key, header } = &*self.app.key.0;
+        jsonwebtoken::encode(header, &claims, key)
+            .map_err(|_| DirectoryError::Rejected("the app's key doesn't sign".to_owned()))
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Held>> {

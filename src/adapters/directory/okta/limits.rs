@@ -94,12 +94,12 @@ impl Limits {
         let mut known = self.known();
         let held = known.held.get(&bucket).copied().unwrap_or_default().max(known.crowded);
         if now < held {
-            return Err(self.throttled(held - now));
+            return Err(self.throttled(held.saturating_sub(now)));
         }
         let Some(window) = known.windows.get_mut(&bucket).filter(|window| now < window.ends) else { return Ok(()) };
         let kept = window.limit.saturating_mul(RESERVE).div_ceil(100);
         if window.remaining == 0 || (lane == Lane::Others && window.remaining <= kept) {
-            return Err(self.throttled(window.ends - now));
+            return Err(self.throttled(window.ends.saturating_sub(now)));
         }
         // Until its answer tells better.
         window.remaining -= 1;
@@ -137,7 +137,7 @@ impl Limits {
     /// A length of time between the two, by chance.
     pub fn between(&self, (least, most): (Duration, Duration)) -> Duration {
         let share = f64::from(u16::from_be_bytes(entropy::bytes(&*self.entropy))) / f64::from(u16::MAX);
-        least + (most - least).mul_f64(share)
+        least + most.saturating_sub(least).mul_f64(share)
     }
 
     /// When to ask again, counted by Okta's clock: the difference of its two headers, and a bit more.
