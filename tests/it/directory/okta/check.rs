@@ -48,7 +48,7 @@ async fn who_may_write_grants_is_told() {
     agents(&rig, |schema| schema["permissions"] = json!([]));
     is_only(&said(&rig, TOKEN, all_kinds()).await, Level::Warning, "doesn't say");
     agents(&rig, |schema| {
-        *schema = json!({"type": "string", "permissions": [{"principal": "SELF", "action": "HIDE"}]})
+        *schema = json!({"type": "string", "permissions": [{"principal": "SELF", "action": "HIDE"}]});
     });
     is_only(&said(&rig, TOKEN, all_kinds()).await, Level::Error, "no list of strings");
     rig.okta.set(|state| state.types.get_mut(DELEGATED_TYPE).unwrap().custom.remove("delegatedAgents"));

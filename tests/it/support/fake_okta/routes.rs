@@ -81,7 +81,8 @@ fn segments(path: &str) -> Option<Vec<String>> {
 
 /// A `+` is a space, as in forms.
 pub(super) fn pairs(text: &str) -> Option<BTreeMap<String, String>> {
-    let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8().ok().map(|t| t.into_owned());
+    let decode =
+        |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned);
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=')?;
         Some((decode(name)?, decode(value)?))

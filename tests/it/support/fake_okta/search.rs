@@ -23,7 +23,7 @@ pub(crate) fn parse(text: &str) -> Result<Expression, String> {
 
 struct Rest<'t>(&'t str);
 
-impl<'t> Rest<'t> {
+impl Rest<'_> {
     fn spaces(&mut self) -> bool {
         let before = self.0.len();
         self.0 = self.0.trim_start_matches(' ');
@@ -94,9 +94,8 @@ impl<'t> Rest<'t> {
 
     fn literal(&mut self) -> Result<Value, String> {
         let mut stream = serde_json::Deserializer::from_str(self.0).into_iter::<Value>();
-        let value = match stream.next() {
-            Some(Ok(value @ (Value::String(_) | Value::Bool(_) | Value::Number(_)))) => value,
-            _ => return Err(format!("no literal at {:?}", self.0)),
+        let Some(Ok(value @ (Value::String(_) | Value::Bool(_) | Value::Number(_)))) = stream.next() else {
+            return Err(format!("no literal at {:?}", self.0));
         };
         self.0 = self.0.get(stream.byte_offset()..).unwrap_or_default();
         if self.0.is_empty() || self.0.starts_with([' ', ')']) {

@@ -73,6 +73,7 @@ pub(crate) struct Issued {
 }
 
 /// Everything. Tests set fields directly.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct State {
     /// Users by id.
     pub(crate) users: BTreeMap<String, Account>,
