@@ -3,6 +3,7 @@
 mod coalesced;
 mod grants;
 mod guarded;
+mod okta;
 mod reload;
 mod shown;
 mod timed;
