@@ -7,8 +7,10 @@ use crate::domain::{
     ids::{Issuer, TenantName},
     rule::Rule,
 };
-pub use callers::{ClaimRole, HookBearer, HookCallers};
+pub use callers::{ClaimRole, HookBearer, HookCallers, HookHeader};
+pub(super) use callers::{api_scope, hook_header};
 pub use delegation::{Budgets, DelegationSettings};
+pub(super) use directory::user_types;
 pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, UserTypes};
 
 mod callers;

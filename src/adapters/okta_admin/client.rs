@@ -2,18 +2,17 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::{
-    Method, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue},
-};
+use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::change::Call;
 use crate::{
-    adapters::directory::rest::{Answer, Rest},
+    adapters::directory::{
+        okta::auth::SignIn,
+        rest::{Answer, Rest},
+    },
     domain::ids::is_deceptive,
     ports::{clock::Clock, directory::DirectoryError},
 };
@@ -28,13 +27,6 @@ const UNTOLD_WAIT: Duration = Duration::from_secs(30);
 const MOST_PAGES: usize = 25;
 /// The most characters of what Okta says that are passed on.
 const MOST_CHARS: usize = 400;
-
-/// Gives the credentials for each call.
-#[async_trait]
-pub trait Authorize: Send + Sync {
-    /// The value of `Authorization`.
-    async fn authorization(&self) -> Result<HeaderValue, DirectoryError>;
-}
 
 /// Why a call came to nothing. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +53,9 @@ pub enum CallError {
     /// It asks for more patience than there is.
     #[error("Okta asks to wait {} s before the next call: run this again then", .0.as_secs())]
     Throttled(Duration),
+    /// There are no credentials to call with.
+    #[error("signing in fails: {0}")]
+    SignIn(String),
     /// No answer that can be understood. What was asked for may have been done.
     #[error("{0}")]
     Unavailable(String),
@@ -85,15 +80,15 @@ pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 /// The management API of one organisation.
 pub struct Client {
     rest: Rest,
-    auth: Arc<dyn Authorize>,
+    sign_in: SignIn,
     clock: Arc<dyn Clock>,
     tell: Tell,
 }
 
 impl Client {
     /// The organisation is `rest`'s base address.
-    pub fn new(rest: Rest, auth: Arc<dyn Authorize>, clock: Arc<dyn Clock>, tell: Tell) -> Self {
-        Self { rest, auth, clock, tell }
+    pub fn new(rest: Rest, sign_in: SignIn, clock: Arc<dyn Clock>, tell: Tell) -> Self {
+        Self { rest, sign_in, clock, tell }
     }
 
     /// Reads one thing.
@@ -134,14 +129,12 @@ impl Client {
     ) -> Result<Answer, CallError> {
         let mut waits = 0;
         loop {
-            let url = self.rest.url(path, query).map_err(|error| failed(&error))?;
+            let url = self.rest.url(path, query).map_err(|error| self.failed(error))?;
             let request = match body {
                 Some(body) => self.rest.with_json(method.clone(), url, "application/json", body),
                 None => self.rest.request(method.clone(), url),
             };
-            let credentials = self.auth.authorization().await.map_err(|error| failed(&error))?;
-            let request = request.header(AUTHORIZATION, credentials).header(ACCEPT, "application/json");
-            let answer = self.rest.send(request).await.map_err(|error| failed(&error))?;
+            let answer = self.sign_in.send(request).await.map_err(|error| self.failed(error))?;
             if answer.status != StatusCode::TOO_MANY_REQUESTS {
                 return checked(answer, path);
             }
@@ -153,6 +146,17 @@ impl Client {
             waits += 1;
             (self.tell)(&format!("Okta limits our rate: waiting {} s", wait.as_secs()));
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn failed(&self, error: DirectoryError) -> CallError {
+        match error {
+            DirectoryError::Unavailable(why) => CallError::Unavailable(why),
+            DirectoryError::Rejected(why) => CallError::SignIn(why),
+            DirectoryError::Throttled { until } => {
+                let wait = until.map(|until| until.duration_since(self.clock.now()));
+                CallError::Throttled(wait.and_then(|wait| wait.try_into().ok()).unwrap_or(UNTOLD_WAIT))
+            }
         }
     }
 }
@@ -186,20 +190,19 @@ fn scope(path: &[&str]) -> &'static str {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct ErrorBody {
-    error_code: String,
-    #[serde(default)]
-    error_summary: String,
-    #[serde(default)]
-    error_causes: Vec<Cause>,
+    #[serde(rename = "errorCode")]
+    code: String,
+    #[serde(rename = "errorSummary", default)]
+    summary: String,
+    #[serde(rename = "errorCauses", default)]
+    causes: Vec<Cause>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Cause {
-    #[serde(default)]
-    error_summary: String,
+    #[serde(rename = "errorSummary", default)]
+    summary: String,
 }
 
 fn said(answer: &Answer) -> Said {
@@ -207,19 +210,15 @@ fn said(answer: &Answer) -> Said {
     let Ok(body) = serde_json::from_slice::<ErrorBody>(&answer.body) else {
         return Said { status, text: String::new() };
     };
-    let causes = body.error_causes.into_iter().map(|cause| cause.error_summary);
-    let parts: Vec<_> = [body.error_code, body.error_summary].into_iter().chain(causes).collect();
+    let causes = body.causes.into_iter().map(|cause| cause.summary);
+    let parts: Vec<_> = [body.code, body.summary].into_iter().chain(causes).collect();
     let all = parts.join("; ");
     let text = all.chars().map(|c| if is_deceptive(c) { '\u{fffd}' } else { c }).take(MOST_CHARS).collect();
     Said { status, text }
 }
 
-fn failed(error: &DirectoryError) -> CallError {
-    CallError::Unavailable(error.to_string())
-}
-
 fn understood<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
-    answer.json().map_err(|error| failed(&error))
+    answer.json().map_err(|error| CallError::Unavailable(error.to_string()))
 }
 
 /// The cursor of the next page. The address is never followed: it could be another host's.
@@ -243,6 +242,8 @@ fn wait(answer: &Answer, now: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderValue;
+
     use super::*;
 
     fn answer(headers: &[(&'static str, &str)], body: &str) -> Answer {

@@ -138,7 +138,7 @@ fn claim(wish: &Wish, claims: &[Claim], attribute: bool, plan: &mut Plan) {
         }
         return;
     };
-    let everywhere = there.conditions.as_ref().and_then(|at| at.scopes.as_ref()).is_none_or(|scopes| scopes.is_empty());
+    let everywhere = there.conditions.as_ref().and_then(|at| at.scopes.as_ref()).is_none_or(Vec::is_empty);
     let value = there.value.as_deref().unwrap_or_default();
     if there.value_type == "EXPRESSION" && same_expression(value, CLAIM_VALUE) && everywhere && there.status == "ACTIVE"
     {

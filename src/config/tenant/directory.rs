@@ -85,7 +85,7 @@ fn default_users(r: &mut Reader<'_>) -> Option<PathBuf> {
     None
 }
 
-pub(super) fn user_types(r: &mut Reader<'_>) -> Read<UserTypes> {
+pub(in crate::config) fn user_types(r: &mut Reader<'_>) -> Read<UserTypes> {
     let user = r.optional(&settings::USER_TYPE, parse::word);
     let delegatable = r.optional(&settings::DELEGATED_TYPE, parse::word);
     let entity = r.optional(&settings::ENTITY_TYPE, parse::word);

@@ -34,9 +34,6 @@ pub(super) fn attribute(schema: &str, attributes: &BTreeMap<String, Value>, plan
         ));
         return false;
     }
-    if text(&there, "/master/type").is_some_and(|master| master == "PROFILE_MASTER") {
-        plan.warning(format!("`{ATTRIBUTE}` is mastered elsewhere: behalf can't add or remove agents"));
-    }
     if writable_by_owner(&there) {
         plan.change(Change::ProtectAttribute { schema: schema.to_owned(), attribute: there });
     } else {

@@ -44,7 +44,8 @@ fn wish() -> Wish {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().cloned().unwrap()
+    let Value::Object(object) = value else { panic!("{value} is no object") };
+    object
 }
 
 fn rule(id: &str, name: &str, at: i64, hook: Option<&str>) -> Rule {
