@@ -22,7 +22,7 @@ pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, HookHeader, Tenant, UserTypes,
+    HookBearer, HookCallers, HookHeader, OktaCredentials, OktaSettings, Tenant, UserTypes,
 };
 
 use crate::domain::ids::TenantName;

@@ -2,18 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
-use url::Url;
-
 use super::{
     Config, Mistakes,
-    mistakes::{Fault, Findings, Read, fault},
+    mistakes::{Findings, Read},
     parse,
     reader::Reader,
-    server,
-    settings::{self, Setting},
+    server, settings,
     source::Sources,
-    tenant::{self, HookHeader, UserTypes},
+    tenant::{self, HookHeader, OktaSettings, UserTypes},
 };
 use crate::domain::ids::{Issuer, TenantName};
 
@@ -22,10 +18,8 @@ use crate::domain::ids::{Issuer, TenantName};
 pub struct OktaSetup {
     /// Whose it is.
     pub tenant: TenantName,
-    /// The organisation's address.
-    pub organisation: Url,
-    /// An API token.
-    pub token: SecretString,
+    /// The organisation, and how to sign in there.
+    pub organisation: OktaSettings,
     /// The authorization server.
     pub issuer: Issuer,
     /// `aud` of its tokens.
@@ -92,8 +86,7 @@ fn read(name: &TenantName, sources: &Sources, found: &mut Findings) -> Read<Okta
     let ca_file = server::ca_file(&mut Reader::new(sources, found));
     let mut reader = Reader::of(name.clone(), sources, found);
     let r = &mut reader;
-    let organisation = r.value(&settings::TENANT, organisation(sources.development));
-    let token = secret(r, &settings::TOKEN);
+    let organisation = tenant::okta(r);
     let issuer = r.value(&settings::ISSUER, parse::issuer(sources.development));
     let audience = r.optional(&settings::AUDIENCE, parse::text);
     let hook = tenant::hook_header(r);
@@ -104,7 +97,6 @@ fn read(name: &TenantName, sources: &Sources, found: &mut Findings) -> Read<Okta
     Ok(OktaSetup {
         tenant: name.clone(),
         organisation: organisation?,
-        token: token?,
         issuer: issuer?,
         audience: audience?,
         hook: hook?,
@@ -115,16 +107,4 @@ fn read(name: &TenantName, sources: &Sources, found: &mut Findings) -> Read<Okta
         ca_file: ca_file?,
         warnings: Vec::new(),
     })
-}
-
-fn secret(r: &mut Reader<'_>, setting: &Setting) -> Read<SecretString> {
-    let given = r.secret(setting)?;
-    given.ok_or_else(|| r.wrong(setting, fault("is missing", "give an administrator's API token")))
-}
-
-fn organisation(development: bool) -> impl Fn(&str) -> Result<Url, Fault> {
-    move |text| {
-        parse::issuer(development)(text)?;
-        Url::parse(text).map_err(|_| fault(format!("`{text}` is no address"), "give `https://<your organisation>`"))
-    }
 }

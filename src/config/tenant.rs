@@ -10,8 +10,8 @@ use crate::domain::{
 pub use callers::{ClaimRole, HookBearer, HookCallers, HookHeader};
 pub(super) use callers::{api_scope, hook_header};
 pub use delegation::{Budgets, DelegationSettings};
-pub(super) use directory::user_types;
-pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, UserTypes};
+pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, OktaCredentials, OktaSettings, UserTypes};
+pub(super) use directory::{okta, user_types};
 
 mod callers;
 mod claims;
@@ -64,7 +64,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let issuer = r.value(&settings::ISSUER, &parse_issuer);
     let audience = r.value(&settings::AUDIENCE, parse::text);
     let hook = callers::hook_callers(r, issuer.as_ref().ok());
-    let directory = directory::directory(name, r);
+    let directory = directory::directory(r);
     let api_scope = callers::api_scope(name, r);
     let user_claim = r.value(&settings::USER_CLAIM, parse::word);
     let claims = claims::claims(r);

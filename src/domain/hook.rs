@@ -46,6 +46,8 @@ pub struct HookRequest<'a> {
     pub event_id: Option<Cow<'a, str>>,
     /// The user whose token is being minted, by the IdP's immutable id.
     pub agent: Option<Cow<'a, str>>,
+    /// The user whose session asks for it, if the request tells.
+    pub session_user: Option<Cow<'a, str>>,
     /// The client that asks for the token.
     pub client: Option<Cow<'a, str>>,
     /// The authorization server that mints it.
@@ -71,6 +73,7 @@ impl HookRequest<'_> {
         HookRequest {
             event_id: own(self.event_id),
             agent: own(self.agent),
+            session_user: own(self.session_user),
             client: own(self.client),
             issuer: own(self.issuer),
             scopes: self.scopes.map(|all| all.into_iter().map(|s| Cow::Owned(s.into_owned())).collect()),
@@ -114,6 +117,8 @@ pub enum Outcome {
     Untouched,
     /// No delegation asked for, but the token pretended one: our claims were removed.
     Stripped,
+    /// No delegation asked for; the token now names the user's entity.
+    Enriched,
     /// Delegated.
     Granted,
     /// Delegated; the stored answer of the first delivery.
@@ -128,6 +133,7 @@ impl Outcome {
         match self {
             Self::Untouched => "untouched",
             Self::Stripped => "stripped",
+            Self::Enriched => "enriched",
             Self::Granted => "granted",
             Self::Replayed => "replayed",
             Self::Refused(_) => "refused",
@@ -138,7 +144,7 @@ impl Outcome {
     pub fn reason(self) -> Option<Reason> {
         match self {
             Self::Refused(reason) => Some(reason),
-            Self::Untouched | Self::Stripped | Self::Granted | Self::Replayed => None,
+            Self::Untouched | Self::Stripped | Self::Enriched | Self::Granted | Self::Replayed => None,
         }
     }
 }

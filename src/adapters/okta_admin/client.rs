@@ -17,6 +17,17 @@ use crate::{
     ports::{clock::Clock, directory::DirectoryError},
 };
 
+/// What the calls need of a service app. An API token has what its owner has.
+pub const SCOPES: &[&str] = &[
+    "okta.userTypes.read",
+    "okta.userTypes.manage",
+    "okta.schemas.read",
+    "okta.schemas.manage",
+    "okta.inlineHooks.read",
+    "okta.inlineHooks.manage",
+    "okta.authorizationServers.read",
+    "okta.authorizationServers.manage",
+];
 /// The longest that is waited for leave to go on.
 const LONGEST_WAIT: Duration = Duration::from_secs(90);
 /// How often one call waits for it.
@@ -54,7 +65,7 @@ pub enum CallError {
     #[error("Okta asks to wait {} s before the next call: run this again then", .0.as_secs())]
     Throttled(Duration),
     /// There are no credentials to call with.
-    #[error("signing in fails: {0}")]
+    #[error("{0} (a service app asks for {scopes})", scopes = SCOPES.join(", "))]
     SignIn(String),
     /// No answer that can be understood. What was asked for may have been done.
     #[error("{0}")]

@@ -97,7 +97,7 @@ async fn attempt(args: OktaArgs) -> Result<bool, String> {
     let wish = wish::wish(&args, &setup, secret.state())?;
     let client = wish::client(&setup)?;
     let work = Work { args, setup, server, wish, client };
-    say(&format!("looking at {}", work.setup.organisation));
+    say(&format!("looking at {}", work.setup.organisation.url));
     let found = find(&work.client, &work.server, &work.wish).await.map_err(|error| error.to_string())?;
     let plan = plan(&work.wish, &found);
     plan.findings.iter().for_each(say_finding);

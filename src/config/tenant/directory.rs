@@ -1,17 +1,13 @@
 //! Where users are looked up.
 
+mod okta;
+
 use std::{path::PathBuf, time::Duration};
 
-use crate::{
-    config::{
-        duration::duration_within,
-        mistakes::{Read, fault},
-        parse,
-        reader::Reader,
-        settings,
-    },
-    domain::ids::TenantName,
-};
+pub(in crate::config) use self::okta::okta;
+pub use self::okta::{OktaCredentials, OktaSettings};
+
+use crate::config::{duration::duration_within, mistakes::Read, parse, reader::Reader, settings};
 
 /// A tenant's directory.
 #[derive(Debug, Clone)]
@@ -27,6 +23,8 @@ pub struct DirectorySettings {
 pub enum DirectoryKind {
     /// A file of users, and grants in the store.
     Embedded(EmbeddedSettings),
+    /// An Okta organisation.
+    Okta(OktaSettings),
 }
 
 /// The embedded directory.
@@ -49,29 +47,34 @@ pub struct UserTypes {
     pub entity: Option<String>,
 }
 
-pub(super) fn directory(name: &TenantName, r: &mut Reader<'_>) -> Read<DirectorySettings> {
-    let kind = r.value(&settings::DIRECTORY, |text| match text {
-        "embedded" => Ok(()),
-        _ => Err(fault(format!("`{text}` comes with a later version, or is none"), "use `embedded`")),
-    });
-    let default_tenant = *name == TenantName::default_tenant();
-    let okta = if default_tenant && r.is_given(&settings::TENANT) {
-        let remedy = "leave TENANT out to use the embedded directory";
-        Err(r.wrong(&settings::TENANT, fault("selects the Okta directory, which comes with a later version", remedy)))
-    } else {
-        Ok(())
+/// The words for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Embedded,
+    Okta,
+}
+
+pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
+    let word = parse::choice(&[("embedded", Word::Embedded), ("okta", Word::Okta)]);
+    let named = r.value(&settings::DIRECTORY, word);
+    let by_url = !r.is_given(&settings::DIRECTORY) && r.is_given(&settings::OKTA_URL);
+    let word = if by_url { Ok(Word::Okta) } else { named };
+    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
+    let kind = match word? {
+        Word::Embedded => {
+            okta::warn_of_unused(r);
+            DirectoryKind::Embedded(embedded(r)?)
+        }
+        Word::Okta => DirectoryKind::Okta(okta(r)?),
     };
-    if default_tenant && r.is_given(&settings::TOKEN) && okta.is_ok() {
-        r.found.warnings.push("TOKEN is for the Okta directory and isn't used without TENANT".to_owned());
-    }
+    Ok(DirectorySettings { kind, concurrency: concurrency? })
+}
+
+fn embedded(r: &mut Reader<'_>) -> Read<EmbeddedSettings> {
     let named = r.is_given(&settings::USERS_FILE);
     let users_file = if named { r.existing_file(&settings::USERS_FILE) } else { Ok(default_users(r)) };
     let reload = r.value(&settings::RELOAD, duration_within(Duration::from_millis(100)..=Duration::from_hours(24)));
-    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
-    kind?;
-    okta?;
-    let kind = DirectoryKind::Embedded(EmbeddedSettings { users_file: users_file?, reload: reload? });
-    Ok(DirectorySettings { kind, concurrency: concurrency? })
+    Ok(EmbeddedSettings { users_file: users_file?, reload: reload? })
 }
 
 fn default_users(r: &mut Reader<'_>) -> Option<PathBuf> {

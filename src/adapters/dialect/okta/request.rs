@@ -58,6 +58,7 @@ fn neutral(data: Data<'_>) -> HookRequest<'_> {
     HookRequest {
         event_id: None,
         agent: text(opened(context.user).id),
+        session_user: text(opened(context.session).user_id),
         client: text(opened(protocol.client).id),
         issuer: text(opened(protocol.issuer).uri),
         // What the client asked for (`protocol.request.scope`) isn't what the token gets: it bounds nothing.

@@ -44,6 +44,7 @@ const NEW: Duration = Duration::from_secs(2);
 const LONGEST_LIFE: u64 = 86_400;
 
 /// How we prove who we are.
+#[derive(Clone)]
 pub enum Credentials {
     /// An API token, which acts as the administrator who made it.
     ApiToken(SecretString),
@@ -52,6 +53,7 @@ pub enum Credentials {
 }
 
 /// A service app of the organisation.
+#[derive(Clone)]
 pub struct App {
     /// Its client id.
     pub client_id: String,
@@ -60,6 +62,7 @@ pub struct App {
 }
 
 /// A service app's private key.
+#[derive(Clone)]
 pub struct AppKey {
     key: EncodingKey,
     header: Header,

@@ -8,35 +8,22 @@ use super::OktaArgs;
 use crate::{
     adapters::{
         directory::{
-            okta::{
-                auth::{Credentials, SignIn},
-                limits::Limits,
-            },
+            okta::{auth::SignIn, limits::Limits},
             rest::Rest,
         },
         http_client,
         okta_admin::{
-            client::Client,
+            client::{Client, SCOPES},
             wish::{Delegatable, HookWish, SecretState, Wish},
         },
         system::{OsEntropy, SystemClock},
     },
+    boot::okta_credentials,
     config::OktaSetup,
     domain::ids::TenantName,
     ports::{clock::Clock, entropy::Entropy},
 };
 
-/// What the changes need of a service app. An API token has what its owner has.
-const SCOPES: &[&str] = &[
-    "okta.userTypes.read",
-    "okta.userTypes.manage",
-    "okta.schemas.read",
-    "okta.schemas.manage",
-    "okta.inlineHooks.read",
-    "okta.inlineHooks.manage",
-    "okta.authorizationServers.read",
-    "okta.authorizationServers.manage",
-];
 /// Where hooks of Okta are taken. The first is given to hooks that are made.
 const HOOKS: [&str; 2] = ["hooks/okta", "tokenEnrichment/agent"];
 
@@ -129,11 +116,11 @@ pub(super) fn known(sent: bool, before: SecretState) -> SecretState {
 /// Calls with the connector's credentials.
 pub(super) fn client(setup: &OktaSetup) -> Result<Client, String> {
     let http = http_client::build(setup.ca_file.as_deref()).map_err(|error| http_client::explain(&error))?;
-    let rest = Rest::new(http, setup.organisation.clone());
+    let rest = Rest::new(http, setup.organisation.url.clone());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let limits = Arc::new(Limits::new(Arc::clone(&clock), Arc::clone(&entropy)));
-    let credentials = Credentials::ApiToken(setup.token.clone());
+    let credentials = okta_credentials(&setup.organisation.credentials)?;
     let sign_in =
         SignIn::new(credentials, SCOPES, &rest, &limits, &clock, &entropy).map_err(|error| error.to_string())?;
     Ok(Client::new(rest, sign_in, clock, Arc::new(super::say)))

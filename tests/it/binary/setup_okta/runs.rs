@@ -1,10 +1,15 @@
 //! Runs that go well: first, second, dry, verifying.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::{os::unix::fs::PermissionsExt as _, sync::Arc};
 
+use behalf::adapters::system::SystemClock;
 use serde_json::json;
 
 use super::*;
+use crate::support::{
+    fake_okta::{FakeOkta, KeyKind},
+    fake_okta_admin::APP,
+};
 
 #[tokio::test]
 async fn a_first_run_makes_everything_and_a_second_has_nothing_to_do() {
@@ -190,13 +195,47 @@ async fn another_tenant_has_a_hook_of_its_own() {
     let rig = Rig::start();
     rig.set_up().await;
     let file = format!(
-        "[tenants.acme]\nissuer = \"{0}/oauth2/default\"\naudience = \"api://acme\"\n\
-         [tenants.acme.hook]\nsecret = \"another-secret-of-acme\"\n",
+        "[tenants.acme]\nissuer = \"{0}/oauth2/default\"\naudience = \"api://default\"\n\
+         [tenants.acme.hook]\nsecret = \"another-secret-of-acme\"\nheader = \"x-acme\"\n\
+         [tenants.acme.directory.okta]\nurl = \"{0}\"\ntoken = \"{TOKEN}\"\n",
         rig.okta.url
     );
     fs::write(rig.path().join("behalf.toml"), file).unwrap();
-    let ended = rig.run(&["--tenant", "acme", "--dry-run"]).await;
-    // Credentials belong to the tenant; those of the variables are those of `default`.
-    assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.err.contains("tenants.acme") || ended.err.contains("acme"), "{}", ended.err);
+    let arguments = ["setup", "okta", "--address", ADDRESS, "--client", "0oaother", "--tenant", "acme"];
+    let ended = run(&mut behalf(rig.path(), &arguments)).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    rig.okta.set(|state| {
+        let hook = &state.hooks[1];
+        assert_eq!(hook["name"], "behalf acme");
+        assert_eq!(hook["channel"]["config"]["uri"], "https://behalf.example.com/t/acme/hooks/okta");
+        assert_eq!(hook["channel"]["config"]["authScheme"]["key"], "x-acme");
+        assert_eq!(state.secrets[hook["id"].as_str().unwrap()], "another-secret-of-acme");
+    });
+    assert_eq!(rig.okta.writes().len(), 8 + 4, "hook, policy, rule, place");
+    assert!(
+        ended.out.lines().any(|line| line.starts_with("tenants.acme.user_types.delegatable = \"oty")),
+        "{}",
+        ended.out
+    );
+}
+
+#[tokio::test]
+async fn a_service_app_asks_for_the_scopes_that_it_needs() {
+    let rig = Rig::start();
+    let keys = FakeOkta::start(Arc::new(SystemClock)).unwrap();
+    fs::write(rig.path().join("app.pem"), keys.register(APP, KeyKind::P256, "key", &[]).unwrap()).unwrap();
+    let app = [("TOKEN", ""), ("BEHALF_OKTA_CLIENT_ID", APP), ("BEHALF_OKTA_KEY_FILE", "app.pem")];
+    let refused = rig.run_with(&[], &app).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.err.contains("invalid_scope") && refused.err.contains("okta.inlineHooks.manage"),
+        "{}",
+        refused.err
+    );
+    let areas = ["userTypes", "schemas", "inlineHooks", "authorizationServers"];
+    let scopes = areas.iter().flat_map(|area| [format!("okta.{area}.read"), format!("okta.{area}.manage")]);
+    rig.okta.set(|state| state.granted = scopes.collect());
+    let ended = rig.run_with(&[], &app).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(rig.okta.writes().len(), 8);
 }

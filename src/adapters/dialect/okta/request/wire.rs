@@ -54,6 +54,8 @@ pub(super) struct Context<'a> {
     pub(super) protocol: Option<Object<Protocol<'a>>>,
     #[serde(borrow)]
     pub(super) user: Option<Object<User<'a>>>,
+    #[serde(borrow)]
+    pub(super) session: Option<Object<Session<'a>>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -122,6 +124,13 @@ pub(super) struct Client<'a> {
 pub(super) struct User<'a> {
     #[serde(borrow)]
     pub(super) id: Option<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Session<'a> {
+    #[serde(borrow)]
+    pub(super) user_id: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
