@@ -71,11 +71,8 @@ async fn arguments_that_make_no_sense_are_refused() {
         (&["--tenant", "No Tenant"], "--tenant"),
     ];
     for (arguments, why) in cases {
-        let all = [
-            &["setup", "okta"],
-            if arguments[0] == "--address" { &[][..] } else { &["--address", ADDRESS] },
-            arguments,
-        ];
+        let address: &[&str] = if arguments[0] == "--address" { &[] } else { &["--address", ADDRESS] };
+        let all = [&["setup", "okta"], address, arguments];
         let ended = run(&mut behalf(rig.path(), &all.concat())).await;
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.err.contains(why), "{why}: {}", ended.err);
