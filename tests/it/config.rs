@@ -21,6 +21,7 @@ mod documents;
 mod every_setting;
 mod files;
 mod mistakes;
+mod okta;
 mod old_variables;
 mod redis;
 
@@ -144,6 +145,6 @@ fn a_configuration_shows_no_secret() {
 
 /// The embedded directory's file.
 fn users_file(tenant: &Tenant) -> Option<PathBuf> {
-    let DirectoryKind::Embedded(settings) = &tenant.directory.kind;
+    let DirectoryKind::Embedded(settings) = &tenant.directory.kind else { panic!("{:?}", tenant.directory.kind) };
     settings.users_file.clone()
 }

@@ -28,6 +28,7 @@ mod embedded;
 pub(in crate::contract) mod faults;
 pub(in crate::contract) mod grants;
 pub(in crate::contract) mod odd;
+mod okta;
 pub(in crate::contract) mod parallel;
 pub(in crate::contract) mod people;
 
@@ -190,3 +191,6 @@ pub(crate) use directory_contract;
 
 directory_contract!(file_of_users, crate::contract::directories::embedded::rig);
 directory_contract!(put_together, crate::contract::directories::embedded::put_together);
+directory_contract!(fake_okta, crate::contract::directories::okta::rig);
+directory_contract!(fake_okta_without_etags, crate::contract::directories::okta::without_etags);
+directory_contract!(fake_okta_without_if_match, crate::contract::directories::okta::without_if_match);

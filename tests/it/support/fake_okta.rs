@@ -35,7 +35,7 @@ use behalf::ports::clock::Clock;
 use serde_json::Value;
 
 pub(crate) use self::{
-    guard::{Endpoint, Fault},
+    guard::{Budget, Endpoint, Fault},
     keys::KeyKind,
     state::{Account, State},
 };

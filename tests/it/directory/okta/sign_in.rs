@@ -25,15 +25,9 @@ async fn read(rig: &Rig, sign_in: &SignIn) -> Result<u16, DirectoryError> {
     sign_in.send(rest.request(Method::GET, url)).await.map(|answer| answer.status.as_u16())
 }
 
-fn rig() -> Rig {
-    let rig = Rig::start();
-    rig.okta.add("00uann", "ann@example.com");
-    rig
-}
-
 #[tokio::test]
 async fn an_api_token_is_sent_as_it_is() {
-    let rig = rig();
+    let rig = Rig::start();
     let right = rig.sign_in(Credentials::ApiToken(TOKEN.into()), &SCOPES);
     assert_eq!(read(&rig, &right).await, Ok(200));
     let wrong = rig.sign_in(Credentials::ApiToken("another".into()), &SCOPES);
@@ -43,7 +37,7 @@ async fn an_api_token_is_sent_as_it_is() {
 #[tokio::test]
 async fn an_app_signs_in_once_for_an_hour_with_either_sort_of_key() {
     for kind in [KeyKind::Rsa, KeyKind::P256] {
-        let rig = rig();
+        let rig = Rig::start();
         let sign_in = app(&rig, kind);
         let many = join_all((0..20).map(|_| read(&rig, &sign_in))).await;
         assert!(many.iter().all(|said| *said == Ok(200)), "{many:?}");
@@ -55,7 +49,7 @@ async fn an_app_signs_in_once_for_an_hour_with_either_sort_of_key() {
 
 #[tokio::test]
 async fn a_token_is_renewed_before_it_ends_and_serves_meanwhile() {
-    let rig = rig();
+    let rig = Rig::start();
     let sign_in = app(&rig, KeyKind::P256);
     assert_eq!(read(&rig, &sign_in).await, Ok(200));
     rig.clock.advance(SignedDuration::from_mins(56));
@@ -74,7 +68,7 @@ async fn a_token_is_renewed_before_it_ends_and_serves_meanwhile() {
 
 #[tokio::test]
 async fn a_401_is_worth_one_renewal() {
-    let rig = rig();
+    let rig = Rig::start();
     let sign_in = app(&rig, KeyKind::P256);
     assert_eq!(read(&rig, &sign_in).await, Ok(200));
     rig.okta.set(|state| state.issued.clear());
@@ -91,7 +85,7 @@ async fn a_401_is_worth_one_renewal() {
 
 #[tokio::test]
 async fn failing_to_sign_in_is_no_storm() {
-    let rig = rig();
+    let rig = Rig::start();
     let sign_in = app(&rig, KeyKind::P256);
     rig.okta.fail_next(Endpoint::Token, [Fault::Status(500)]);
     let many = join_all((0..50).map(|_| read(&rig, &sign_in))).await;
@@ -103,7 +97,7 @@ async fn failing_to_sign_in_is_no_storm() {
 
 #[tokio::test]
 async fn what_okta_does_not_accept_is_rejected_and_named() {
-    let rig = rig();
+    let rig = Rig::start();
     let key = |id| {
         let pem = rig.okta.register("0oaapp", KeyKind::P256, "k1", &["okta.users.read"]).unwrap();
         AppKey::from_pem(pem.as_bytes(), id).unwrap()

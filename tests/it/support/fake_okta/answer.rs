@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 pub(super) enum Say {
     /// JSON, with these headers.
     Json(Value, Vec<(&'static str, String)>),
-    /// Done, nothing to tell.
-    Nothing,
     /// An error: status, `errorCode`, and what is wrong.
     Error(u16, &'static str, String),
     /// An error of the token endpoint: status, `error`, `error_description`.
@@ -33,7 +31,6 @@ impl Say {
                 }
                 response.content_type("application/json").body(body.to_string())
             }
-            Self::Nothing => HttpResponse::NoContent().finish(),
             Self::Error(status, code, summary) => {
                 let cause = json!([{"errorSummary": summary}]);
                 let body = json!({"errorCode": code, "errorSummary": summary, "errorLink": code,

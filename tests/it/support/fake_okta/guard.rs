@@ -57,6 +57,11 @@ impl Budget {
     pub(crate) fn of(limit: u64) -> Self {
         Self { limit, used: 0, until: 0 }
     }
+
+    /// All used up for the rest of the minute, which ends at that second.
+    pub(crate) fn spent(limit: u64, until: i64) -> Self {
+        Self { limit, used: limit, until }
+    }
 }
 
 const PLENTY: u64 = 1_000_000;

@@ -108,6 +108,8 @@ pub(crate) struct State {
     pub(crate) concurrency: usize,
     /// Calls of an endpoint in a minute; those without a budget have plenty.
     pub(crate) budgets: HashMap<Endpoint, Budget>,
+    /// Whether answers come without headers about limits, as from something that stands before Okta.
+    pub(crate) bare_429: bool,
     /// How long every answer takes.
     pub(crate) latency: std::time::Duration,
     /// What happens to every call of an endpoint.
@@ -155,6 +157,7 @@ impl State {
             next_origin: None,
             concurrency: usize::MAX,
             budgets: HashMap::new(),
+            bare_429: false,
             latency: std::time::Duration::ZERO,
             always: HashMap::new(),
             next: HashMap::new(),
