@@ -4,7 +4,10 @@ use std::{io::Write as _, process::ExitCode};
 
 use clap::Subcommand;
 
-use crate::adapters::finding::{Finding, Level};
+use crate::{
+    adapters::finding::{Finding, Level},
+    domain::ids::is_deceptive,
+};
 
 mod okta;
 mod secret;
@@ -33,8 +36,9 @@ pub(super) async fn run(what: SetupCommand) -> ExitCode {
     }
 }
 
-/// A line of the report, at once.
+/// A line of the report, at once. Names that somebody gave at the identity provider can't forge lines or colours.
 fn say(line: &str) {
+    let line: String = line.chars().map(|c| if is_deceptive(c) { '\u{fffd}' } else { c }).collect();
     // Whoever closes our output doesn't stop the work.
     drop(writeln!(std::io::stdout().lock(), "{line}"));
 }

@@ -1,21 +1,26 @@
 //! Calls of the management API, one at a time.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode, header::HeaderMap};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::error::checked;
+pub use self::error::{CallError, Said};
 use super::change::Call;
 use crate::{
     adapters::directory::{
         okta::auth::SignIn,
         rest::{Answer, Rest},
     },
-    domain::ids::is_deceptive,
     ports::{clock::Clock, directory::DirectoryError},
 };
+
+mod error;
+#[cfg(test)]
+mod tests;
 
 /// What the calls need of a service app. An API token has what its owner has.
 pub const SCOPES: &[&str] = &[
@@ -28,6 +33,8 @@ pub const SCOPES: &[&str] = &[
     "okta.authorizationServers.read",
     "okta.authorizationServers.manage",
 ];
+/// How long a call may take: changes of types and schemas take seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest that is waited for leave to go on.
 const LONGEST_WAIT: Duration = Duration::from_secs(90);
 /// How often one call waits for it.
@@ -36,54 +43,6 @@ const MOST_WAITS: usize = 3;
 const UNTOLD_WAIT: Duration = Duration::from_secs(30);
 /// The most pages of a list.
 const MOST_PAGES: usize = 25;
-/// The most characters of what Okta says that are passed on.
-const MOST_CHARS: usize = 400;
-
-/// Why a call came to nothing. Holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// Wrong credentials.
-    #[error(
-        "Okta doesn't accept the credentials ({0}): check the token, and that its owner is an active administrator"
-    )]
-    Unauthorized(Said),
-    /// The credentials don't reach that far.
-    #[error("the credentials may not do this ({said}): they need {scope} and an administrator's role that allows it")]
-    Forbidden {
-        /// What Okta says.
-        said: Said,
-        /// The scope that such calls need.
-        scope: &'static str,
-    },
-    /// Not there.
-    #[error("Okta has none ({0})")]
-    NotFound(Said),
-    /// Okta won't do it.
-    #[error("Okta refuses ({0})")]
-    Refused(Said),
-    /// It asks for more patience than there is.
-    #[error("Okta asks to wait {} s before the next call: run this again then", .0.as_secs())]
-    Throttled(Duration),
-    /// There are no credentials to call with.
-    #[error("{0} (a service app asks for {scopes})", scopes = SCOPES.join(", "))]
-    SignIn(String),
-    /// No answer that can be understood. What was asked for may have been done.
-    #[error("{0}")]
-    Unavailable(String),
-}
-
-/// What Okta says about a failure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    status: u16,
-    text: String,
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.status, if self.text.is_empty() { "" } else { ": " }, self.text)
-    }
-}
 
 /// Told about what takes time.
 pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
@@ -127,7 +86,9 @@ impl Client {
     /// Makes a change, and gives what Okta answers: `null` where that is nothing.
     pub async fn change(&self, call: &Call) -> Result<Value, CallError> {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-        let answer = self.send(&call.method, &path, &[], call.body.as_ref()).await?;
+        let sent = self.send(&call.method, &path, &[], call.body.as_ref()).await;
+        let secret = call.body.as_ref().and_then(|body| body.pointer("/channel/config/authScheme/value")?.as_str());
+        let answer = sent.map_err(|error| error.without(secret.unwrap_or_default()))?;
         if answer.body.is_empty() { Ok(Value::Null) } else { understood(&answer) }
     }
 
@@ -145,7 +106,7 @@ impl Client {
                 Some(body) => self.rest.with_json(method.clone(), url, "application/json", body),
                 None => self.rest.request(method.clone(), url),
             };
-            let answer = self.sign_in.send(request).await.map_err(|error| self.failed(error))?;
+            let answer = self.sign_in.send(request.timeout(PATIENCE)).await.map_err(|error| self.failed(error))?;
             if answer.status != StatusCode::TOO_MANY_REQUESTS {
                 return checked(answer, path);
             }
@@ -172,62 +133,6 @@ impl Client {
     }
 }
 
-fn checked(answer: Answer, path: &[&str]) -> Result<Answer, CallError> {
-    let status = answer.status;
-    if status.is_success() {
-        return Ok(answer);
-    }
-    let said = said(&answer);
-    Err(match status {
-        StatusCode::UNAUTHORIZED => CallError::Unauthorized(said),
-        StatusCode::FORBIDDEN => CallError::Forbidden { said, scope: scope(path) },
-        StatusCode::NOT_FOUND => CallError::NotFound(said),
-        _ if status.is_client_error() => CallError::Refused(said),
-        _ if status.is_redirection() => {
-            CallError::Unavailable(format!("it answers {status}, a redirect, which isn't followed: check its address"))
-        }
-        _ => CallError::Unavailable(format!("it answers {said}")),
-    })
-}
-
-/// The scope that changes below this path need.
-fn scope(path: &[&str]) -> &'static str {
-    match path {
-        [_, _, "meta", "types", ..] => "okta.userTypes.manage",
-        [_, _, "meta", ..] => "okta.schemas.manage",
-        [_, _, "inlineHooks", ..] => "okta.inlineHooks.manage",
-        _ => "okta.authorizationServers.manage",
-    }
-}
-
-#[derive(Deserialize)]
-struct ErrorBody {
-    #[serde(rename = "errorCode")]
-    code: String,
-    #[serde(rename = "errorSummary", default)]
-    summary: String,
-    #[serde(rename = "errorCauses", default)]
-    causes: Vec<Cause>,
-}
-
-#[derive(Deserialize)]
-struct Cause {
-    #[serde(rename = "errorSummary", default)]
-    summary: String,
-}
-
-fn said(answer: &Answer) -> Said {
-    let status = answer.status.as_u16();
-    let Ok(body) = serde_json::from_slice::<ErrorBody>(&answer.body) else {
-        return Said { status, text: String::new() };
-    };
-    let causes = body.causes.into_iter().map(|cause| cause.summary);
-    let parts: Vec<_> = [body.code, body.summary].into_iter().chain(causes).collect();
-    let all = parts.join("; ");
-    let text = all.chars().map(|c| if is_deceptive(c) { '\u{fffd}' } else { c }).take(MOST_CHARS).collect();
-    Said { status, text }
-}
-
 fn understood<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
     answer.json().map_err(|error| CallError::Unavailable(error.to_string()))
 }
@@ -249,67 +154,4 @@ fn wait(answer: &Answer, now: Timestamp) -> Duration {
     let now = date.map_or(now, |date| date.timestamp()).as_second();
     let seconds = reset.map(|reset| reset.saturating_sub(now).saturating_add(1).max(1));
     seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(UNTOLD_WAIT, Duration::from_secs)
-}
-
-#[cfg(test)]
-mod tests {
-    use reqwest::header::HeaderValue;
-
-    use super::*;
-
-    fn answer(headers: &[(&'static str, &str)], body: &str) -> Answer {
-        let pairs = headers.iter().map(|(name, value)| {
-            (reqwest::header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
-        });
-        let mut map = HeaderMap::new();
-        pairs.for_each(|(name, value)| {
-            map.append(name, value);
-        });
-        Answer { status: StatusCode::TOO_MANY_REQUESTS, headers: map, body: body.as_bytes().to_vec() }
-    }
-
-    #[test]
-    fn it_waits_by_oktas_clock() {
-        let now = Timestamp::from_second(1_000_000).unwrap();
-        let date = ("date", "Sat, 21 Nov 2026 18:00:00 GMT");
-        let at = 1_795_284_000;
-        for (reset, seconds) in [(at + 20, 21), (at, 1), (at - 50, 1), (at + 4000, 4001)] {
-            let told = answer(&[date, ("x-rate-limit-reset", &reset.to_string())], "");
-            assert_eq!(wait(&told, now), Duration::from_secs(seconds), "{reset}");
-        }
-        let by_ours = answer(&[("x-rate-limit-reset", "1000005")], "");
-        assert_eq!(wait(&by_ours, now), Duration::from_secs(6));
-        for untold in [answer(&[date], ""), answer(&[("x-rate-limit-reset", "soon")], "")] {
-            assert_eq!(wait(&untold, now), UNTOLD_WAIT);
-        }
-    }
-
-    #[test]
-    fn a_page_is_asked_for_by_its_cursor() {
-        let next = "<https://elsewhere.example.com/api/v1/x?after=abc%2B1&limit=2>; rel=\"next\"";
-        let own = "<https://org.example.com/api/v1/x>; rel=\"self\"";
-        for links in [vec![own, next], vec![next]] {
-            let told = answer(&links.iter().map(|link| ("link", *link)).collect::<Vec<_>>(), "");
-            assert_eq!(next_page(&told.headers).as_deref(), Some("abc+1"));
-        }
-        let together = format!("{own}, {next}");
-        assert_eq!(next_page(&answer(&[("link", &together)], "").headers).as_deref(), Some("abc+1"));
-        for none in [own, "<nonsense>; rel=\"next\"", "<https://o.example.com/>; rel=\"next\"", ""] {
-            assert_eq!(next_page(&answer(&[("link", none)], "").headers), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn what_okta_says_is_one_line_of_bounded_length() {
-        let long = "x".repeat(5000);
-        let body = serde_json::json!({"errorCode": "E0000001", "errorSummary": "Api validation failed: \u{1b}[31m",
-            "errorCauses": [{"errorSummary": "name: taken\nforged line"}, {"errorSummary": long}]});
-        let text = said(&answer(&[], &body.to_string())).to_string();
-        assert!(
-            text.starts_with("429: E0000001; Api validation failed: \u{fffd}[31m; name: taken\u{fffd}forged"),
-            "{text}"
-        );
-        assert!(text.chars().count() < MOST_CHARS + 10);
-        assert_eq!(said(&answer(&[], "<html>")).to_string(), "429");
-    }
 }

@@ -142,7 +142,13 @@ impl Work {
             self.settings(&found, kept);
             return Ok(!plan.is_blocked());
         }
-        let (secret, in_file) = self.secret(plan, secret)?;
+        let (secret, in_file) = match self.secret(plan, secret) {
+            Ok(secret) => secret,
+            Err(why) => {
+                say(&format!("FAILED: {why}; nothing was changed"));
+                return Ok(false);
+            }
+        };
         let all = plan.changes.len();
         let tell = |at: usize, change: &Change| say(&format!("{}/{all} {change}", at + 1));
         if let Err(stopped) = carry_out(&self.client, &self.server, plan, secret.as_ref(), tell).await {
@@ -176,7 +182,8 @@ impl Work {
 
     /// What behalf's own configuration needs. No secret is shown.
     fn settings(&self, found: &Found, secret_in_file: bool) {
-        say("\nsettings of behalf:");
+        say("");
+        say("settings of behalf:");
         let give = |what: SetUp, value: &str| say(&self.setup.assignment(what, value));
         if let Some(user) = found.types.iter().find(|one| one.default) {
             give(SetUp::UserType, &user.id);

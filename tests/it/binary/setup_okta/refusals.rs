@@ -27,7 +27,9 @@ async fn an_address_where_nobody_or_somebody_else_answers_is_told() {
         assert_eq!(ended.code, Some(2), "{fault:?}: {ended:?}");
         assert!(ended.err.contains("the authorization server `default` can't be read"), "{fault:?}: {}", ended.err);
     }
-    for nonsense in ["org.okta.com", "http://org.okta.com", "https://user:pw@org.okta.com", "ftp://org.okta.com"] {
+    for nonsense in
+        ["https://org-admin.okta.com", "http://org.okta.com", "https://user:pw@org.okta.com", "ftp://org.okta.com"]
+    {
         let ended = rig.run_with(&[], &[("TENANT", nonsense)]).await;
         assert_eq!(ended.code, Some(2), "{nonsense}: {ended:?}");
         assert!(ended.err.contains("TENANT"), "{nonsense}: {}", ended.err);

@@ -43,6 +43,21 @@ async fn a_first_run_makes_everything_and_a_second_has_nothing_to_do() {
     ] {
         assert!(first.out.lines().any(|line| line == setting), "{setting}: {}", first.out);
     }
+    let server = "/api/v1/authorizationServers/default";
+    for (write, expected) in rig.okta.writes().iter().zip([
+        "POST /api/v1/meta/types/user".to_owned(),
+        "POST /api/v1/meta/schemas/user/osc".to_owned(),
+        format!("POST {server}/scopes"),
+        format!("POST {server}/claims"),
+        "POST /api/v1/inlineHooks".to_owned(),
+        format!("POST {server}/policies"),
+        format!("POST {server}/policies/00p"),
+        format!("PUT {server}/policies/00p"),
+    ]) {
+        let (line, body) = (format!("{} {}", write.method, write.path), write.body.to_string());
+        assert!(line.starts_with(&expected), "{line}, not {expected}");
+        assert_eq!(body.contains(SECRET), line.ends_with("inlineHooks"), "{line}: {body}");
+    }
     let (picture, writes) = (rig.okta.picture(), rig.okta.writes().len());
     assert_eq!(writes, 8);
     let second = rig.set_up().await;
@@ -148,6 +163,57 @@ async fn what_others_made_is_left_and_said_until_a_fix_is_asked_for() {
     assert_eq!(rig.okta.writes().len(), writes + 2);
     rig.okta
         .set(|state| assert_eq!(state.hooks[0]["channel"]["config"]["uri"], "https://behalf.example.com/hooks/okta"));
+}
+
+#[tokio::test]
+async fn whatever_is_fixed_is_a_request_that_okta_takes() {
+    let rig = Rig::start();
+    rig.set_up().await;
+    rig.okta.set(|state| {
+        state.hooks[0]["status"] = json!("INACTIVE");
+        state.hooks[0]["channel"]["config"]["authScheme"]["key"] = json!("x-other");
+        let policy = &mut state.policies[0];
+        policy.raw["status"] = json!("INACTIVE");
+        policy.rules[0]["actions"]["token"].as_object_mut().unwrap().remove("inlineHook");
+        state.policies.swap(0, 1);
+        for (policy, at) in state.policies.iter_mut().zip(1..) {
+            policy.raw["priority"] = json!(at);
+        }
+    });
+    let left = rig.run(&[]).await;
+    assert_eq!(left.code, Some(1), "{left:?}");
+    let fixed = rig.run(&["--fix"]).await;
+    assert_eq!(fixed.code, Some(0), "{fixed:?}");
+    assert!(fixed.out.contains("5 changes made"), "hook, its status, rule, policy, its place: {}", fixed.out);
+    let all = rig.run(&["--verify"]).await;
+    assert_eq!(all.code, Some(0), "{all:?}");
+}
+
+#[tokio::test]
+async fn a_name_at_okta_forges_no_line() {
+    let rig = Rig::start();
+    rig.set_up().await;
+    rig.okta.set(|state| {
+        state.hooks[0]["name"] = json!("x\nall is there\u{1b}[2J");
+        state.hooks[0]["status"] = json!("INACTIVE");
+    });
+    let ended = rig.run(&["--verify"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.out.lines().all(|line| !line.starts_with("all is there")) && !ended.out.contains('\u{1b}'),
+        "{}",
+        ended.out
+    );
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_kept_stops_the_run_before_it_begins() {
+    let rig = Rig::start();
+    let nowhere = rig.path().join("nowhere/secret");
+    let ended = rig.run_with(&["--secret-file", nowhere.to_str().unwrap()], &[("BEHALF_HOOK_SECRET", "")]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(lines(&ended, "FAILED: ")[0].contains("nothing was changed"), "{}", ended.out);
+    assert_eq!(rig.okta.writes().len(), 0);
 }
 
 #[tokio::test]
