@@ -1,6 +1,8 @@
 //! Runs that are interrupted, and the ones after them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::*;
 use crate::support::fake_okta_admin::Fault;

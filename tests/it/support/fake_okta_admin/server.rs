@@ -74,10 +74,8 @@ fn claim(world: &World, state: &mut State, id: Option<&str>, body: &Value) -> An
 
 fn scopes(world: &World, state: &State, query: &str) -> Answered {
     let after = query.split('&').find_map(|pair| pair.strip_prefix("after="));
-    let start = match after {
-        None => 0,
-        Some(cursor) => cursor.strip_prefix("page").and_then(|at| at.parse().ok()).ok_or_else(|| invalid("after"))?,
-    };
+    let place = |cursor: &str| cursor.strip_prefix("page")?.parse().ok();
+    let start = after.map_or(Ok(0), |cursor| place(cursor).ok_or_else(|| invalid("after")))?;
     let page: Vec<_> = state.scopes.iter().skip(start).take(PAGE).collect();
     let more = start + page.len() < state.scopes.len();
     let next = format!("{}/api/v1/authorizationServers/default/scopes?limit=200&after=page{}", world.url, start + PAGE);
