@@ -46,8 +46,6 @@ pub struct HookRequest<'a> {
     pub event_id: Option<Cow<'a, str>>,
     /// The user whose token is being minted, by the IdP's immutable id.
     pub agent: Option<Cow<'a, str>>,
-    /// The user whose session asks for it, if the request tells.
-    pub session_user: Option<Cow<'a, str>>,
     /// The client that asks for the token.
     pub client: Option<Cow<'a, str>>,
     /// The authorization server that mints it.
@@ -73,7 +71,6 @@ impl HookRequest<'_> {
         HookRequest {
             event_id: own(self.event_id),
             agent: own(self.agent),
-            session_user: own(self.session_user),
             client: own(self.client),
             issuer: own(self.issuer),
             scopes: self.scopes.map(|all| all.into_iter().map(|s| Cow::Owned(s.into_owned())).collect()),

@@ -167,10 +167,7 @@ async fn answer(request: &HttpRequest, state: &AppState, to: Place<'_>, id: &str
     let desk = state.desk(door, dialect, Some(id.to_owned()));
     let answer = match to.purpose {
         Purpose::Delegation => decide(&desk, read.as_deref(), started).await,
-        Purpose::Entity => {
-            let request = read.as_deref().and_then(|body| desk.dialect.decode(body).ok());
-            desk.answer_entity(request, started).await
-        }
+        Purpose::Entity => desk.answer_entity(read.as_deref(), started).await,
     };
     state.metrics.hook(dialect.name(), answer.outcome, started.elapsed(), dialect.patience());
     log(door, &answer);

@@ -17,10 +17,11 @@ use crate::{
 const CLAIM: &str = "entity";
 
 impl Desk {
-    /// Answers a hook that arrived at `started`; `None`: it could not be read.
-    pub async fn answer_entity(&self, request: Option<HookRequest<'_>>, started: Instant) -> Answer {
-        let request = request.unwrap_or_default();
-        let patch = match self.entity(&request, started).await {
+    /// Answers a hook that arrived at `started`; `None`: it could not be read to its end.
+    pub async fn answer_entity(&self, body: Option<&[u8]>, started: Instant) -> Answer {
+        let read = body.and_then(|body| Some((self.dialect.decode(body).ok()?, self.dialect.session_user(body).ok()?)));
+        let Some((request, session)) = read else { return self.write(&HookRequest::default(), &Decision::UNTOUCHED) };
+        let patch = match self.entity(&request, session.as_deref(), started).await {
             Some(entity) => patch(&request, &entity),
             None => ClaimPatch::default(),
         };
@@ -31,10 +32,10 @@ impl Desk {
         self.write(&request, &decision)
     }
 
-    async fn entity(&self, request: &HookRequest<'_>, started: Instant) -> Option<Entity> {
-        let user = match (request.agent.as_deref(), request.session_user.as_deref()) {
+    async fn entity(&self, request: &HookRequest<'_>, session: Option<&str>, started: Instant) -> Option<Entity> {
+        let user = match (request.agent.as_deref(), session) {
             (Some(user), Some(session)) if user != session => {
-                let event = self.ambiguous_entity(request);
+                let event = self.ambiguous_entity(request, session);
                 let until = self.last_moment(started);
                 self.services.record_until(&self.tenant, until, |now| vec![event(now)]).await;
                 return None;

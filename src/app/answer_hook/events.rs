@@ -47,9 +47,9 @@ impl Desk {
     pub(super) fn ambiguous_entity(
         &self,
         request: &HookRequest<'_>,
+        session: &str,
     ) -> impl FnOnce(Timestamp) -> Event + Send + use<> + 'static {
-        let (desk, who) = (self.clone(), Who::of(request));
-        let session = shown(request.session_user.as_deref());
+        let (desk, who, session) = (self.clone(), Who::of(request), shown(Some(session)));
         move |now| who.event(&desk, Code::EntityAmbiguous, now).detail("session_user", session)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{SECRET, World, assert_delegates};
 use crate::support::{
-    fake_okta::{DELEGATED_TYPE, ENTITY_TYPE, FakeOkta, TOKEN, USER_TYPE},
+    fake_okta::{DELEGATED_TYPE, ENTITY_TYPE, FakeOkta, KeyKind, TOKEN, USER_TYPE},
     process::{Service, behalf, run},
 };
 
@@ -126,4 +126,27 @@ async fn check_signs_in() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(format!("{}{}", ended.out, ended.err).contains("error: directory of `default`: 127.0.0.1"), "{ended:?}");
     assert!(!format!("{ended:?}").contains(TOKEN), "{ended:?}");
+}
+
+/// The same organisation, with a service app in place of the API token.
+#[tokio::test]
+async fn a_service_app_signs_in_with_its_key() {
+    let (world, okta) = (World::new(), organisation());
+    let scopes = ["okta.users.read", "okta.users.manage", "okta.userTypes.read", "okta.schemas.read"];
+    let pem = okta.register("0oaapp", KeyKind::Rsa, "k1", &scopes).unwrap();
+    std::fs::write(world.path().join("app.pem"), pem).unwrap();
+    let app = [
+        ("TOKEN", ""),
+        ("BEHALF_OKTA_CLIENT_ID", "0oaapp"),
+        ("BEHALF_OKTA_KEY_FILE", "app.pem"),
+        ("BEHALF_OKTA_KEY_ID", "k1"),
+    ];
+    let check = async || run(behalf(world.path(), &["check"]).envs(variables(&world, &okta.url)).envs(app)).await;
+    let ended = check().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("ok: directory of `default`: 127.0.0.1: signed in"), "{}", ended.out);
+    std::fs::write(world.path().join("app.pem"), "no key").unwrap();
+    let ended = check().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(format!("{}{}", ended.out, ended.err).contains("BEHALF_OKTA_KEY_FILE"), "{ended:?}");
 }

@@ -65,7 +65,10 @@ fn what_does_not_fit_together_is_refused() {
     with_app().without("BEHALF_OKTA_KEY_FILE").refused(&["BEHALF_OKTA_KEY_FILE", "is missing"]);
     with_app().without("BEHALF_OKTA_CLIENT_ID").refused(&["BEHALF_OKTA_CLIENT_ID", "is missing"]);
     with_app().var("BEHALF_OKTA_KEY_FILE", "nowhere.pem").refused(&["BEHALF_OKTA_KEY_FILE", "nowhere.pem"]);
-    Case::least().var("BEHALF_DIRECTORY", "okta").refused(&["BEHALF_OKTA_URL or TENANT", "is missing"]);
+    with_token()
+        .without("BEHALF_OKTA_URL")
+        .var("BEHALF_DIRECTORY", "okta")
+        .refused(&["BEHALF_OKTA_URL or TENANT", "is missing"]);
     with_token()
         .var("BEHALF_OKTA_URL", "https://example-admin.okta.com")
         .refused(&["write `https://example.okta.com`"]);

@@ -19,7 +19,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
     sync::Mutex,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -50,6 +50,8 @@ const SHORT: Duration = Duration::from_secs(1);
 const LEASE: SignedDuration = SignedDuration::from_secs(15);
 /// How long a lease is waited for.
 const LEASE_WAIT: Duration = Duration::from_secs(5);
+/// How long a change waits for those of the same user that came before it. Then it isn't the directory that is slow.
+const QUEUE: Duration = Duration::from_secs(3);
 /// Users whose changes go one by one share a place with others; more places would serve nobody.
 const PLACES: usize = 64;
 
@@ -112,7 +114,7 @@ impl Writer {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(user.as_str());
         let place = usize::try_from(hash % PLACES as u64).unwrap_or(0);
         let _turn = match self.places.get(place) {
-            Some(place) => Some(place.lock().await),
+            Some(place) => Some(timeout(QUEUE, place.lock()).await.map_err(|_| busy())?),
             None => None,
         };
         if self.trust.load(Ordering::Acquire) == trust::HONOURED
@@ -136,11 +138,16 @@ impl Writer {
         plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
         leased: bool,
     ) -> Result<Tried, DirectoryError> {
+        let mut wrote = false;
         for attempt in 0..TRIES {
             if attempt > 0 {
                 sleep(api.limits.between(PAUSE)).await;
             }
-            match self.attempt(api, user, plan, leased).await {
+            match self.attempt(api, user, plan, leased, &mut wrote).await {
+                // What is so by our own earlier try wasn't so before.
+                Ok(Some(Tried::Came(Came::To(Written::Already)))) if wrote => {
+                    return Ok(Tried::Came(Came::To(Written::Changed)));
+                }
                 Ok(Some(tried)) => return Ok(tried),
                 Ok(None) => {}
                 Err(error) => self.wait_out(error).await?,
@@ -156,6 +163,7 @@ impl Writer {
         user: &UserId,
         plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
         leased: bool,
+        wrote: &mut bool,
     ) -> Result<Option<Tried>, DirectoryError> {
         let Some(before) = read::by_id(api, user).await? else { return Ok(Some(Tried::Came(Came::NoUser))) };
         let Plan::Write { method, body } = plan(&before)? else {
@@ -167,7 +175,7 @@ impl Writer {
             return Ok(Some(Tried::NeedsLease));
         }
         match api.write(method, api.of_user(user, &[])?, etag, &body).await? {
-            Said::Done(_) => {}
+            Said::Done(_) => *wrote = true,
             Said::Refused(refusal) => {
                 return match (refusal.status, refusal.code.as_str()) {
                     // Changed meanwhile; still being activated; its type is being prepared.
@@ -179,20 +187,25 @@ impl Writer {
             }
         }
         let changed = Some(Tried::Came(Came::To(Written::Changed)));
-        let after = read::by_id(api, user).await?;
-        let stands = match &after {
-            Some(after) => matches!(plan(after), Ok(Plan::Already)),
-            None => false,
-        };
         let known = self.trust.load(Ordering::Acquire);
+        let after = match read::by_id(api, user).await {
+            Ok(Some(after)) => after,
+            Ok(None) => return Ok(Some(Tried::Came(Came::NoUser))),
+            // The write is acknowledged, and nobody can have overwritten it unawares.
+            Err(_) if known == trust::HONOURED => return Ok(changed),
+            Err(error) => return Err(error),
+        };
+        let stands = matches!(plan(&after), Ok(Plan::Already));
         if stands && known != trust::UNKNOWN {
             return Ok(changed);
         }
         // Either somebody changed it again after us, or somebody who didn't know of our change overwrote it.
-        if self.is_honoured(api, user, etag).await? {
-            return Ok(changed);
+        match self.is_honoured(api, user, etag).await {
+            Ok(true) => return Ok(changed),
+            Ok(false) => self.distrust(),
+            Err(_) if stands => return Ok(changed),
+            Err(error) => return Err(error),
         }
-        self.distrust();
         match (stands, leased) {
             (true, _) => Ok(changed),
             (false, true) => Ok(None),

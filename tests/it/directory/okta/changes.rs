@@ -154,3 +154,17 @@ async fn what_cannot_be_is_refused() {
     assert!(matches!(&said, Err(DirectoryError::Rejected(text)) if text.contains("E0000006")), "{said:?}");
     assert_eq!(rig.okta.violations(), Vec::<String>::new());
 }
+
+/// What is acknowledged is told as made, though the look at it afterwards fails.
+#[tokio::test]
+async fn a_change_that_cannot_be_looked_at_is_made_all_the_same() {
+    let rig = Rig::start();
+    let okta = experienced(&rig).await;
+    rig.okta.fail_next(Endpoint::ReadUser, [Fault::Latency(std::time::Duration::ZERO), Fault::Status(500)]);
+    assert_eq!(okta.add(&id("00ubob"), &id("00uann")).await, Ok(Written::Changed));
+    // Nor does the first change depend on finding out what ETags are worth.
+    let other = rig.entries();
+    rig.okta.fail_next(Endpoint::UpdateUser, [Fault::Latency(std::time::Duration::ZERO), Fault::Status(500)]);
+    assert_eq!(other.remove(&id("00ubob"), &id("00uann")).await, Ok(Written::Changed));
+    assert_eq!(rig.okta.agents("00ubob"), ["00ufirst"]);
+}

@@ -54,8 +54,6 @@ pub(super) struct Context<'a> {
     pub(super) protocol: Option<Object<Protocol<'a>>>,
     #[serde(borrow)]
     pub(super) user: Option<Object<User<'a>>>,
-    #[serde(borrow)]
-    pub(super) session: Option<Object<Session<'a>>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -124,6 +122,25 @@ pub(super) struct Client<'a> {
 pub(super) struct User<'a> {
     #[serde(borrow)]
     pub(super) id: Option<Text<'a>>,
+}
+
+/// The same body, for whom only its session counts.
+#[derive(Deserialize)]
+pub(super) struct WithSession<'a> {
+    #[serde(borrow)]
+    pub(super) data: Option<Object<SessionData<'a>>>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct SessionData<'a> {
+    #[serde(borrow)]
+    pub(super) context: Option<Object<SessionContext<'a>>>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct SessionContext<'a> {
+    #[serde(borrow)]
+    pub(super) session: Option<Object<Session<'a>>>,
 }
 
 #[derive(Deserialize, Default)]
