@@ -326,8 +326,7 @@ impl Server {
     fn check(&self, address: &Address) -> Result<(), Fault> {
         if self.run_id.is_empty() {
             return Err(Fault::Refused(
-                "the server tells no run_id (INFO); without it nobody can say whether it has rolled back"
-                    .to_owned(),
+                "the server tells no run_id (INFO); without it nobody can say whether it has rolled back".to_owned(),
             ));
         }
         if self.version < OLDEST {
