@@ -17,11 +17,12 @@ pub use audit::{AuditSettings, SinkKind};
 pub use docs::{env_example, markdown_table};
 pub use duration::spell;
 pub use mistakes::{Mistake, Mistakes};
+pub use okta_setup::{OktaSetup, SetUp};
 pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, OktaCredentials, OktaSettings, Tenant, UserTypes,
+    HookBearer, HookCallers, HookHeader, OktaCredentials, OktaSettings, Tenant, UserTypes,
 };
 
 use crate::domain::ids::TenantName;
@@ -35,6 +36,7 @@ mod audit;
 mod docs;
 mod duration;
 mod mistakes;
+mod okta_setup;
 mod parse;
 mod reader;
 mod redis;

@@ -67,13 +67,8 @@ pub(super) async fn inspect(name: &TenantName, settings: &config::Tenant, parts:
 }
 
 /// Reads the app's key, if it is one.
-fn okta(
-    name: &TenantName,
-    org: &OktaSettings,
-    settings: &config::Tenant,
-    parts: &Parts<'_>,
-) -> Result<OktaDirectory, String> {
-    let credentials = match &org.credentials {
+pub fn okta_credentials(credentials: &OktaCredentials) -> Result<Credentials, String> {
+    Ok(match credentials {
         OktaCredentials::Token(token) => Credentials::ApiToken(token.clone()),
         OktaCredentials::App { client_id, key_file, key_id } => {
             let fault = |what: &dyn Display| format!("BEHALF_OKTA_KEY_FILE {}: {what}", key_file.display());
@@ -81,7 +76,16 @@ fn okta(
             let key = AppKey::from_pem(&pem, key_id.as_deref()).map_err(|error| fault(&error))?;
             Credentials::App(App { client_id: client_id.clone(), key })
         }
-    };
+    })
+}
+
+fn okta(
+    name: &TenantName,
+    org: &OktaSettings,
+    settings: &config::Tenant,
+    parts: &Parts<'_>,
+) -> Result<OktaDirectory, String> {
+    let credentials = okta_credentials(&org.credentials)?;
     let config::UserTypes { user, delegatable, entity } = settings.user_types.clone();
     let tools = okta::Tools {
         http: parts.http.clone(),

@@ -7,9 +7,11 @@ use crate::domain::{
     ids::{Issuer, TenantName},
     rule::Rule,
 };
-pub use callers::{ClaimRole, HookBearer, HookCallers};
+pub use callers::{ClaimRole, HookBearer, HookCallers, HookHeader};
+pub(super) use callers::{api_scope, hook_header};
 pub use delegation::{Budgets, DelegationSettings};
 pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, OktaCredentials, OktaSettings, UserTypes};
+pub(super) use directory::{okta, user_types};
 
 mod callers;
 mod claims;

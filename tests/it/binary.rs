@@ -9,6 +9,7 @@ mod old_variables;
 mod redis;
 mod reload;
 mod serve;
+mod setup_okta;
 mod tls;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command, sync::Arc};

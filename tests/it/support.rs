@@ -3,6 +3,7 @@
 pub(crate) mod document;
 pub(crate) mod fake_directory;
 pub(crate) mod fake_okta;
+pub(crate) mod fake_okta_admin;
 pub(crate) mod http;
 pub(crate) mod model_store;
 pub(crate) mod okta_apply;

@@ -4,6 +4,7 @@ mod okta;
 
 use std::{path::PathBuf, time::Duration};
 
+pub(in crate::config) use self::okta::okta;
 pub use self::okta::{OktaCredentials, OktaSettings};
 
 use crate::config::{duration::duration_within, mistakes::Read, parse, reader::Reader, settings};
@@ -64,7 +65,7 @@ pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
             okta::warn_of_unused(r);
             DirectoryKind::Embedded(embedded(r)?)
         }
-        Word::Okta => DirectoryKind::Okta(okta::okta(r)?),
+        Word::Okta => DirectoryKind::Okta(okta(r)?),
     };
     Ok(DirectorySettings { kind, concurrency: concurrency? })
 }
@@ -87,7 +88,7 @@ fn default_users(r: &mut Reader<'_>) -> Option<PathBuf> {
     None
 }
 
-pub(super) fn user_types(r: &mut Reader<'_>) -> Read<UserTypes> {
+pub(in crate::config) fn user_types(r: &mut Reader<'_>) -> Read<UserTypes> {
     let user = r.optional(&settings::USER_TYPE, parse::word);
     let delegatable = r.optional(&settings::DELEGATED_TYPE, parse::word);
     let entity = r.optional(&settings::ENTITY_TYPE, parse::word);

@@ -37,7 +37,7 @@ pub enum OktaCredentials {
     },
 }
 
-pub(super) fn okta(r: &mut Reader<'_>) -> Read<OktaSettings> {
+pub(in crate::config) fn okta(r: &mut Reader<'_>) -> Read<OktaSettings> {
     let url = r.value(&settings::OKTA_URL, organisation(r.sources.development));
     let credentials = credentials(r);
     Ok(OktaSettings { url: url?, credentials: credentials? })
