@@ -20,6 +20,8 @@ use crate::{
     ports::{directory::Directory, shown::ShownGrants},
 };
 
+mod ldap;
+
 /// How long a change of grants may take, all its calls and tries together.
 const CHANGES: Duration = Duration::from_secs(8);
 
@@ -44,17 +46,18 @@ pub(super) fn build(name: &TenantName, settings: &config::Tenant, parts: &Parts<
             let directory = Arc::new(embedded(name, file, parts)?);
             Ok(here(Watched { directory, period: file.reload }, settings, parts))
         }
+        DirectoryKind::Ldap(servers) => Ok(elsewhere(ldap::lanes(servers, settings, parts)?, name, settings, parts)),
     }
 }
 
 /// What is to be said of it, for `check`.
-#[expect(clippy::unused_async, reason = "directories elsewhere are asked")]
 pub(super) async fn inspect(name: &TenantName, settings: &config::Tenant, parts: &Parts<'_>) -> Vec<Finding> {
     match &settings.directory.kind {
         DirectoryKind::Embedded(file) => vec![match embedded(name, file, parts) {
             Ok(directory) => Finding::good(format!("{} users", directory.users().len())),
             Err(why) => Finding::error(why),
         }],
+        DirectoryKind::Ldap(servers) => ldap::inspect(servers, settings, parts).await,
     }
 }
 
@@ -74,7 +77,6 @@ fn here(file: Watched, settings: &config::Tenant, parts: &Parts<'_>) -> Director
 }
 
 /// A directory that calls have to travel to.
-#[expect(dead_code, reason = "the first of them is being built")]
 fn elsewhere(lanes: Lanes, name: &TenantName, settings: &config::Tenant, parts: &Parts<'_>) -> Directories {
     let guard = Arc::new(Guard::new(format!("directory:{name}"), Arc::clone(parts.metrics)));
     let budget = settings.budgets.directory;

@@ -9,7 +9,10 @@ use crate::domain::{
 };
 pub use callers::{ClaimRole, HookBearer, HookCallers};
 pub use delegation::{Budgets, DelegationSettings};
-pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, UserTypes};
+pub use directory::{
+    DirectoryKind, DirectorySettings, EmbeddedSettings, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings,
+    UserTypes, is_attribute,
+};
 
 mod callers;
 mod claims;

@@ -13,6 +13,10 @@ use crate::{
     domain::ids::TenantName,
 };
 
+pub use ldap::{LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, is_attribute};
+
+mod ldap;
+
 /// A tenant's directory.
 #[derive(Debug, Clone)]
 pub struct DirectorySettings {
@@ -27,6 +31,8 @@ pub struct DirectorySettings {
 pub enum DirectoryKind {
     /// A file of users, and grants in the store.
     Embedded(EmbeddedSettings),
+    /// An LDAP server.
+    Ldap(Box<LdapSettings>),
 }
 
 /// The embedded directory.
@@ -50,9 +56,10 @@ pub struct UserTypes {
 }
 
 pub(super) fn directory(name: &TenantName, r: &mut Reader<'_>) -> Read<DirectorySettings> {
-    let kind = r.value(&settings::DIRECTORY, |text| match text {
-        "embedded" => Ok(()),
-        _ => Err(fault(format!("`{text}` comes with a later version, or is none"), "use `embedded`")),
+    let chosen = r.value(&settings::DIRECTORY, |text| match text {
+        "embedded" => Ok(Chosen::Embedded),
+        "ldap" => Ok(Chosen::Ldap),
+        _ => Err(fault(format!("`{text}` comes with a later version, or is none"), "use `embedded` or `ldap`")),
     });
     let default_tenant = *name == TenantName::default_tenant();
     let okta = if default_tenant && r.is_given(&settings::TENANT) {
@@ -64,14 +71,30 @@ pub(super) fn directory(name: &TenantName, r: &mut Reader<'_>) -> Read<Directory
     if default_tenant && r.is_given(&settings::TOKEN) && okta.is_ok() {
         r.found.warnings.push("TOKEN is for the Okta directory and isn't used without TENANT".to_owned());
     }
+    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
+    let chosen = chosen?;
+    if chosen != Chosen::Ldap {
+        ldap::warn_if_given(r);
+    }
+    let kind = match chosen {
+        Chosen::Embedded => embedded(r).map(DirectoryKind::Embedded),
+        Chosen::Ldap => ldap::ldap(r).map(|settings| DirectoryKind::Ldap(Box::new(settings))),
+    };
+    okta?;
+    Ok(DirectorySettings { kind: kind?, concurrency: concurrency? })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chosen {
+    Embedded,
+    Ldap,
+}
+
+fn embedded(r: &mut Reader<'_>) -> Read<EmbeddedSettings> {
     let named = r.is_given(&settings::USERS_FILE);
     let users_file = if named { r.existing_file(&settings::USERS_FILE) } else { Ok(default_users(r)) };
     let reload = r.value(&settings::RELOAD, duration_within(Duration::from_millis(100)..=Duration::from_hours(24)));
-    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
-    kind?;
-    okta?;
-    let kind = DirectoryKind::Embedded(EmbeddedSettings { users_file: users_file?, reload: reload? });
-    Ok(DirectorySettings { kind, concurrency: concurrency? })
+    Ok(EmbeddedSettings { users_file: users_file?, reload: reload? })
 }
 
 fn default_users(r: &mut Reader<'_>) -> Option<PathBuf> {
