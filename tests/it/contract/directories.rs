@@ -27,6 +27,7 @@ use crate::support::redis::Proxy;
 mod embedded;
 pub(in crate::contract) mod faults;
 pub(in crate::contract) mod grants;
+mod ldap;
 pub(in crate::contract) mod odd;
 pub(in crate::contract) mod parallel;
 pub(in crate::contract) mod people;
@@ -190,3 +191,6 @@ pub(crate) use directory_contract;
 
 directory_contract!(file_of_users, crate::contract::directories::embedded::rig);
 directory_contract!(put_together, crate::contract::directories::embedded::put_together);
+directory_contract!(openldap, crate::contract::directories::ldap::openldap);
+directory_contract!(heavy_389ds, crate::contract::directories::ldap::ds389);
+directory_contract!(heavy_samba_ad, crate::contract::directories::ldap::samba);
