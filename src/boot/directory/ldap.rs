@@ -36,7 +36,7 @@ pub(super) async fn inspect(servers: &LdapSettings, tenant: &config::Tenant, par
         Ok(trust) => trust,
         Err(why) => return vec![Finding::error(why)],
     };
-    ldap::inspect(&settings(servers, tenant, 1, INSPECTION), &trust, parts.clock).await
+    ldap::inspect(&settings(servers, tenant, 1, INSPECTION), &trust, parts.clock, parts.entropy).await
 }
 
 fn settings(servers: &LdapSettings, tenant: &config::Tenant, connections: usize, timeout: Duration) -> Settings {
