@@ -142,7 +142,7 @@ impl LdapDirectory {
     /// All agents of an entry, the parts that the server didn't send at once included.
     async fn agents(&self, line: &Line, id: &UserId, entry: &Raw) -> Result<Vec<UserId>, DirectoryError> {
         let name = &self.names().agents;
-        let Some((first, next)) = entry.range(name) else { return self.decoder.agents(entry.values(name)) };
+        let Some((first, next)) = entry.range(name) else { return decode::agents(entry.values(name)) };
         let (mut values, mut next) = (first.to_vec(), next);
         while let Some(from) = next {
             if from != values.len() || from > MOST_AGENTS {
@@ -155,7 +155,7 @@ impl LdapDirectory {
             values.extend_from_slice(part);
             next = further;
         }
-        self.decoder.agents(&values)
+        decode::agents(&values)
     }
 
     /// A base-scope search: the entry of that name, if there is one.

@@ -2,7 +2,10 @@
 
 mod connections;
 mod entries;
+mod fake;
 mod filters;
+mod heavy;
+mod inspect;
 mod writes;
 
 use behalf::{

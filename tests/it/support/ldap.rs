@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    fmt::Write as _,
     io::{self, Write as _},
     path::PathBuf,
     process::Command,
@@ -57,6 +58,13 @@ pub(crate) struct Peer {
     pub(crate) service: Account,
     folder: PathBuf,
     running: Option<Running>,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.running = None;
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
 }
 
 /// Whether the program is there. If not, that is said on standard error (not by a macro, whose text a passing test
@@ -117,33 +125,13 @@ impl Peer {
     /// What the service is told, with servers at these addresses, in the clear.
     pub(crate) fn settings(&self, addresses: &[&str]) -> Settings {
         let servers = addresses.iter().map(|address| Self::server(address, Security::Clear)).collect();
-        let (id, login, groups) = match self.kind {
-            Kind::OpenLdap => ("entryUUID", "uid", "memberOf"),
-            Kind::Ds389 => ("nsUniqueId", "uid", "memberOf"),
-            Kind::ActiveDirectory => ("objectGUID", "userPrincipalName", "member"),
-        };
-        let profile =
-            [("email", "mail"), ("lastName", "sn"), ("secret", "userPassword"), ("phones", "telephoneNumber")];
-        let names = Names {
-            id: id.to_owned(),
-            login: login.to_owned(),
-            agents: "delegatedAgents".to_owned(),
-            groups: groups.to_owned(),
-            user_type: Some("employeeType".to_owned()),
-            class: "delegationSubject".to_owned(),
-            profile: profile.into_iter().map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned())).collect(),
-        };
-        Settings {
-            servers,
-            bind_dn: self.service.dn.clone(),
-            password: self.service.password.clone().into(),
-            base: self.base.clone(),
-            kind: self.kind,
-            names,
-            user_filter: "(objectClass=person)".to_owned(),
-            connections: 2,
-            timeout: Duration::from_millis(1300),
-        }
+        settings(self.kind, &self.service, &self.base, servers)
+    }
+
+    /// The same for a server that is none, at this address.
+    pub(crate) fn of_nobody(address: &str) -> Settings {
+        let account = Account::new("cn=behalf,dc=example,dc=test", "the service's password");
+        settings(Kind::OpenLdap, &account, "dc=example,dc=test", vec![Self::server(address, Security::Clear)])
     }
 
     /// The connector with these settings; it trusts the tests' own authority.
@@ -302,7 +290,40 @@ impl Peer {
 
 /// As Microsoft writes it.
 fn guid(bytes: &[u8]) -> String {
-    let hex = |range: &[usize]| range.iter().map(|at| format!("{:02x}", bytes[*at])).collect::<String>();
-    let [a, b, c] = [hex(&[3, 2, 1, 0]), hex(&[5, 4]), hex(&[7, 6])];
-    format!("{a}-{b}-{c}-{}-{}", hex(&[8, 9]), hex(&[10, 11, 12, 13, 14, 15]))
+    let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let mut text = String::new();
+    for (at, from) in order.into_iter().enumerate() {
+        let dash = if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" };
+        write!(text, "{dash}{:02x}", bytes[from]).unwrap();
+    }
+    text
+}
+
+fn settings(kind: Kind, account: &Account, base: &str, servers: Vec<Server>) -> Settings {
+    let (id, login, groups) = match kind {
+        Kind::OpenLdap => ("entryUUID", "uid", "memberOf"),
+        Kind::Ds389 => ("nsUniqueId", "uid", "memberOf"),
+        Kind::ActiveDirectory => ("objectGUID", "userPrincipalName", "member"),
+    };
+    let profile = [("email", "mail"), ("lastName", "sn"), ("secret", "userPassword"), ("phones", "telephoneNumber")];
+    let names = Names {
+        id: id.to_owned(),
+        login: login.to_owned(),
+        agents: "delegatedAgents".to_owned(),
+        groups: groups.to_owned(),
+        user_type: Some("employeeType".to_owned()),
+        class: "delegationSubject".to_owned(),
+        profile: profile.into_iter().map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned())).collect(),
+    };
+    Settings {
+        servers,
+        bind_dn: account.dn.clone(),
+        password: account.password.clone().into(),
+        base: base.to_owned(),
+        kind,
+        names,
+        user_filter: "(objectClass=person)".to_owned(),
+        connections: 2,
+        timeout: Duration::from_millis(1300),
+    }
 }

@@ -107,37 +107,20 @@ impl Decoder {
 
     /// The user, without his agents.
     pub(super) fn user(&self, id: UserId, entry: &Raw) -> Result<User, DirectoryError> {
-        let login = self.single(entry, &self.names.login)?;
+        let login = single(entry, &self.names.login)?;
         let login = login.ok_or_else(|| unavailable(format!("a user has no `{}`", self.names.login)))?;
         let login = Login::parse(login).map_err(|why| unavailable(format!("a user's login {why}")))?;
         let user_type = match &self.names.user_type {
-            Some(name) => self.single(entry, name)?.map(str::to_owned),
+            Some(name) => single(entry, name)?.map(str::to_owned),
             None => None,
         };
         Ok(User { id, login, status: self.status(entry)?, user_type, profile: self.profile(entry) })
     }
 
-    /// The values as agents, each once.
-    pub(super) fn agents(&self, values: &[Vec<u8>]) -> Result<Vec<UserId>, DirectoryError> {
-        if values.len() > MOST_AGENTS {
-            return Err(unavailable(format!("a user lists more than {MOST_AGENTS} agents")));
-        }
-        let mut agents = Vec::with_capacity(values.len());
-        let mut seen = std::collections::HashSet::new();
-        for value in values {
-            let text = str::from_utf8(value).map_err(|_| unavailable("an agent's id is no text"))?;
-            let agent = UserId::parse(text).map_err(|why| unavailable(format!("an agent's id {why}")))?;
-            if seen.insert(value) {
-                agents.push(agent);
-            }
-        }
-        Ok(agents)
-    }
-
     fn status(&self, entry: &Raw) -> Result<Status, DirectoryError> {
         let works = match self.kind {
             Kind::OpenLdap => entry.values("pwdAccountLockedTime").is_empty(),
-            Kind::Ds389 => match self.single(entry, "nsAccountLock")? {
+            Kind::Ds389 => match single(entry, "nsAccountLock")? {
                 None => true,
                 Some(locked) => locked.eq_ignore_ascii_case("false"),
             },
@@ -148,7 +131,7 @@ impl Decoder {
 
     fn works_in_ad(&self, entry: &Raw) -> Result<bool, DirectoryError> {
         let number = |name: &str| -> Result<Option<i64>, DirectoryError> {
-            let Some(text) = self.single(entry, name)? else { return Ok(None) };
+            let Some(text) = single(entry, name)? else { return Ok(None) };
             text.parse().map(Some).map_err(|_| unavailable(format!("a `{name}` is no number")))
         };
         let control = number("userAccountControl")?;
@@ -159,15 +142,6 @@ impl Decoder {
             Some(ticks) => ticks / 10_000_000 - FILE_TIME <= self.clock.now().as_second(),
         };
         Ok(control & DISABLED == 0 && !expired)
-    }
-
-    /// The attribute's one value, if it has one.
-    fn single<'e>(&self, entry: &'e Raw, name: &str) -> Result<Option<&'e str>, DirectoryError> {
-        match entry.values(name) {
-            [] => Ok(None),
-            [value] => str::from_utf8(value).map(Some).map_err(|_| unavailable(format!("a `{name}` is no text"))),
-            _ => Err(unavailable(format!("a user has more than one `{name}`"))),
-        }
     }
 
     /// Text alone: one value as text, several as a list.
@@ -185,6 +159,32 @@ impl Decoder {
             Some((name.clone(), value))
         };
         self.names.profile.iter().filter_map(attribute).collect()
+    }
+}
+
+/// The values as agents, each once.
+pub(super) fn agents(values: &[Vec<u8>]) -> Result<Vec<UserId>, DirectoryError> {
+    if values.len() > MOST_AGENTS {
+        return Err(unavailable(format!("a user lists more than {MOST_AGENTS} agents")));
+    }
+    let mut agents = Vec::with_capacity(values.len());
+    let mut seen = std::collections::HashSet::new();
+    for value in values {
+        let text = str::from_utf8(value).map_err(|_| unavailable("an agent's id is no text"))?;
+        let agent = UserId::parse(text).map_err(|why| unavailable(format!("an agent's id {why}")))?;
+        if seen.insert(value) {
+            agents.push(agent);
+        }
+    }
+    Ok(agents)
+}
+
+/// The attribute's one value, if it has one.
+fn single<'e>(entry: &'e Raw, name: &str) -> Result<Option<&'e str>, DirectoryError> {
+    match entry.values(name) {
+        [] => Ok(None),
+        [value] => str::from_utf8(value).map(Some).map_err(|_| unavailable(format!("a `{name}` is no text"))),
+        _ => Err(unavailable(format!("a user has more than one `{name}`"))),
     }
 }
 

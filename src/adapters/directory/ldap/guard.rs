@@ -191,3 +191,6 @@ impl<'m> Parts<'m> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Immutable ids. Active Directory's are 16 bytes, written as Microsoft writes them, in small letters; all others are
 //! the text that the server gives.
 
+use std::fmt::Write as _;
+
 use super::settings::Kind;
 
 /// What to search for; `None`: no entry has such an id.
@@ -24,7 +26,8 @@ fn guid_text(bytes: [u8; 16]) -> String {
         if matches!(at, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        text.push_str(&format!("{:02x}", bytes[from]));
+        // Writing to a text can't fail.
+        drop(write!(text, "{:02x}", bytes[from]));
     }
     text
 }

@@ -32,6 +32,9 @@ use crate::ports::directory::DirectoryError;
 /// The control of paged results (RFC 2696).
 const PAGED: &str = "1.2.840.113556.1.4.319";
 
+/// Servers write to a disk, and one after the other; and whether a change that isn't answered was made isn't known.
+const CHANGES_TAKE: u32 = 3;
+
 /// A signed-in connection.
 pub(super) struct Line {
     ldap: Ldap,
@@ -118,7 +121,7 @@ impl Line {
 
     /// What the server finds, whatever its result code.
     pub(super) async fn search(&self, query: Query<'_>) -> Result<Found, DirectoryError> {
-        self.within_of(self.searched(query, Vec::new())).await
+        self.within_of(self.within, self.searched(query, Vec::new())).await
     }
 
     /// The same in pages of `page` entries, until there are no more or `query.most` are there.
@@ -132,7 +135,7 @@ impl Line {
             let control: RawControl = PagedResults { size, cookie: std::mem::take(&mut cookie) }.critical().into();
             let Query { base, scope, ref filter, ref attributes, .. } = query;
             let part = Query { base, scope, filter: filter.clone(), attributes: attributes.clone(), most: page };
-            let found = self.within_of(self.searched(part, vec![control])).await?;
+            let found = self.within_of(self.within, self.searched(part, vec![control])).await?;
             all.extend(found.entries);
             elsewhere |= found.elsewhere;
             cookie = next_page(&found.result);
@@ -174,17 +177,22 @@ impl Line {
         if let Some(control) = control {
             ldap.with_controls(vec![control]);
         }
-        Ok(self.within(async move { ldap.modify(dn, changes).await }).await?.rc)
+        let change = async move { ldap.modify(dn, changes).await.map_err(of_library) };
+        Ok(self.within_of(self.within * CHANGES_TAKE, change).await?.rc)
     }
 
     async fn within<A>(&self, call: impl Future<Output = Result<A, LdapError>>) -> Result<A, DirectoryError> {
-        self.within_of(async { call.await.map_err(of_library) }).await
+        self.within_of(self.within, async { call.await.map_err(of_library) }).await
     }
 
     /// What isn't answered in time may never be: the connection is given up, and the next call gets a new one.
-    async fn within_of<A>(&self, call: impl Future<Output = Result<A, DirectoryError>>) -> Result<A, DirectoryError> {
+    async fn within_of<A>(
+        &self,
+        time: Duration,
+        call: impl Future<Output = Result<A, DirectoryError>>,
+    ) -> Result<A, DirectoryError> {
         // The library panics over an answer to another kind of question than was asked.
-        match timeout(self.within, AssertUnwindSafe(call).catch_unwind()).await {
+        match timeout(time, AssertUnwindSafe(call).catch_unwind()).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => {
                 self.break_off();
@@ -192,7 +200,7 @@ impl Line {
             }
             Err(_) => {
                 self.break_off();
-                Err(unavailable(format!("no answer within {:?}", self.within)))
+                Err(unavailable(format!("no answer within {time:?}")))
             }
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use behalf::{
+    adapters::directory::ldap::Kind,
     domain::ids::{GroupId, UserId},
     ports::directory::Directory,
 };
@@ -66,6 +67,16 @@ impl Rig for Ldap {
     async fn list(&self, delegator: &UserId, agents: &[UserId]) {
         let agents: Vec<&str> = agents.iter().map(UserId::as_str).collect();
         self.peer.list(delegator, &agents).await;
+    }
+
+    /// 389 Directory Server takes ASCII alone as a `uid`.
+    fn finds(&self, login: &str) -> bool {
+        self.peer.kind != Kind::Ds389 || login.is_ascii()
+    }
+
+    /// Samba's one process does one thing at a time.
+    fn bears(&self) -> usize {
+        if self.peer.kind == Kind::ActiveDirectory { 8 } else { 40 }
     }
 
     fn line(&self) -> Option<&Proxy> {

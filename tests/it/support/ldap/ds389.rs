@@ -62,10 +62,10 @@ fn configure(folder: &Path, port: u16) {
     let mut changed = String::new();
     for line in made.replace("\n ", "").lines() {
         in_memberof = (in_memberof && !line.is_empty()) || line.starts_with("dn: cn=MemberOf Plugin,");
-        match line {
+        match line.to_ascii_lowercase().as_str() {
             _ if line.starts_with("nsslapd-rootpw:") => writeln!(changed, "nsslapd-rootpw: {}", hash.trim()),
             _ if line.starts_with("nsslapd-port:") => writeln!(changed, "{line}\nnsslapd-listenhost: 127.0.0.1"),
-            "nsslapd-pluginEnabled: off" if in_memberof => {
+            "nsslapd-pluginenabled: off" if in_memberof => {
                 writeln!(changed, "nsslapd-pluginEnabled: on\nmemberofautoaddoc: nsMemberOf")
             }
             _ => writeln!(changed, "{line}"),

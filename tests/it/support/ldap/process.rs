@@ -22,7 +22,8 @@ impl Running {
         let log = File::options().create(true).append(true).open(folder.join("log.txt"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn()?;
-        let script = "read -r nothing; kill -KILL \"$1\"; rm -rf \"$2\"";
+        // The server may write once more before it dies.
+        let script = "read -r nothing; kill -KILL \"$1\"; for n in 1 2 3; do rm -rf \"$2\"; sleep 0.3; done";
         let mut watchdog = Command::new("sh");
         watchdog.args(["-c", script, "watchdog", &child.id().to_string()]).arg(folder);
         watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -107,8 +107,8 @@ pub(super) fn writers_by_aci(rule: &str, attribute: &str) -> Vec<String> {
 /// Without `targetattr` a rule is about the entry and no attribute.
 fn aci_is_about(rule: &str, attribute: &str) -> bool {
     let Some((_, target)) = rule.split_once("targetattr") else { return false };
-    let Some(names) = target.split('"').nth(1) else { return true };
-    let named = names.split("||").map(str::trim).any(|name| name == "*" || name == attribute);
+    let Some(list) = target.split('"').nth(1) else { return true };
+    let named = list.split("||").map(str::trim).any(|name| name == "*" || name == attribute);
     if target.trim_start().starts_with("!=") { !named } else { named }
 }
 
