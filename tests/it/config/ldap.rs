@@ -19,10 +19,9 @@ fn ldap(url: &str) -> Case {
 
 #[track_caller]
 fn settings(case: &Case) -> LdapSettings {
-    match &default_tenant(&case.ok()).directory.kind {
-        DirectoryKind::Ldap(settings) => (**settings).clone(),
-        other => panic!("{other:?}"),
-    }
+    let kind = default_tenant(&case.ok()).directory.kind.clone();
+    let DirectoryKind::Ldap(settings) = kind else { panic!("{kind:?}") };
+    *settings
 }
 
 fn servers(case: &Case) -> Vec<(String, u16, LdapSecurity)> {

@@ -191,6 +191,3 @@ impl<'m> Parts<'m> {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod tests;

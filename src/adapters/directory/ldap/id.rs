@@ -27,7 +27,7 @@ fn guid_text(bytes: [u8; 16]) -> String {
             text.push('-');
         }
         // Writing to a text can't fail.
-        drop(write!(text, "{:02x}", bytes[from]));
+        let _ = write!(text, "{:02x}", bytes[from]);
     }
     text
 }

@@ -5,12 +5,11 @@ use super::*;
 fn element(kind: u8, content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap();
     let mut all = vec![kind];
-    match u8::try_from(length) {
-        Ok(short @ 0..=0x7f) => all.push(short),
-        _ => {
-            all.push(0x84);
-            all.extend(length.to_be_bytes());
-        }
+    if let Ok(short @ 0..=0x7f) = u8::try_from(length) {
+        all.push(short);
+    } else {
+        all.push(0x84);
+        all.extend(length.to_be_bytes());
     }
     all.extend(content);
     all
