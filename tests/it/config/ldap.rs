@@ -50,6 +50,19 @@ fn the_least_is_enough() {
     assert!(case.ok().warnings().is_empty(), "{:?}", case.ok().warnings());
 }
 
+/// What is written as the default is the default.
+#[test]
+fn the_documented_defaults_are_the_defaults() {
+    let example = behalf::config::env_example();
+    let lines = example.lines().filter_map(|line| line.strip_prefix("#BEHALF_LDAP_")?.split_once('='));
+    let given: Vec<_> = lines.filter(|(_, default)| !default.is_empty()).collect();
+    assert_eq!(given.len(), 2, "{given:?}");
+    let case = ldap("ldap://d");
+    let plain = format!("{:?}", case.ok());
+    let case = given.iter().fold(case, |case, (name, value)| case.var(&format!("BEHALF_LDAP_{name}"), value));
+    assert_eq!(format!("{:?}", case.ok()), plain);
+}
+
 #[test]
 fn kinds_have_their_own_names() {
     for (kind, id, login) in [("389ds", "nsUniqueId", "uid"), ("ad", "objectGUID", "userPrincipalName")] {

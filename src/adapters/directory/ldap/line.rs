@@ -32,6 +32,8 @@ use crate::ports::directory::DirectoryError;
 /// The control of paged results (RFC 2696).
 const PAGED: &str = "1.2.840.113556.1.4.319";
 
+/// Entries beyond those asked for that are passed over before the server is taken for mad.
+const MOST_BEYOND: usize = 1000;
 /// Servers write to a disk, and one after the other; and whether a change that isn't answered was made isn't known.
 const CHANGES_TAKE: u32 = 3;
 
@@ -151,19 +153,28 @@ impl Line {
         let limit = if controls.is_empty() { i32::try_from(most).unwrap_or(i32::MAX) } else { 0 };
         ldap.with_search_options(SearchOptions::new().sizelimit(limit)).with_controls(controls);
         let mut stream = ldap.streaming_search(base, scope, filter.as_str(), attributes).await.map_err(of_library)?;
-        let (mut entries, mut elsewhere) = (Vec::new(), false);
+        let (mut entries, mut elsewhere, mut beyond) = (Vec::new(), false, 0);
         while let Some(item) = stream.next().await.map_err(of_library)? {
             if item.is_ref() {
                 elsewhere = true;
                 continue;
             }
-            if entries.len() == most {
-                self.break_off();
-                return Err(unavailable("it sends more entries than it was asked for"));
+            if entries.len() < most {
+                entries.push(Raw::read(item.0).ok_or_else(|| unavailable("it sent an entry that isn't understood"))?);
+                continue;
             }
-            entries.push(Raw::read(item.0).ok_or_else(|| unavailable("it sent an entry that isn't understood"))?);
+            // Not every server keeps to the limit.
+            beyond += 1;
+            if beyond > MOST_BEYOND {
+                self.break_off();
+                return Err(unavailable("it sends far more entries than it was asked for"));
+            }
         }
-        Ok(Found { entries, result: stream.finish().await, elsewhere })
+        let mut result = stream.finish().await;
+        if beyond > 0 && result.rc == 0 {
+            result.rc = fault::SIZE_LIMIT;
+        }
+        Ok(Found { entries, result, elsewhere })
     }
 
     /// Changes an entry, all or nothing; gives the result code.

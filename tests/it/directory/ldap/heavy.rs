@@ -20,7 +20,8 @@ async fn heavy_samba_groups_are_told_through_groups() {
     let (inner, inner_id) = peer.group(&[dn]).await;
     let (outer, outer_id) = peer.group(&[inner]).await;
     let (_, outermost_id) = peer.group(&[outer]).await;
-    let (_, other) = peer.group(&[]).await;
+    let (stranger, _) = peer.put("stranger@example.com").await;
+    let (_, other) = peer.group(&[stranger]).await;
     let groups = peer.direct().groups_of(&alice).await.unwrap();
     let expected: BTreeSet<_> = [inner_id, outer_id, outermost_id].iter().map(|id| group(id)).collect();
     assert!(groups.is_superset(&expected) && !groups.contains(&group(&other)), "{groups:?}");
