@@ -322,7 +322,10 @@ fn settings(kind: Kind, account: &Account, base: &str, servers: Vec<Server>) -> 
         base: base.to_owned(),
         kind,
         names,
-        user_filter: "(objectClass=person)".to_owned(),
+        user_filter: match kind {
+            Kind::OpenLdap | Kind::Ds389 => "(objectClass=person)".to_owned(),
+            Kind::ActiveDirectory => "(&(objectCategory=person)(objectClass=user))".to_owned(),
+        },
         connections: 2,
         timeout: Duration::from_millis(1300),
     }
