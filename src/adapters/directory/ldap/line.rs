@@ -103,7 +103,7 @@ impl Line {
         }
     }
 
-    /// False if nothing more can be asked on it.
+    /// False if nothing more is to be asked on it.
     pub(super) fn is_alive(&self) -> bool {
         !self.broken.load(Ordering::Relaxed) && !self.driver.is_finished()
     }
@@ -196,7 +196,7 @@ impl Line {
         self.within_of(self.within, async { call.await.map_err(of_library) }).await
     }
 
-    /// What isn't answered in time may never be: the connection is given up, and the next call gets a new one.
+    /// What isn't answered in time may never be: the next call gets another connection.
     async fn within_of<A>(
         &self,
         time: Duration,
@@ -210,7 +210,8 @@ impl Line {
                 Err(unavailable("it answered something else than it was asked"))
             }
             Err(_) => {
-                self.break_off();
+                // Others who ask on it may only have asked something easier.
+                self.broken.store(true, Ordering::Relaxed);
                 Err(unavailable(format!("no answer within {time:?}")))
             }
         }

@@ -152,7 +152,7 @@ async fn watch(line: Weak<Line>) {
     loop {
         looks.tick().await;
         let Some(line) = line.upgrade().filter(|line| line.is_alive()) else { return };
-        // An answer that doesn't come breaks it off.
+        // After an answer that doesn't come it isn't alive any more.
         line.answers().await;
     }
 }
