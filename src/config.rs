@@ -22,7 +22,8 @@ pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, HookHeader, OktaCredentials, OktaSettings, Tenant, UserTypes,
+    HookBearer, HookCallers, HookHeader, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, OktaCredentials,
+    OktaSettings, Tenant, UserTypes, is_attribute,
 };
 
 use crate::domain::ids::TenantName;

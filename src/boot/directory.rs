@@ -24,6 +24,8 @@ use crate::{
     ports::{directory::Directory, shown::ShownGrants},
 };
 
+mod ldap;
+
 /// How long a change of grants may take, all its calls and tries together.
 const CHANGES: Duration = Duration::from_secs(8);
 
@@ -49,6 +51,7 @@ pub(super) fn build(name: &TenantName, settings: &config::Tenant, parts: &Parts<
             Ok(here(Watched { directory, period: file.reload }, settings, parts))
         }
         DirectoryKind::Okta(org) => Ok(elsewhere(okta(name, org, settings, parts)?.lanes(), name, settings, parts)),
+        DirectoryKind::Ldap(servers) => Ok(elsewhere(ldap::lanes(servers, settings, parts)?, name, settings, parts)),
     }
 }
 
@@ -63,6 +66,7 @@ pub(super) async fn inspect(name: &TenantName, settings: &config::Tenant, parts:
             Ok(directory) => okta::inspect(&directory).await,
             Err(why) => vec![Finding::error(why)],
         },
+        DirectoryKind::Ldap(servers) => ldap::inspect(servers, settings, parts).await,
     }
 }
 

@@ -177,7 +177,8 @@ settings! {
         ADMIN_VALUE = setting("roles.admin.value", "BEHALF_ADMIN_VALUE", "", "The value it must have, or contain");
     }
     Tenant "Directory" {
-        DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded", "Where users are looked up: embedded or okta; where BEHALF_OKTA_URL is given, okta is the default");
+        DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded",
+            "Where users are looked up: embedded, okta or ldap; where BEHALF_OKTA_URL is given, okta is the default");
         USERS_FILE = setting("directory.users_file", "BEHALF_USERS_FILE", "users.yaml",
             "The embedded directory's users; one that is named must exist");
         RELOAD = setting("directory.reload", "BEHALF_USERS_RELOAD", "5s", "How often that file is looked at for changes");
@@ -198,6 +199,24 @@ settings! {
             "Id of the only user type that can be a delegator; by default any can").old("DELEGATED_USER_TYPE_ID");
         ENTITY_TYPE = setting("user_types.entity", "BEHALF_ENTITY_TYPE_ID", "",
             "Id of the user type of entities").old("ENTITY_TYPE_ID");
+    }
+    Tenant "LDAP, if it is the directory" {
+        LDAP_URL = setting("directory.ldap.url", "BEHALF_LDAP_URL", "",
+            "Required. The servers, `ldaps://host[:636]` or `ldap://host[:389]`, in the order in which they are tried: the one that takes changes first");
+        LDAP_STARTTLS = setting("directory.ldap.starttls", "BEHALF_LDAP_STARTTLS", "on",
+            "Whether TLS is started on `ldap://`; off only on this machine, or with BEHALF_ENV=development");
+        LDAP_KIND = setting("directory.ldap.kind", "BEHALF_LDAP_KIND", "", "Required. openldap, 389ds or ad");
+        LDAP_BIND_DN = setting("directory.ldap.bind_dn", "BEHALF_LDAP_BIND_DN", "",
+            "Required. The account that reads users and writes their agents");
+        LDAP_BIND_PASSWORD = setting("directory.ldap.bind_password", "BEHALF_LDAP_BIND_PASSWORD", "",
+            "Required. Its password").secret();
+        LDAP_BASE = setting("directory.ldap.base", "BEHALF_LDAP_BASE", "", "Required. The DN below which all users are");
+        LDAP_USER_FILTER = setting("directory.ldap.user_filter", "BEHALF_LDAP_USER_FILTER", "",
+            "Which entries are users; by default `(objectClass=person)`, with ad `(&(objectCategory=person)(objectClass=user))`");
+        LDAP_ATTRIBUTES = setting("directory.ldap.attributes", "BEHALF_LDAP_ATTRIBUTES", "",
+            "Our names of attributes and the server's, where they aren't the default, such as `login=mail type=employeeType`: `id`, `login`, `agents`, `class` (the auxiliary class that allows agents), `groups`, `type`, or any attribute of the profile");
+        LDAP_CONNECTIONS = setting("directory.ldap.connections", "BEHALF_LDAP_CONNECTIONS", "4",
+            "Connections for hooks: 1 to 64; everything else has a quarter of it");
     }
     Tenant "Delegated tokens" {
         ACCESS_CLAIMS = setting("claims.access", "BEHALF_ACCESS_CLAIMS", "",

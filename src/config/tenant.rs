@@ -10,7 +10,10 @@ use crate::domain::{
 pub use callers::{ClaimRole, HookBearer, HookCallers, HookHeader};
 pub(super) use callers::{api_scope, hook_header};
 pub use delegation::{Budgets, DelegationSettings};
-pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, OktaCredentials, OktaSettings, UserTypes};
+pub use directory::{
+    DirectoryKind, DirectorySettings, EmbeddedSettings, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings,
+    OktaCredentials, OktaSettings, UserTypes, is_attribute,
+};
 pub(super) use directory::{okta, user_types};
 
 mod callers;

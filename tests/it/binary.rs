@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod demo;
 mod drain;
+mod ldap;
 mod old_variables;
 mod redis;
 mod reload;

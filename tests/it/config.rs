@@ -20,6 +20,7 @@ use tempfile::TempDir;
 mod documents;
 mod every_setting;
 mod files;
+mod ldap;
 mod mistakes;
 mod okta;
 mod old_variables;

@@ -1,13 +1,14 @@
 //! Where users are looked up.
 
-mod okta;
-
 use std::{path::PathBuf, time::Duration};
 
-pub(in crate::config) use self::okta::okta;
-pub use self::okta::{OktaCredentials, OktaSettings};
-
 use crate::config::{duration::duration_within, mistakes::Read, parse, reader::Reader, settings};
+pub use ldap::{LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, is_attribute};
+pub(in crate::config) use okta::okta;
+pub use okta::{OktaCredentials, OktaSettings};
+
+mod ldap;
+mod okta;
 
 /// A tenant's directory.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub enum DirectoryKind {
     Embedded(EmbeddedSettings),
     /// An Okta organisation.
     Okta(OktaSettings),
+    /// An LDAP server.
+    Ldap(Box<LdapSettings>),
 }
 
 /// The embedded directory.
@@ -52,20 +55,27 @@ pub struct UserTypes {
 enum Word {
     Embedded,
     Okta,
+    Ldap,
 }
 
+const WORDS: &[(&str, Word)] = &[("embedded", Word::Embedded), ("okta", Word::Okta), ("ldap", Word::Ldap)];
+
 pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
-    let word = parse::choice(&[("embedded", Word::Embedded), ("okta", Word::Okta)]);
-    let named = r.value(&settings::DIRECTORY, word);
+    let named = r.value(&settings::DIRECTORY, parse::choice(WORDS));
     let by_url = !r.is_given(&settings::DIRECTORY) && r.is_given(&settings::OKTA_URL);
     let word = if by_url { Ok(Word::Okta) } else { named };
     let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
-    let kind = match word? {
-        Word::Embedded => {
-            okta::warn_of_unused(r);
-            DirectoryKind::Embedded(embedded(r)?)
-        }
+    let word = word?;
+    if word != Word::Okta {
+        okta::warn_of_unused(r);
+    }
+    if word != Word::Ldap {
+        ldap::warn_if_given(r);
+    }
+    let kind = match word {
+        Word::Embedded => DirectoryKind::Embedded(embedded(r)?),
         Word::Okta => DirectoryKind::Okta(okta(r)?),
+        Word::Ldap => DirectoryKind::Ldap(Box::new(ldap::ldap(r)?)),
     };
     Ok(DirectorySettings { kind, concurrency: concurrency? })
 }
