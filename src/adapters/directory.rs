@@ -12,5 +12,6 @@ pub mod embedded;
 pub mod entries;
 pub mod guarded;
 pub mod rest;
+pub mod scim;
 pub mod shown;
 pub mod timed;
