@@ -21,7 +21,7 @@ pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, Tenant, UserTypes,
+    HookBearer, HookCallers, ScimSettings, Tenant, UserTypes,
 };
 
 use crate::domain::ids::TenantName;

@@ -8,14 +8,16 @@ use crate::{
         directory::{
             coalesced::{Coalesced, DEFAULT_MAX_CONCURRENT},
             embedded::EmbeddedDirectory,
-            entries::Lanes,
+            entries::{Entries, Lanes},
             guarded::{Deadlines, Guard, Guarded},
+            rest::Rest,
+            scim::{Scim, filter::Attribute},
             shown::{Cached, Live},
             timed::Timed,
         },
         finding::Finding,
     },
-    config::{self, DirectoryKind, EmbeddedSettings},
+    config::{self, DirectoryKind, EmbeddedSettings, ScimSettings},
     domain::ids::TenantName,
     ports::{directory::Directory, shown::ShownGrants},
 };
@@ -44,18 +46,33 @@ pub(super) fn build(name: &TenantName, settings: &config::Tenant, parts: &Parts<
             let directory = Arc::new(embedded(name, file, parts)?);
             Ok(here(Watched { directory, period: file.reload }, settings, parts))
         }
+        DirectoryKind::Scim(service) => {
+            let entries: Arc<dyn Entries> = Arc::new(scim(service, parts)?);
+            let lanes = Lanes { hooks: Arc::clone(&entries), others: entries };
+            Ok(elsewhere(lanes, name, settings, parts))
+        }
     }
 }
 
 /// What is to be said of it, for `check`.
-#[expect(clippy::unused_async, reason = "directories elsewhere are asked")]
 pub(super) async fn inspect(name: &TenantName, settings: &config::Tenant, parts: &Parts<'_>) -> Vec<Finding> {
     match &settings.directory.kind {
         DirectoryKind::Embedded(file) => vec![match embedded(name, file, parts) {
             Ok(directory) => Finding::good(format!("{} users", directory.users().len())),
             Err(why) => Finding::error(why),
         }],
+        DirectoryKind::Scim(service) => match scim(service, parts) {
+            Ok(scim) => scim.inspect().await,
+            Err(why) => vec![Finding::error(why)],
+        },
     }
+}
+
+/// Calls nobody yet.
+fn scim(service: &ScimSettings, parts: &Parts<'_>) -> Result<Scim, String> {
+    let attribute = Attribute::new(&service.extension, &service.attribute)?;
+    let rest = Rest::new(parts.http.clone(), service.url.clone());
+    Scim::new(rest, &service.token, attribute, Arc::clone(parts.clock), Arc::clone(parts.entropy))
 }
 
 /// Reads the file of users.
@@ -74,7 +91,6 @@ fn here(file: Watched, settings: &config::Tenant, parts: &Parts<'_>) -> Director
 }
 
 /// A directory that calls have to travel to.
-#[expect(dead_code, reason = "the first of them is being built")]
 fn elsewhere(lanes: Lanes, name: &TenantName, settings: &config::Tenant, parts: &Parts<'_>) -> Directories {
     let guard = Arc::new(Guard::new(format!("directory:{name}"), Arc::clone(parts.metrics)));
     let budget = settings.budgets.directory;

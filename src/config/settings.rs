@@ -177,12 +177,19 @@ settings! {
         ADMIN_VALUE = setting("roles.admin.value", "BEHALF_ADMIN_VALUE", "", "The value it must have, or contain");
     }
     Tenant "Directory" {
-        DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded", "Where users are looked up: embedded");
+        DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded", "Where users are looked up: embedded or scim");
         USERS_FILE = setting("directory.users_file", "BEHALF_USERS_FILE", "users.yaml",
             "The embedded directory's users; one that is named must exist");
         RELOAD = setting("directory.reload", "BEHALF_USERS_RELOAD", "5s", "How often that file is looked at for changes");
         DIRECTORY_CONCURRENCY = setting("directory.concurrency", "BEHALF_DIRECTORY_CONCURRENCY", "32",
             "Calls that hooks may have under way at a directory elsewhere: 1 to 1000; everything else has a quarter of it");
+        SCIM_URL = setting("directory.scim.url", "BEHALF_SCIM_URL", "",
+            "Address of a SCIM 2.0 service, below which `/Users` lies; https, but on this machine");
+        SCIM_TOKEN = setting("directory.scim.token", "BEHALF_SCIM_TOKEN", "", "Bearer token for it").secret();
+        SCIM_EXTENSION = setting("directory.scim.extension", "BEHALF_SCIM_EXTENSION",
+            "urn:behalf:params:scim:schemas:extension:delegation:2.0:User", "URN of the schema that grants are in");
+        SCIM_ATTRIBUTE = setting("directory.scim.attribute", "BEHALF_SCIM_ATTRIBUTE", "delegations.value",
+            "Attribute of that schema with the agents' ids: `name` if it holds texts, `name.value` if it holds objects");
         TENANT = setting("", "TENANT", "", "Selects the Okta directory, which comes with a later version; refused until then");
         TOKEN = setting("", "TOKEN", "", "Token for the Okta directory; without TENANT not used").secret();
         USER_TYPE = setting("user_types.user", "BEHALF_USER_TYPE_ID", "",

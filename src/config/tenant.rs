@@ -9,7 +9,7 @@ use crate::domain::{
 };
 pub use callers::{ClaimRole, HookBearer, HookCallers};
 pub use delegation::{Budgets, DelegationSettings};
-pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, UserTypes};
+pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, ScimSettings, UserTypes};
 
 mod callers;
 mod claims;

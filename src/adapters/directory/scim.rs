@@ -152,7 +152,8 @@ impl Scim {
         let loose = login.as_str().to_lowercase();
         let (mut exact, mut stranger) = (Vec::new(), false);
         for resource in &resources {
-            let name = resource.get("userName").and_then(Value::as_str).ok_or_else(|| garbled("a user without userName"))?;
+            let name =
+                resource.get("userName").and_then(Value::as_str).ok_or_else(|| garbled("a user without userName"))?;
             stranger |= name.to_lowercase() != loose;
             if name == login.as_str() {
                 exact.push(UserId::parse(id_of(resource)?).map_err(|_| garbled("a user whose id can't be one"))?);
@@ -179,7 +180,8 @@ impl Scim {
     ) -> Result<Found, DirectoryError> {
         let page = self.known.page_for(look_up, &self.attribute, &self.service, &*self.entropy).await?;
         let filter = look_up.filter(&self.attribute, value);
-        let question = Question { endpoint: look_up.endpoint(), filter: &filter, attributes, page: page.min(most), most };
+        let question =
+            Question { endpoint: look_up.endpoint(), filter: &filter, attributes, page: page.min(most), most };
         match list::all(&self.service, &question).await? {
             Some(found) => Ok(found),
             None => {

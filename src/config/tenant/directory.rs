@@ -13,6 +13,10 @@ use crate::{
     domain::ids::TenantName,
 };
 
+pub use scim::ScimSettings;
+
+mod scim;
+
 /// A tenant's directory.
 #[derive(Debug, Clone)]
 pub struct DirectorySettings {
@@ -27,6 +31,8 @@ pub struct DirectorySettings {
 pub enum DirectoryKind {
     /// A file of users, and grants in the store.
     Embedded(EmbeddedSettings),
+    /// A SCIM 2.0 service.
+    Scim(ScimSettings),
 }
 
 /// The embedded directory.
@@ -49,10 +55,18 @@ pub struct UserTypes {
     pub entity: Option<String>,
 }
 
+/// As the setting names them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Embedded,
+    Scim,
+}
+
 pub(super) fn directory(name: &TenantName, r: &mut Reader<'_>) -> Read<DirectorySettings> {
-    let kind = r.value(&settings::DIRECTORY, |text| match text {
-        "embedded" => Ok(()),
-        _ => Err(fault(format!("`{text}` comes with a later version, or is none"), "use `embedded`")),
+    let word = r.value(&settings::DIRECTORY, |text| match text {
+        "embedded" => Ok(Word::Embedded),
+        "scim" => Ok(Word::Scim),
+        _ => Err(fault(format!("`{text}` comes with a later version, or is none"), "use `embedded` or `scim`")),
     });
     let default_tenant = *name == TenantName::default_tenant();
     let okta = if default_tenant && r.is_given(&settings::TENANT) {
@@ -64,14 +78,24 @@ pub(super) fn directory(name: &TenantName, r: &mut Reader<'_>) -> Read<Directory
     if default_tenant && r.is_given(&settings::TOKEN) && okta.is_ok() {
         r.found.warnings.push("TOKEN is for the Okta directory and isn't used without TENANT".to_owned());
     }
+    let kind = match word {
+        Ok(Word::Scim) => scim::scim(r).map(DirectoryKind::Scim),
+        Ok(Word::Embedded) => {
+            scim::warn_if_given(r);
+            embedded(r).map(DirectoryKind::Embedded)
+        }
+        Err(recorded) => Err(recorded),
+    };
+    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
+    okta?;
+    Ok(DirectorySettings { kind: kind?, concurrency: concurrency? })
+}
+
+fn embedded(r: &mut Reader<'_>) -> Read<EmbeddedSettings> {
     let named = r.is_given(&settings::USERS_FILE);
     let users_file = if named { r.existing_file(&settings::USERS_FILE) } else { Ok(default_users(r)) };
     let reload = r.value(&settings::RELOAD, duration_within(Duration::from_millis(100)..=Duration::from_hours(24)));
-    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
-    kind?;
-    okta?;
-    let kind = DirectoryKind::Embedded(EmbeddedSettings { users_file: users_file?, reload: reload? });
-    Ok(DirectorySettings { kind, concurrency: concurrency? })
+    Ok(EmbeddedSettings { users_file: users_file?, reload: reload? })
 }
 
 fn default_users(r: &mut Reader<'_>) -> Option<PathBuf> {

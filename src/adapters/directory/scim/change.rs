@@ -63,7 +63,8 @@ impl Scim {
             match self.by_value(change).await? {
                 Went::Done(written) => return Ok(written),
                 Went::Refused(Refusal { status, kind }) => {
-                    why = format!("it refuses to PATCH one value ({status}, {}), and has no ETags", kind.unwrap_or("-"));
+                    why =
+                        format!("it refuses to PATCH one value ({status}, {}), and has no ETags", kind.unwrap_or("-"));
                     if matches!(status.as_u16(), 405 | 501) {
                         self.known.forget().await;
                     }

@@ -41,7 +41,9 @@ impl Scim {
         let query = [("attributes", "userName"), ("startIndex", "1"), ("count", "1")];
         let page = match self.service.get(&["Users"], &query).await {
             Ok(Reply::Done(answer)) => Page::read(&answer),
-            Ok(Reply::Refused(refusal)) => Err(refusal.rejected("it gives no list of users; is BEHALF_SCIM_URL right?")),
+            Ok(Reply::Refused(refusal)) => {
+                Err(refusal.rejected("it gives no list of users; is BEHALF_SCIM_URL right?"))
+            }
             Err(error) => Err(error),
         };
         let first = page.and_then(|page| page.resources.first().map(|user| id_of(user).map(str::to_owned)).transpose());

@@ -78,12 +78,8 @@ pub(super) async fn all(service: &Service, question: &Question<'_>) -> Result<Op
 
 async fn page(service: &Service, question: &Question<'_>, start: usize) -> Result<Option<Page>, DirectoryError> {
     let (start, count) = (start.to_string(), question.page.to_string());
-    let query = [
-        ("filter", question.filter),
-        ("attributes", question.attributes),
-        ("startIndex", &start),
-        ("count", &count),
-    ];
+    let query =
+        [("filter", question.filter), ("attributes", question.attributes), ("startIndex", &start), ("count", &count)];
     match service.get(&[question.endpoint], &query).await? {
         Reply::Done(answer) => Page::read(&answer).map(Some),
         Reply::Refused(refusal) if refusal.status.as_u16() == 400 || refusal.status.as_u16() == 501 => Ok(None),

@@ -16,7 +16,7 @@ const COUNT: u32 = 10_000;
 const BUS: u16 = 10_000;
 
 /// One that was free a moment ago, with the one for a cluster's bus. It isn't given again for a long time.
-pub(super) fn free() -> u16 {
+pub(crate) fn free() -> u16 {
     static NEXT: OnceLock<AtomicU32> = OnceLock::new();
     // Test processes that run at the same time begin at different places.
     let next = NEXT.get_or_init(|| AtomicU32::new(process::id().wrapping_mul(397) % COUNT));
