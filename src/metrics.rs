@@ -36,6 +36,10 @@ pub enum CallResult {
     Ok,
     /// Answered with an error, or not at all.
     Failed,
+    /// Answered that it won't.
+    Rejected,
+    /// Answered that it will, but not now.
+    Throttled,
     /// Not in time.
     TimedOut,
 }
@@ -65,6 +69,7 @@ pub struct Metrics {
     hooks: HookFamilies,
     known: Vec<(&'static str, DialectSeries)>,
     directory: Histograms<CallLabels>,
+    directory_calls: Histograms<CallLabels>,
     store: Histograms<CallLabels>,
     api_requests: Family<ApiLabels, Counter>,
     api_seconds: Histograms<RouteLabels>,
@@ -82,6 +87,7 @@ impl Default for Metrics {
             known: DIALECTS.iter().map(|name| (*name, hooks.series(name))).collect(),
             hooks,
             directory: Family::new_with_constructor(SECONDS),
+            directory_calls: Family::new_with_constructor(SECONDS),
             store: Family::new_with_constructor(SECONDS),
             api_requests: Family::default(),
             api_seconds: Family::new_with_constructor(SECONDS),
@@ -105,6 +111,7 @@ impl Metrics {
                 Metric::HookBudgetShare => registry.register(name, help, self.hooks.share.clone()),
                 Metric::HookAuthFailures => registry.register(name, help, self.hooks.turned_away.clone()),
                 Metric::DirectorySeconds => registry.register(name, help, self.directory.clone()),
+                Metric::DirectoryCallSeconds => registry.register(name, help, self.directory_calls.clone()),
                 Metric::StoreSeconds => registry.register(name, help, self.store.clone()),
                 Metric::ApiRequests => registry.register(name, help, self.api_requests.clone()),
                 Metric::ApiSeconds => registry.register(name, help, self.api_seconds.clone()),
@@ -135,10 +142,16 @@ impl Metrics {
         }
     }
 
-    /// A call to the directory.
+    /// A question to the directory, as its caller saw it.
     pub fn directory(&self, operation: &'static str, result: CallResult, took: Duration) {
         let labels = CallLabels { operation, result: result.code() };
         self.directory.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A call that went to a directory elsewhere, for one caller or for many.
+    pub fn directory_call(&self, operation: &'static str, result: CallResult, took: Duration) {
+        let labels = CallLabels { operation, result: result.code() };
+        self.directory_calls.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// A call to the store.
@@ -188,10 +201,13 @@ impl Metrics {
 }
 
 impl CallResult {
-    fn code(self) -> &'static str {
+    /// As labels and logs have it.
+    pub fn code(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Throttled => "throttled",
             Self::TimedOut => "timed_out",
         }
     }

@@ -60,7 +60,8 @@ metrics! {
     HookSeconds = Histogram "behalf_hook_seconds", "Time from a hook's arrival to its answer";
     HookBudgetShare = Histogram "behalf_hook_budget_share", "That time as a part of what the identity provider waits";
     HookAuthFailures = Counter "behalf_hook_auth_failures", "Hooks whose caller was turned away";
-    DirectorySeconds = Histogram "behalf_directory_seconds", "Calls to the directory";
+    DirectorySeconds = Histogram "behalf_directory_seconds", "Questions to the directory, as those who asked saw them";
+    DirectoryCallSeconds = Histogram "behalf_directory_call_seconds", "Calls that went to a directory elsewhere; who asks the same shares one";
     StoreSeconds = Histogram "behalf_store_seconds", "Calls to the store";
     ApiRequests = Counter "behalf_api_requests", "API requests, by route, method and class of status";
     ApiSeconds = Histogram "behalf_api_seconds", "Time of API requests";

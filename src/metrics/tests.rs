@@ -13,6 +13,7 @@ fn exercised() -> Metrics {
     let metrics = Metrics::default();
     metrics.hook("okta", Outcome::Granted, SECOND, 3 * SECOND);
     metrics.directory("user", CallResult::TimedOut, SECOND);
+    metrics.directory_call("entry", CallResult::Throttled, SECOND);
     metrics.store("commit", CallResult::Ok, SECOND);
     metrics.api("/v1/grants/{agent}", "GET", 200, SECOND);
     metrics.keys(CallResult::Failed, SECOND);

@@ -101,6 +101,9 @@ impl Directory for Coalesced {
     }
 
     async fn add_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
+        if delegator == agent {
+            return Err(DirectoryError::Rejected("nobody is his own agent".to_owned()));
+        }
         let _place = self.place().await?;
         caught(|| self.inner.add(delegator, agent)).await
     }

@@ -13,10 +13,11 @@ use tokio::time::{Instant, timeout};
 use super::{
     breaker::{Breaker, Pass, Went},
     entries::{Entries, Entry},
+    timed::result_of,
 };
 use crate::{
     domain::ids::{GroupId, UserId, UserRef},
-    metrics::Metrics,
+    metrics::{CallResult, Metrics},
     ports::directory::{DirectoryError, Entity, Written},
 };
 
@@ -105,54 +106,68 @@ impl Guarded {
         Self { inner, guard, deadlines }
     }
 
-    async fn read<A>(&self, call: impl Future<Output = Result<A, DirectoryError>>) -> Result<A, DirectoryError> {
-        self.within(self.deadlines.reads, call).await
+    async fn read<A>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<A, DirectoryError>>,
+    ) -> Result<A, DirectoryError> {
+        self.within(operation, self.deadlines.reads, call).await
     }
 
-    async fn change<A>(&self, call: impl Future<Output = Result<A, DirectoryError>>) -> Result<A, DirectoryError> {
-        self.within(self.deadlines.changes, call).await
+    async fn change<A>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<A, DirectoryError>>,
+    ) -> Result<A, DirectoryError> {
+        self.within(operation, self.deadlines.changes, call).await
     }
 
     async fn within<A>(
         &self,
+        operation: &'static str,
         deadline: Duration,
         call: impl Future<Output = Result<A, DirectoryError>>,
     ) -> Result<A, DirectoryError> {
         let mut ticket = self.guard.admit()?;
-        let late = |_| Err(DirectoryError::Unavailable(format!("no answer within {deadline:?}")));
-        let answer = timeout(deadline, call).await.unwrap_or_else(late);
-        ticket.went = if matches!(answer, Err(DirectoryError::Unavailable(_))) { Went::Failed } else { Went::Answered };
-        answer
+        let start = Instant::now();
+        let answer = timeout(deadline, call).await;
+        let result = answer.as_ref().map_or(CallResult::TimedOut, result_of);
+        self.guard.metrics.directory_call(operation, result, start.elapsed());
+        ticket.went = match result {
+            CallResult::Failed | CallResult::TimedOut => Went::Failed,
+            CallResult::Ok | CallResult::Rejected | CallResult::Throttled => Went::Answered,
+        };
+        answer.unwrap_or_else(|_| Err(DirectoryError::Unavailable(format!("no answer within {deadline:?}"))))
     }
 }
 
 #[async_trait]
 impl Entries for Guarded {
     async fn entry(&self, who: &UserRef) -> Result<Option<Entry>, DirectoryError> {
-        self.read(self.inner.entry(who)).await
+        self.read("entry", self.inner.entry(who)).await
     }
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
-        self.read(self.inner.groups_of(user)).await
+        self.read("groups_of", self.inner.groups_of(user)).await
     }
 
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {
-        self.read(self.inner.candidates(agent)).await
+        self.read("candidates", self.inner.candidates(agent)).await
     }
 
     async fn add(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
-        self.change(self.inner.add(delegator, agent)).await
+        self.change("add", self.inner.add(delegator, agent)).await
     }
 
     async fn remove(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
-        self.change(self.inner.remove(delegator, agent)).await
+        self.change("remove", self.inner.remove(delegator, agent)).await
     }
 
     async fn set_delegatable(&self, user: &UserId, can: bool) -> Result<Option<Written>, DirectoryError> {
-        self.change(self.inner.set_delegatable(user, can)).await
+        self.change("set_delegatable", self.inner.set_delegatable(user, can)).await
     }
 
     async fn entity_of(&self, user: &UserId) -> Result<Option<Entity>, DirectoryError> {
-        self.read(self.inner.entity_of(user)).await
+        self.read("entity_of", self.inner.entity_of(user)).await
     }
 }

@@ -35,13 +35,20 @@ impl Timed {
     ) -> Result<T, DirectoryError> {
         let start = Instant::now();
         let answer = timeout(budget, call).await;
-        let result = match &answer {
-            Ok(Ok(_)) => CallResult::Ok,
-            Ok(Err(_)) => CallResult::Failed,
-            Err(_) => CallResult::TimedOut,
-        };
-        self.metrics.directory(operation, result, start.elapsed());
+        let (result, took) = (answer.as_ref().map_or(CallResult::TimedOut, result_of), start.elapsed());
+        self.metrics.directory(operation, result, took);
+        tracing::debug!(operation, result = result.code(), ?took, "the directory was asked");
         answer.unwrap_or_else(|_| Err(DirectoryError::Unavailable(format!("no answer within {budget:?}"))))
+    }
+}
+
+/// How the metrics call such an answer.
+pub(super) fn result_of<T>(answer: &Result<T, DirectoryError>) -> CallResult {
+    match answer {
+        Ok(_) => CallResult::Ok,
+        Err(DirectoryError::Unavailable(_)) => CallResult::Failed,
+        Err(DirectoryError::Rejected(_)) => CallResult::Rejected,
+        Err(DirectoryError::Throttled { .. }) => CallResult::Throttled,
     }
 }
 

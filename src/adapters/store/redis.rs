@@ -44,6 +44,7 @@ pub mod inspect;
 mod keys;
 mod link;
 pub mod moving;
+mod near;
 mod places;
 mod servers;
 mod settings;

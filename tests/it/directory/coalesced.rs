@@ -7,7 +7,7 @@ use behalf::{
         coalesced::{Coalesced, DEFAULT_MAX_CONCURRENT},
         timed::Timed,
     },
-    domain::user::Status,
+    domain::{ids::UserRef, user::Status},
     metrics::Metrics,
     ports::directory::{Directory, DirectoryError, Written},
 };
@@ -281,4 +281,40 @@ async fn who_waits_for_a_place_may_still_be_joined() {
     assert_eq!(other.await.unwrap(), Ok(false));
     assert_eq!((early.await.unwrap(), late.await.unwrap()), (Ok(false), Ok(false)));
     assert_eq!(bench.calls(), 2, "one for both: it wasn't sent when the second came");
+}
+
+/// Everything that a hook asks, by `agents` agents of alice's, all at once. Gives how many calls it took.
+async fn hooks_of(agents: usize, hooks: usize) -> usize {
+    let bench = Bench::new();
+    for n in 0..agents {
+        bench.fake.put(user(&format!("agent-{n}"), &format!("agent-{n}@example.test"), Status::Active));
+        bench.fake.set_grant(&id("alice"), &id(&format!("agent-{n}")), true);
+    }
+    bench.fake.take_time(Duration::from_millis(20));
+    let hooks: Vec<_> = (0..hooks)
+        .map(|n| {
+            let (directory, agent) = (Arc::clone(&bench.directory), id(&format!("agent-{}", n % agents)));
+            tokio::spawn(async move {
+                let (alice, who) = (by_id("alice"), UserRef::Id(agent.clone()));
+                let (delegator, user) = tokio::join!(directory.delegator(&alice, &agent), directory.user(&who));
+                assert!(delegator.unwrap().unwrap().lists_agent && user.unwrap().is_some());
+            })
+        })
+        .collect();
+    for hook in hooks {
+        hook.await.unwrap();
+    }
+    bench.calls()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_hooks_of_one_agent_make_a_handful_of_calls() {
+    assert!(hooks_of(1, 1000).await <= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_of_a_thousand_agents_read_the_delegator_once() {
+    let calls = hooks_of(1000, 1000).await;
+    // Once more for those who came when the first call was under way.
+    assert!((1001..=1002).contains(&calls), "{calls}");
 }

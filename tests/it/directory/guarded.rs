@@ -67,7 +67,10 @@ async fn a_dead_directory_is_asked_no_more_and_refusals_take_no_time() {
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!((bench.fake.calls(Op::Entry), bench.fake.calls(Op::AddGrant)), (FAILURES as usize, 0));
-    assert!(bench.metrics.render().contains("behalf_dependency_up{name=\"directory:default\"} 0"));
+    let metrics = bench.metrics.render();
+    assert!(metrics.contains("behalf_dependency_up{name=\"directory:default\"} 0"));
+    let late = r#"behalf_directory_call_seconds_count{operation="entry",result="timed_out"} 5"#;
+    assert!(metrics.contains(late), "what wasn't asked isn't counted");
 }
 
 #[tokio::test(start_paused = true)]

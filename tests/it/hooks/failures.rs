@@ -4,19 +4,24 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use behalf::{
+    adapters::directory::breaker::FAILURES,
     domain::reason::Reason,
     policy::{Context, Pipeline, Stage},
     ports::directory::DirectoryError,
 };
+use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::{QUICK, coded, deliver, denials, still_works, tampered};
-use crate::support::{
-    fake_directory::{Act as Ask, Op},
-    tampered_store::Act,
-    test_app::{HOOK_SECRET, Setup, TestApp, eventually, refresh_hook},
+use crate::{
+    contract::directories::BUDGET,
+    support::{
+        fake_directory::{Act as Ask, Op},
+        tampered_store::Act,
+        test_app::{HOOK_SECRET, Setup, TestApp, eventually, refresh_hook},
+    },
 };
 
 #[actix_web::test]
@@ -50,6 +55,31 @@ async fn a_directory_that_hangs_is_not_waited_for_longer_than_the_budget() {
     drop(gate);
     assert_eq!(denials(&app).await, ["deadline"]);
     still_works(&app, &id).await;
+}
+
+#[actix_web::test]
+async fn a_dead_directory_refuses_hooks_without_waiting_and_is_noticed_when_it_is_back() {
+    let app = TestApp::with(Setup { elsewhere: true, ..Setup::default() }).await;
+    let id = app.begin().await;
+    // It takes questions and never answers.
+    app.directory.take_time(Duration::from_hours(1));
+    let hooks = (0..u64::from(FAILURES)).map(|n| refresh_hook(&format!("e{n}"), Some(&id)));
+    let told = join_all(hooks.map(|hook| async { deliver(&app, &{ hook }).await })).await;
+    assert!(told.iter().all(|told| told.refused() == "directory-unavailable"), "{told:?}");
+    // Their questions about Bob were one call, so that the next ones have something to wait for, but not for long.
+    eventually("nobody waits any more", || async {
+        let started = Instant::now();
+        let told = deliver(&app, &refresh_hook("late", Some(&id))).await;
+        assert_eq!(told.refused(), "directory-unavailable");
+        started.elapsed() < BUDGET / 10
+    })
+    .await;
+    app.directory.take_time(Duration::ZERO);
+    eventually("the directory is asked again", || async {
+        deliver(&app, &refresh_hook("again", Some(&id))).await.is_granted()
+    })
+    .await;
+    assert_eq!(coded(&app, "DA1000").await.len(), 1);
 }
 
 struct Panicking;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -46,6 +47,8 @@ struct State {
     old_lists: Option<BTreeSet<(UserId, UserId)>>,
     script: HashMap<Op, VecDeque<Act>>,
     dropped: HashMap<Op, usize>,
+    failing: Option<DirectoryError>,
+    latency: Duration,
 }
 
 impl State {
@@ -73,6 +76,22 @@ impl FakeDirectory {
     /// Forgets the user of that id.
     pub(crate) fn take(&self, id: &str) {
         self.state.lock().unwrap().users.retain(|u| u.id.as_str() != id);
+    }
+
+    /// Makes the account of that id one that doesn't work.
+    pub(crate) fn suspend(&self, id: &str) {
+        let users = &mut self.state.lock().unwrap().users;
+        users.iter_mut().filter(|u| u.id.as_str() == id).for_each(|u| u.status = Status::Inactive);
+    }
+
+    /// From now on every call takes that long.
+    pub(crate) fn take_time(&self, latency: Duration) {
+        self.state.lock().unwrap().latency = latency;
+    }
+
+    /// From now on every call fails like that, or none does.
+    pub(crate) fn fail_all(&self, with: Option<DirectoryError>) {
+        self.state.lock().unwrap().failing = with;
     }
 
     /// Answers questions for this id with that user, as a directory that compares loosely does.
@@ -132,8 +151,15 @@ impl FakeDirectory {
 
     async fn answer<T>(&self, op: Op, plain: impl FnOnce(&mut State) -> T) -> Result<T, DirectoryError> {
         self.calls.send_modify(|calls| *calls.entry(op).or_default() += 1);
+        let latency = self.state.lock().unwrap().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
         let (answer, gate) = {
             let mut state = self.state.lock().unwrap();
+            if let Some(error) = &state.failing {
+                return Err(error.clone());
+            }
             match state.script.get_mut(&op).and_then(VecDeque::pop_front) {
                 None => return Ok(plain(&mut state)),
                 Some(Act::Fail(error)) => return Err(error),
@@ -244,6 +270,9 @@ impl Entries for FakeDirectory {
     }
 
     async fn add(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
+        if self.state.lock().unwrap().find(&UserRef::Id(delegator.clone())).is_none() {
+            return Err(DirectoryError::Rejected("no such user".into()));
+        }
         self.add_grant(delegator, agent).await
     }
 

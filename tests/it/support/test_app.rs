@@ -50,6 +50,7 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::fake_directory::FakeDirectory;
+use crate::contract::directories::composed;
 
 pub(crate) const ISSUER: &str = "https://issuer.test/oauth2/default";
 pub(crate) const CLIENT: &str = "app";
@@ -73,6 +74,8 @@ pub(crate) struct Setup {
     pub(crate) origins: Vec<String>,
     /// What people are shown of the directory, by tenant.
     pub(crate) shown: Box<ShownOf>,
+    /// The directory is one that calls travel to: behind its breaker, and asked for whole entries.
+    pub(crate) elsewhere: bool,
     /// Stands between the use cases and the store.
     pub(crate) wrap: Box<dyn FnOnce(Arc<EmbeddedStore>) -> Arc<dyn Store>>,
 }
@@ -96,6 +99,7 @@ impl Default for Setup {
             tenants: vec!["default", "acme"],
             origins: Vec::new(),
             shown: Box::new(|_, directory, _| Arc::new(Live::new(Arc::clone(directory) as _))),
+            elsewhere: false,
             wrap: Box::new(|store| store),
         }
     }
@@ -177,6 +181,8 @@ impl TestApp {
         let store = EmbeddedStore::open(&Settings::new(Place::Memory), Arc::clone(&as_clock), &OsEntropy).unwrap();
         let store = Arc::new(store);
         let (directory, verifier) = (Arc::new(FakeDirectory::default()), Arc::new(FakeVerifier::default()));
+        let asked =
+            || if setup.elsewhere { composed(Arc::clone(&directory) as _) } else { Arc::clone(&directory) as _ };
         let secret = SecretString::from(HOOK_SECRET);
         let header = HeaderSecrets::new("authorization", &[secret]).unwrap();
         let dialect: Arc<dyn Dialect> = Arc::new(Okta::new(okta::Settings { header: Some(header), bearer: None }));
@@ -188,8 +194,8 @@ impl TestApp {
                 let tenant = Tenant {
                     name: name.clone(),
                     issuer: Issuer::parse(ISSUER).unwrap(),
-                    directory: Arc::clone(&directory) as _,
-                    directory_of_hooks: Arc::clone(&directory) as _,
+                    directory: asked(),
+                    directory_of_hooks: asked(),
                     shown: (setup.shown)(&name, &directory, &as_clock),
                     policy: setup.policy.clone(),
                     claims: setup.claims.clone(),

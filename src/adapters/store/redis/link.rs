@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,6 +17,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::{
     Address, Dial,
     fault::{self, Fault},
+    near::{self, Alive, Opening},
     stream,
 };
 
@@ -29,6 +30,9 @@ const WOULD_WRITE: &str = "#!lua\nreturn 1";
 
 /// Connections to one server process.
 pub(super) struct Link {
+    alive: Alive,
+    dial: Arc<Dial>,
+    /// For threads that have no lane of their own.
     lanes: Vec<MultiplexedConnection>,
     /// For what blocks the connection it is sent on.
     side: MultiplexedConnection,
@@ -48,24 +52,20 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, and makes sure that it is a master of a known version.
-    pub(super) async fn open(address: &Address, mode: Mode, dial: &Dial) -> Result<Self, Fault> {
+    pub(super) async fn open(address: &Address, mode: Mode, dial: &Arc<Dial>) -> Result<Self, Fault> {
         let (side, server) = greet(address, mode, dial).await?;
         server.keeps_all(address)?;
+        let line = server.line();
         let mut lanes = Vec::with_capacity(dial.connections);
         for _ in 0..dial.connections.max(1) {
-            let mut lane = connect(address, dial).await?;
-            // Behind one address may stand many servers.
-            if Server::ask(&mut lane).await.map_err(|error| fault::of_greeting(address, &error))?.line()
-                != server.line()
-            {
-                return Err(Fault::Away(format!("{address} was restarted while it was being connected to")));
-            }
-            lanes.push(lane);
+            lanes.push(another_lane(address, &line, dial).await?);
         }
         Ok(Self {
+            alive: Arc::default(),
+            dial: Arc::clone(dial),
             lanes,
             side,
-            line: server.line(),
+            line,
             address: address.clone(),
             turn: AtomicUsize::new(0),
             under_way: Semaphore::new(MOST_UNDER_WAY),
@@ -84,13 +84,23 @@ impl Link {
         let Ok(_permit) = self.under_way.try_acquire() else {
             return Err(Fault::Away(format!("{MOST_UNDER_WAY} commands wait for an answer")));
         };
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let Some(lane) = self.lanes.get(turn % self.lanes.len().max(1)) else { return Err(fault::no_lane()) };
-        let result = self.judged(send(lane.clone()).await);
+        let lane = self.lane().ok_or_else(fault::no_lane)?;
+        let result = self.judged(send(lane).await);
+        if matches!(result, Err(Fault::Silent(_))) {
+            near::leave(&self.alive);
+        }
         if result.is_ok() && !self.has_served() {
             self.served.store(true, Ordering::Relaxed);
         }
         result
+    }
+
+    fn lane(&self) -> Option<MultiplexedConnection> {
+        let opening = Opening { address: &self.address, line: &self.line, dial: &self.dial };
+        near::lane(&self.alive, &opening).or_else(|| {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            self.lanes.get(turn % self.lanes.len().max(1)).cloned()
+        })
     }
 
     /// Whether anything of the store's was answered here.
@@ -181,6 +191,17 @@ impl Link {
         let replicas: u64 = self.call_aside(cmd("WAIT").arg(1).arg(millis)).await?;
         Ok(Some(replicas > 0))
     }
+}
+
+/// One more connection to the server whose line this is.
+pub(super) async fn another_lane(address: &Address, line: &str, dial: &Dial) -> Result<MultiplexedConnection, Fault> {
+    let mut connection = connect(address, dial).await?;
+    // Behind one address may stand many servers.
+    let server = Server::ask(&mut connection).await.map_err(|error| fault::of_greeting(address, &error))?;
+    if server.line() == line {
+        return Ok(connection);
+    }
+    Err(Fault::Away(format!("{address} was restarted while it was being connected to")))
 }
 
 /// One connection, made ready: authenticated, with its database and its name.

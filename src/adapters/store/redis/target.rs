@@ -144,7 +144,7 @@ fn jittered(pause: Duration, dial: &Dial) -> Duration {
     pause.mul_f64(0.5 + f64::from(byte) / 510.0)
 }
 
-async fn attempt(finder: &Finder, dial: &Dial) -> Result<Link, Fault> {
+async fn attempt(finder: &Finder, dial: &Arc<Dial>) -> Result<Link, Fault> {
     match finder {
         Finder::At(address, mode) => Link::open(address, *mode, dial).await,
         Finder::Sentinels(sentinels, master) => {

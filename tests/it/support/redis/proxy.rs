@@ -49,6 +49,11 @@ impl Proxy {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where connections go.
+    pub(crate) fn target(&self) -> String {
+        self.line.settings().target.clone()
+    }
+
     /// New connections go to another server, as after a failover behind one address.
     pub(crate) fn retarget(&self, address: &str) {
         address.clone_into(&mut self.line.settings().target);
