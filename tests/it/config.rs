@@ -144,6 +144,6 @@ fn a_configuration_shows_no_secret() {
 
 /// The embedded directory's file.
 fn users_file(tenant: &Tenant) -> Option<PathBuf> {
-    let DirectoryKind::Embedded(settings) = &tenant.directory.kind;
+    let DirectoryKind::Embedded(settings) = &tenant.directory.kind else { panic!("{:?}", tenant.directory.kind) };
     settings.users_file.clone()
 }
