@@ -13,17 +13,15 @@ use behalf::{
         store::embedded::{EmbeddedStore, Place, Settings},
         system::{OsEntropy, SystemClock},
     },
-    app::{Services, answer_hook::UnknownIds, records, sealer::Sealer},
+    app::{Services, records, sealer::Sealer},
     domain::{
         audit::{Actor, Code, Event},
         delegation::Party,
         ids::{Login, TenantName, UserId},
     },
-    policy::Pipeline,
     ports::store::{Change, Committed},
 };
 use jiff::SignedDuration;
-use tokio_util::task::TaskTracker;
 
 type Fault = Box<dyn Error + Send + Sync>;
 
@@ -38,16 +36,7 @@ async fn main() -> Result<(), Fault> {
     };
     let count: u64 = count.parse()?;
     let store = EmbeddedStore::open(&Settings::new(Place::Folder(folder.clone())), Arc::new(SystemClock), &OsEntropy)?;
-    let services = Services {
-        store: Arc::new(store),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(OsEntropy),
-        pipeline: Pipeline::standard(),
-        tenants: [].into(),
-        runtime: tokio::runtime::Handle::current(),
-        tracker: TaskTracker::new(),
-        unknown_ids: UnknownIds::default(),
-    };
+    let services = Services::new(Arc::new(store), Arc::new(SystemClock), Arc::new(OsEntropy), [].into());
     let (tenant, key) = (TenantName::default_tenant(), SigningKey::load_or_make(&folder, &OsEntropy)?);
     let sealer = Sealer::new(Arc::new(key), None, &OsEntropy);
     sealer.announce(&services, &tenant).await?;

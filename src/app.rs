@@ -119,6 +119,25 @@ pub struct Services {
 }
 
 impl Services {
+    /// With the standard stages, on the present runtime, and with nothing going on yet.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        tenants: BTreeMap<TenantName, Arc<Tenant>>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            entropy,
+            pipeline: Pipeline::standard(),
+            tenants,
+            runtime: tokio::runtime::Handle::current(),
+            tracker: TaskTracker::new(),
+            unknown_ids: answer_hook::UnknownIds::default(),
+        }
+    }
+
     /// A new attempt's id.
     pub fn change_id(&self) -> ChangeId {
         ChangeId(entropy::bytes(&*self.entropy))

@@ -26,11 +26,10 @@ use crate::{
             timed::Timed,
         },
     },
-    app::{Services, answer_hook::UnknownIds, epoch, error::AppError, retention::Retention, sealer::Sealer},
+    app::{Services, epoch, error::AppError, retention::Retention, sealer::Sealer},
     config::Config,
     domain::ids::TenantName,
     metrics::Metrics,
-    policy::Pipeline,
     ports::{
         audit_sink::AuditSink,
         clock::Clock,
@@ -115,17 +114,8 @@ impl Behalf {
             doors.insert(name.clone(), Arc::new(door));
         }
         let sealer = Arc::new(audit::sealer(&config.audit, store.folder().map(PathBuf::as_path), &*entropy)?);
-        let tracker = TaskTracker::new();
-        let services = Services {
-            store: timed,
-            clock,
-            entropy,
-            pipeline: Pipeline::standard(),
-            tenants,
-            runtime: tokio::runtime::Handle::current(),
-            tracker: tracker.clone(),
-            unknown_ids: UnknownIds::default(),
-        };
+        let services = Services::new(timed, clock, entropy, tenants);
+        let tracker = services.tracker.clone();
         for name in services.tenants.keys() {
             services.store.incarnation(name).await.map_err(BootError::StoreAway)?;
             epoch::ensure(&services, name, 0).await?;
@@ -133,7 +123,7 @@ impl Behalf {
         }
         let state = web::Data::new(state(config, Arc::new(services), doors, metrics));
         let (sink, stop) = (audit::sink(&config.audit), CancellationToken::new());
-        let retention = audit::retention(&config.audit, sink.as_deref(), matches!(store, Kept::Redis(_)));
+        let retention = audit::retention(config, sink.as_deref());
         Ok(Self { state, store, sealer, sink, retention, files, stop, tracker })
     }
 

@@ -12,7 +12,7 @@ use crate::{
         stdout::Stdout,
     },
     app::{retention::Retention, sealer::Sealer},
-    config::{AuditSettings, SinkKind},
+    config::{AuditSettings, Config, SinkKind, StoreKind},
     ports::{audit_sink::AuditSink, entropy::Entropy, signer::Signer},
 };
 
@@ -88,8 +88,9 @@ pub(super) fn sink_is_there(settings: &AuditSettings) -> Result<String, String> 
 
 /// What is dropped, and when: nothing where the sink keeps nothing.
 /// With a shared store, which has no file, what was written to standard output counts as kept: the platform collects it.
-pub(super) fn retention(settings: &AuditSettings, sink: Option<&dyn AuditSink>, shared: bool) -> Retention {
+pub(super) fn retention(config: &Config, sink: Option<&dyn AuditSink>) -> Retention {
+    let shared = matches!(config.store, StoreKind::Redis(_));
     let sinks = sink.filter(|sink| shared || sink.durable()).map(|sink| sink.name().to_owned());
-    let keep = SignedDuration::try_from(settings.keep).unwrap_or(SignedDuration::MAX);
+    let keep = SignedDuration::try_from(config.audit.keep).unwrap_or(SignedDuration::MAX);
     Retention { keep, sinks: sinks.into_iter().collect(), verify: signing::verify }
 }

@@ -1,6 +1,6 @@
 //! What `check` does: builds everything as for serving, but for the store's file, and asks each dependency.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use super::{Behalf, audit, directory, store as stores, tenant, trail};
 use crate::{
@@ -55,16 +55,11 @@ impl Behalf {
     /// Asks everything that the configuration names. A store that a running service has open is asked through it.
     pub async fn preview(config: &Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Preview {
         let mut preview = Preview { findings: Vec::new(), well: true };
-        match &config.store {
-            StoreKind::Redis(_) => {
-                for Finding { level, text } in redis(config, &entropy).await {
-                    preview.say(level, "store", &text);
-                }
-            }
-            kind => preview.note("store", store(kind, Arc::clone(&clock), &*entropy).await),
+        for Finding { level, text } in store(config, &clock, &entropy).await {
+            preview.say(level, "store", &text);
         }
         let sink = audit::sink(&config.audit);
-        let kept = audit::retention(&config.audit, sink.as_deref(), matches!(config.store, StoreKind::Redis(_)));
+        let kept = audit::retention(config, sink.as_deref());
         for name in config.tenants.keys() {
             let grows = trail::growth(config, name, Arc::clone(&clock), &entropy).await;
             let grows = grows.map(|growth| trail::told(growth.as_ref(), &kept));
@@ -112,26 +107,29 @@ async fn issuer(name: &TenantName, settings: &config::Tenant, parts: &tenant::Pa
     Ok(settings.issuer.to_string())
 }
 
-async fn redis(config: &Config, entropy: &Arc<dyn Entropy>) -> Vec<Finding> {
-    let StoreKind::Redis(settings) = &config.store else { return Vec::new() };
-    let tenants: Vec<TenantName> = config.tenants.keys().cloned().collect();
-    match stores::servers(settings, config.ca_file.as_deref(), entropy) {
-        Ok((topology, dial)) => inspect::inspect(&topology, &dial, &tenants).await,
-        Err(error) => vec![Finding { level: Level::Error, text: error.to_string() }],
+async fn store(config: &Config, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Vec<Finding> {
+    match &config.store {
+        StoreKind::Memory => vec![Finding::good("in memory")],
+        StoreKind::Embedded(folder) => {
+            let said = folder_of_data(folder, Arc::clone(clock), &**entropy).await;
+            vec![said.map_or_else(Finding::error, Finding::good)]
+        }
+        StoreKind::Redis(settings) => {
+            let tenants: Vec<TenantName> = config.tenants.keys().cloned().collect();
+            match stores::servers(settings, config.ca_file.as_deref(), entropy) {
+                Ok((topology, dial)) => inspect::inspect(&topology, &dial, &tenants).await,
+                Err(error) => vec![Finding::error(error.to_string())],
+            }
+        }
     }
 }
 
-async fn store(kind: &StoreKind, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<String, String> {
-    let folder = match kind {
-        StoreKind::Embedded(folder) => folder,
-        StoreKind::Memory | StoreKind::Redis(_) => return Ok("in memory".to_owned()),
-    };
+async fn folder_of_data(folder: &Path, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<String, String> {
     let shown = folder.display();
     if !folder.exists() {
         return Ok(format!("{shown} will be made"));
     }
-    let opened = EmbeddedStore::open(&Settings::new(Place::Folder(folder.clone())), clock, entropy);
-    match opened {
+    match EmbeddedStore::open(&Settings::new(Place::Folder(folder.to_owned())), clock, entropy) {
         Ok(store) => {
             store.close();
             Ok(format!("{shown} can be opened"))

@@ -16,9 +16,7 @@ use behalf::{
         system::OsEntropy,
     },
     app::{
-        Services,
-        answer_hook::UnknownIds,
-        sealed,
+        Services, sealed,
         sealer::{Pass, Sealer},
     },
     domain::{
@@ -26,7 +24,6 @@ use behalf::{
         chain::{Bad, Checkpoint, Entry, Keyring, Report, SealedHead, Settings, Start, Verifier},
         ids::TenantName,
     },
-    policy::Pipeline,
     ports::{
         clock::{Clock, ManualClock},
         signer::Signer,
@@ -34,7 +31,6 @@ use behalf::{
     },
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio_util::task::TaskTracker;
 
 fn acme() -> TenantName {
     TenantName::parse("acme").unwrap()
@@ -61,16 +57,7 @@ impl Rig {
         let as_clock: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let store = EmbeddedStore::open(&StoreSettings::new(place), Arc::clone(&as_clock), &OsEntropy).unwrap();
         let store = Arc::new(store);
-        let services = Services {
-            store: Arc::clone(&store) as _,
-            clock: as_clock,
-            entropy: Arc::new(OsEntropy),
-            pipeline: Pipeline::standard(),
-            tenants: [].into(),
-            runtime: tokio::runtime::Handle::current(),
-            tracker: TaskTracker::new(),
-            unknown_ids: UnknownIds::default(),
-        };
+        let services = Services::new(Arc::clone(&store) as _, as_clock, Arc::new(OsEntropy), [].into());
         Self { clock, store, services }
     }
 

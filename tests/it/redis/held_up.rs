@@ -7,16 +7,13 @@ use async_trait::async_trait;
 use behalf::{
     adapters::{audit::signing::SigningKey, store::redis::RedisStore, system::OsEntropy},
     app::{
-        Services,
-        answer_hook::UnknownIds,
-        sealed,
+        Services, sealed,
         sealer::{LEASE_TIME, Pass, Sealer},
     },
     domain::{
         audit::{Actor, Code},
         ids::TenantName,
     },
-    policy::Pipeline,
     ports::{
         clock::{Clock, ManualClock},
         store::{
@@ -25,7 +22,6 @@ use behalf::{
     },
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio_util::task::TaskTracker;
 
 use crate::{
     contract::{
@@ -47,16 +43,7 @@ struct Slow {
 }
 
 fn services(store: Arc<dyn Store>, clock: &Arc<ManualClock>) -> Services {
-    Services {
-        store,
-        clock: Arc::clone(clock) as Arc<dyn Clock>,
-        entropy: Arc::new(OsEntropy),
-        pipeline: Pipeline::standard(),
-        tenants: [].into(),
-        runtime: tokio::runtime::Handle::current(),
-        tracker: TaskTracker::new(),
-        unknown_ids: UnknownIds::default(),
-    }
+    Services::new(store, Arc::clone(clock) as Arc<dyn Clock>, Arc::new(OsEntropy), [].into())
 }
 
 #[async_trait]
