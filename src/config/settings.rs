@@ -132,7 +132,7 @@ settings! {
         REDIS_CLIENT_NAME = setting("store.redis.client_name", "BEHALF_REDIS_CLIENT_NAME", "behalf",
             "What `CLIENT LIST` calls the connections");
         REDIS_CONNECTIONS = setting("store.redis.connections", "BEHALF_REDIS_CONNECTIONS", "1",
-            "Connections of a process to each server: 1 to 16");
+            "Connections of a process to each server, besides one of each worker thread: 1 to 16");
         REDIS_CONNECT_TIMEOUT = setting("store.redis.connect_timeout", "BEHALF_REDIS_CONNECT_TIMEOUT", "1s",
             "How long a connection may take to come about: 50ms to 30s");
         REDIS_RESPONSE_TIMEOUT = setting("store.redis.response_timeout", "BEHALF_REDIS_RESPONSE_TIMEOUT", "500ms",

