@@ -23,6 +23,7 @@ mod files;
 mod mistakes;
 mod old_variables;
 mod redis;
+mod scim;
 
 /// The least that runs.
 const LEAST: [(&str, &str); 3] = [

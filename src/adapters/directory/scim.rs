@@ -57,7 +57,7 @@ mod service;
 const SERVES_USERS_FOR: u64 = 300;
 /// Users whose logins differ by case only, of one login.
 const NAMESAKES: usize = 10;
-/// Changes of one user that need several calls take turns within this process, in this many queues.
+/// Queues in which changes under `If-Match` wait for their turn.
 const TURNS: usize = 64;
 
 /// One SCIM service.
@@ -182,13 +182,11 @@ impl Scim {
         let filter = look_up.filter(&self.attribute, value);
         let question =
             Question { endpoint: look_up.endpoint(), filter: &filter, attributes, page: page.min(most), most };
-        match list::all(&self.service, &question).await? {
-            Some(found) => Ok(found),
-            None => {
-                self.known.forget().await;
-                Err(look_up.impossible("it refuses the filter"))
-            }
+        if let Some(found) = list::all(&self.service, &question).await? {
+            return Ok(found);
         }
+        self.known.forget().await;
+        Err(look_up.impossible("it refuses the filter"))
     }
 
     /// The user's groups by what groups say of their members. A group that doesn't show him is not believed to have him.
@@ -207,7 +205,7 @@ impl Scim {
         found.resources.iter().map(id).collect()
     }
 
-    /// The seconds-long part of a change, one at a time for a user.
+    /// Changes under `If-Match` of one user take turns here, so that only other processes can come between.
     async fn turn(&self, user: &UserId) -> tokio::sync::MutexGuard<'_, ()> {
         let sum = user.as_str().bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         self.turns[sum % TURNS].lock().await

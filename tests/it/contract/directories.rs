@@ -30,6 +30,7 @@ pub(in crate::contract) mod grants;
 pub(in crate::contract) mod odd;
 pub(in crate::contract) mod parallel;
 pub(in crate::contract) mod people;
+mod scim;
 
 /// How long a caller waits for an answer.
 pub(crate) const BUDGET: Duration = Duration::from_secs(2);
@@ -70,6 +71,11 @@ pub(crate) trait Rig: Send + Sync + 'static {
     /// for himself.
     fn line(&self) -> Option<&Proxy> {
         None
+    }
+
+    /// Whether the server lets a connection serve one question after another.
+    fn keeps_connections(&self) -> bool {
+        true
     }
 
     /// From now on the server asks to slow down, or not any more. False: it never does.
@@ -190,3 +196,5 @@ pub(crate) use directory_contract;
 
 directory_contract!(file_of_users, crate::contract::directories::embedded::rig);
 directory_contract!(put_together, crate::contract::directories::embedded::put_together);
+directory_contract!(scim2_server, crate::contract::directories::scim::patching);
+directory_contract!(scim2_server_without_patch, crate::contract::directories::scim::without_patch);

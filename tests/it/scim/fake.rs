@@ -42,6 +42,7 @@ impl Asked {
 }
 
 /// What the service does.
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 pub(super) struct Habits {
     pub(super) patch: bool,
     pub(super) etag: bool,

@@ -1,6 +1,6 @@
 //! Filters: used where they work, noticed where they don't, and never believed.
 
-use behalf::{adapters::directory::entries::Entries as _, ports::directory::DirectoryError};
+use behalf::{adapters::directory::entries::Entries as _, domain::ids::GroupId, ports::directory::DirectoryError};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -143,7 +143,7 @@ async fn groups_of_the_user_himself_go_first() {
     let groups = |groups: Value| fake.change("ann", move |user| user["groups"] = groups);
     groups(json!([{"value": "g-1", "display": "One"}, {"value": "g-2", "type": "indirect"}]));
     let found = fake.scim.groups_of(&id("ann")).await.unwrap();
-    assert_eq!(found.iter().map(|group| group.as_str()).collect::<Vec<_>>(), ["g-1", "g-2"]);
+    assert_eq!(found.iter().map(GroupId::as_str).collect::<Vec<_>>(), ["g-1", "g-2"]);
     groups(json!([]));
     assert_eq!(fake.scim.groups_of(&id("ann")).await, Ok([].into()));
     let many: Vec<Value> = (0..1001).map(|n| json!({"value": n.to_string()})).collect();

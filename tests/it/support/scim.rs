@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write as _},
+    ops::Deref,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, OnceLock},
@@ -49,7 +50,7 @@ pub(crate) struct Scim2Server {
     pub(crate) url: String,
     /// `127.0.0.1:port`.
     pub(crate) address: String,
-    http: reqwest::Client,
+    admin: Admin,
     _process: Process,
     _folder: TempDir,
 }
@@ -82,8 +83,34 @@ impl Scim2Server {
         let mut process = Process::start(&mut command);
         process.line("the SCIM server", |line| line.starts_with("Serving SCIM").then_some(())).await;
         let address = format!("127.0.0.1:{port}");
-        let http = http_client::build(None).unwrap();
-        Some(Self { url: format!("http://{address}/v2"), address, http, _process: process, _folder: folder })
+        let url = format!("http://{address}/v2");
+        let admin = Admin::of(&url);
+        Some(Self { url, address, admin, _process: process, _folder: folder })
+    }
+
+    /// Another of these, with connections of its own: those of one end with its runtime.
+    pub(crate) fn admin(&self) -> Admin {
+        Admin::of(&self.url)
+    }
+}
+
+impl Deref for Scim2Server {
+    type Target = Admin;
+
+    fn deref(&self) -> &Admin {
+        &self.admin
+    }
+}
+
+/// The way past the connector.
+pub(crate) struct Admin {
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Admin {
+    fn of(url: &str) -> Self {
+        Self { url: url.to_owned(), http: http_client::build(None).unwrap() }
     }
 
     /// Makes a user and gives the id that the server chose.
@@ -114,15 +141,11 @@ impl Scim2Server {
         made["id"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn set_active(&self, id: &str, active: bool) {
-        let operation = json!({"op": "replace", "path": "active", "value": active});
-        self.patch(id, &operation).await;
-    }
-
-    pub(crate) async fn patch(&self, id: &str, operation: &Value) {
-        let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
-        let body = json!({"schemas": schemas, "Operations": [operation]});
-        let (status, said) = self.admin(Method::PATCH, &format!("Users/{id}"), &body).await;
+    /// Reads him, changes him and writes him.
+    pub(crate) async fn change(&self, id: &str, change: impl FnOnce(&mut Value)) {
+        let mut user = self.get(id).await;
+        change(&mut user);
+        let (status, said) = self.admin(Method::PUT, &format!("Users/{id}"), &user).await;
         assert!(status.is_success(), "{said}");
     }
 

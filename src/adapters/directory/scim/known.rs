@@ -87,16 +87,13 @@ impl Known {
         if !capabilities.filter {
             return Err(look_up.impossible("its ServiceProviderConfig says that it does not support filters"));
         }
-        let known = kept.filters.iter().find(|(of, _)| *of == look_up).map(|(_, filter)| *filter);
-        let filter = match known {
-            Some(filter) => filter,
-            None => {
-                let filter = look_up.probe(attribute, service, entropy).await?;
-                kept.filters.push((look_up, filter));
-                filter
-            }
-        };
-        match filter {
+        let mut known = kept.filters.iter().find(|(of, _)| *of == look_up).map(|(_, filter)| *filter);
+        if known.is_none() {
+            let filter = look_up.probe(attribute, service, entropy).await?;
+            kept.filters.push((look_up, filter));
+            known = Some(filter);
+        }
+        match known.unwrap_or(Filter::Refused) {
             Filter::Works => Ok(capabilities.page),
             Filter::Ignored => Err(look_up.impossible("it ignores the filter and answers with everything")),
             Filter::Refused => Err(look_up.impossible("it refuses the filter")),

@@ -49,7 +49,7 @@ pub(super) struct Question<'q> {
     pub(super) most: usize,
 }
 
-/// The resources found, and whether these are all. The error of the inner result is the server's refusal.
+/// The resources found, and whether these are all.
 pub(super) struct Found {
     pub(super) resources: Vec<Map<String, Value>>,
     pub(super) complete: bool,

@@ -42,11 +42,8 @@ pub(super) fn profile(raw: &Map<String, Value>, grants: &Attribute) -> Result<Pr
         let Value::Object(extension) = extension else { continue };
         let ours = urn == grants.extension();
         for (name, value) in extension.iter().filter(|(name, _)| !(ours && name.as_str() == grants.name())) {
-            if ours || urn == ENTERPRISE {
-                put(&mut out, name, value)
-            } else {
-                put(&mut out, &format!("{urn}:{name}"), value)
-            }
+            let name = if ours || urn == ENTERPRISE { name.clone() } else { format!("{urn}:{name}") };
+            put(&mut out, &name, value);
         }
     }
     if out.len() > MOST {
