@@ -17,10 +17,10 @@ fn scim(url: &str) -> Case {
 
 #[track_caller]
 fn settings(case: &Case) -> ScimSettings {
-    match &default_tenant(&case.ok()).directory.kind {
-        DirectoryKind::Scim(settings) => settings.clone(),
-        other => panic!("{other:?}"),
-    }
+    let config = case.ok();
+    let directory = &default_tenant(&config).directory.kind;
+    let DirectoryKind::Scim(settings) = directory else { panic!("{directory:?}") };
+    settings.clone()
 }
 
 #[test]
@@ -62,7 +62,12 @@ fn each_takes_effect_by_variable_and_by_key() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    Case::least().var("BEHALF_DIRECTORY", "scim").refused(&["BEHALF_SCIM_URL", "BEHALF_SCIM_TOKEN", "is missing"]);
+    let missing = Case::least().var("BEHALF_DIRECTORY", "scim").mistakes();
+    let named = ["BEHALF_SCIM_URL", "BEHALF_SCIM_TOKEN"];
+    assert!(
+        missing.iter().zip(named).all(|(mistake, name)| mistake.starts_with(name) && mistake.contains("is missing"))
+    );
+    assert_eq!(missing.len(), 2);
     for bad in
         ["id.example.com", "ftp://id.example.com", "https://a:b@id.example.com", "https://x/?a=b", "https://x/#a"]
     {

@@ -36,9 +36,9 @@ pub(super) fn scim(r: &mut Reader<'_>) -> Read<ScimSettings> {
     Ok(ScimSettings { url: url?, token: token?, extension: extension?, attribute: attribute? })
 }
 
-/// Settings of SCIM that are given where another directory is used are worth a word.
+/// A service that is named where another directory is used is worth a word.
 pub(super) fn warn_if_given(r: &mut Reader<'_>) {
-    for setting in [settings::SCIM_URL, settings::SCIM_TOKEN, settings::SCIM_EXTENSION, settings::SCIM_ATTRIBUTE] {
+    for setting in [settings::SCIM_URL, settings::SCIM_TOKEN] {
         if r.is_given(&setting) {
             let warning =
                 format!("{}: means nothing unless the directory is SCIM (BEHALF_DIRECTORY)", r.place(&setting));
