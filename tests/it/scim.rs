@@ -1,6 +1,7 @@
 //! The SCIM 2.0 connector: against a real server, and against one that does what real servers do on bad days.
 
 mod answers;
+mod canaille;
 mod changes;
 mod fake;
 mod grammar;

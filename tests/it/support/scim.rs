@@ -1,4 +1,4 @@
-//! PyPI's scim2-server as a process of its own, and connectors to SCIM services.
+//! PyPI's scim2-server and canaille as processes of their own, and connectors to SCIM services.
 
 use std::{
     io::{self, Write as _},
@@ -76,12 +76,7 @@ impl Scim2Server {
         let settings = json!({
             "port": port, "folder": folder.path(), "token": TOKEN, "extension": extension, "supported": supported,
         });
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/scim/server.py");
-        let mut command = Command::new(peer.join("python"));
-        command.env_clear().env("PYTHONPATH", peer.join("packages")).env("PYTHONUNBUFFERED", "1");
-        command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script).arg(settings.to_string());
-        let mut process = Process::start(&mut command);
-        process.line("the SCIM server", |line| line.starts_with("Serving SCIM").then_some(())).await;
+        let process = run(&peer, "scim2_server.py", &settings).await;
         let address = format!("127.0.0.1:{port}");
         let url = format!("http://{address}/v2");
         let admin = Admin::of(&url);
@@ -92,6 +87,53 @@ impl Scim2Server {
     pub(crate) fn admin(&self) -> Admin {
         Admin::of(&self.url)
     }
+}
+
+/// A running canaille with one user. It ends with the test process, or when it is dropped.
+pub(crate) struct Canaille {
+    /// The address below which `/Users` lies.
+    pub(crate) url: String,
+    admin: Admin,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Canaille {
+    /// `None` where it isn't installed, which was said: `./check --full` does that, where there is a Python for it.
+    pub(crate) async fn start(login: &str) -> Option<Self> {
+        install_crypto();
+        let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/canaille");
+        if !peer.join("installed").exists() {
+            let text = "\nSKIPPED: a test with PyPI's canaille, which tests/peers.sh canaille installs\n";
+            io::stderr().write_all(text.as_bytes()).unwrap();
+            return None;
+        }
+        let (folder, port) = (tempfile::tempdir().unwrap(), ports::free());
+        let settings = json!({"port": port, "folder": folder.path(), "token": TOKEN, "login": login});
+        let process = run(&peer, "canaille_server.py", &settings).await;
+        let url = format!("http://127.0.0.1:{port}/scim/v2");
+        let admin = Admin::of(&url);
+        Some(Self { url, admin, _process: process, _folder: folder })
+    }
+}
+
+impl Deref for Canaille {
+    type Target = Admin;
+
+    fn deref(&self) -> &Admin {
+        &self.admin
+    }
+}
+
+/// Runs one of our scripts with the peer's Python and packages until it serves.
+async fn run(peer: &Path, script: &str, settings: &Value) -> Process {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/scim").join(script);
+    let mut command = Command::new(peer.join("python"));
+    command.env_clear().env("PYTHONPATH", peer.join("packages")).env("PYTHONUNBUFFERED", "1");
+    command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script).arg(settings.to_string());
+    let mut process = Process::start(&mut command);
+    process.line("the SCIM server", |line| line.starts_with("Serving SCIM").then_some(())).await;
+    process
 }
 
 impl Deref for Scim2Server {
@@ -152,6 +194,14 @@ impl Admin {
     pub(crate) async fn delete(&self, id: &str) {
         let (status, said) = self.admin(Method::DELETE, &format!("Users/{id}"), &Value::Null).await;
         assert_eq!(status, StatusCode::NO_CONTENT, "{said}");
+    }
+
+    /// Ids of all users, or of the first of them.
+    pub(crate) async fn ids(&self) -> Vec<String> {
+        let (status, list) = self.admin(Method::GET, "Users", &Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{list}");
+        let ids = list["Resources"].as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap().to_owned());
+        ids.collect()
     }
 
     /// The user as he is.
