@@ -8,6 +8,8 @@ use behalf::{
     ports::directory::{DirectoryError, Written},
 };
 
+use serde_json::json;
+
 use super::{by_id, by_login, either, id};
 use crate::support::scim::{Canaille, connector};
 
@@ -39,7 +41,10 @@ async fn a_schema_that_it_lacks_is_noticed() {
     let Some(server) = Canaille::start("ann").await else { return };
     let scim = connector(&server.url, Arc::new(SystemClock));
     let ann = id(&server.ids().await.pop().unwrap());
-    let bob = id(&server.create("bob").await);
+    let bob = json!({
+        "userName": "bob", "active": true, "name": {"familyName": "Bo"}, "emails": [{"value": "bob@example.com"}],
+    });
+    let bob = id(&server.create_as(&bob).await);
     // Whatever it does with the write, it isn't taken for a grant.
     let added = scim.add(&ann, &bob).await;
     assert!(matches!(added, Err(DirectoryError::Rejected(_) | DirectoryError::Unavailable(_))), "{added:?}");
