@@ -11,7 +11,7 @@ mod trail;
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 pub use self::{
-    directory::okta_credentials,
+    directory::okta::credentials as okta_credentials,
     preview::Preview,
     store::{Kept, redis as redis_store, servers as redis_servers},
 };

@@ -23,7 +23,7 @@ pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
     HookBearer, HookCallers, HookHeader, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, OktaCredentials,
-    OktaSettings, Tenant, UserTypes, is_attribute,
+    OktaSettings, ScimSettings, Tenant, UserTypes, is_attribute,
 };
 
 use crate::domain::ids::TenantName;

@@ -8,7 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 covered=(
     src/adapters/directory src/adapters/store/redis src/adapters/store/redis.rs src/ports/directory.rs src/ports/store.rs
-    tests/it/contract tests/it/directory/ldap tests/it/redis tests/it/support tests/peers.sh tests/redis-servers.txt check
+    tests/it/contract tests/it/redis tests/it/scim tests/it/directory tests/it/support tests/it/fixtures/ldap
+    tests/peers.sh tests/redis-servers.txt tests/canaille.txt check
 )
 # By name, not by the order of a locale.
 now="$(git ls-files -- "${covered[@]}" | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum | cut -d' ' -f1)"

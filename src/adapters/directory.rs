@@ -14,5 +14,6 @@ pub mod guarded;
 pub mod ldap;
 pub mod okta;
 pub mod rest;
+pub mod scim;
 pub mod shown;
 pub mod timed;

@@ -1,6 +1,6 @@
 //! A tenant's directory, put together.
 
-use std::{fmt::Display, fs, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use super::tenant::Parts;
 use crate::{
@@ -10,21 +10,19 @@ use crate::{
             embedded::EmbeddedDirectory,
             entries::Lanes,
             guarded::{Deadlines, Guard, Guarded},
-            okta::{
-                self, OktaDirectory,
-                auth::{App, AppKey, Credentials},
-            },
             shown::{Cached, Live},
             timed::Timed,
         },
         finding::Finding,
     },
-    config::{self, DirectoryKind, EmbeddedSettings, OktaCredentials, OktaSettings},
+    config::{self, DirectoryKind, EmbeddedSettings},
     domain::ids::TenantName,
     ports::{directory::Directory, shown::ShownGrants},
 };
 
 mod ldap;
+pub(super) mod okta;
+mod scim;
 
 /// How long a change of grants may take, all its calls and tries together.
 const CHANGES: Duration = Duration::from_secs(8);
@@ -50,8 +48,11 @@ pub(super) fn build(name: &TenantName, settings: &config::Tenant, parts: &Parts<
             let directory = Arc::new(embedded(name, file, parts)?);
             Ok(here(Watched { directory, period: file.reload }, settings, parts))
         }
-        DirectoryKind::Okta(org) => Ok(elsewhere(okta(name, org, settings, parts)?.lanes(), name, settings, parts)),
+        DirectoryKind::Okta(org) => {
+            Ok(elsewhere(okta::directory(name, org, settings, parts)?.lanes(), name, settings, parts))
+        }
         DirectoryKind::Ldap(servers) => Ok(elsewhere(ldap::lanes(servers, settings, parts)?, name, settings, parts)),
+        DirectoryKind::Scim(service) => Ok(elsewhere(scim::lanes(service, parts)?, name, settings, parts)),
     }
 }
 
@@ -62,45 +63,10 @@ pub(super) async fn inspect(name: &TenantName, settings: &config::Tenant, parts:
             Ok(directory) => Finding::good(format!("{} users", directory.users().len())),
             Err(why) => Finding::error(why),
         }],
-        DirectoryKind::Okta(org) => match okta(name, org, settings, parts) {
-            Ok(directory) => okta::inspect(&directory).await,
-            Err(why) => vec![Finding::error(why)],
-        },
+        DirectoryKind::Okta(org) => okta::inspect(name, org, settings, parts).await,
         DirectoryKind::Ldap(servers) => ldap::inspect(servers, settings, parts).await,
+        DirectoryKind::Scim(service) => scim::inspect(service, parts).await,
     }
-}
-
-/// Reads the app's key, if it is one.
-pub fn okta_credentials(credentials: &OktaCredentials) -> Result<Credentials, String> {
-    Ok(match credentials {
-        OktaCredentials::Token(token) => Credentials::ApiToken(token.clone()),
-        OktaCredentials::App { client_id, key_file, key_id } => {
-            let fault = |what: &dyn Display| format!("BEHALF_OKTA_KEY_FILE {}: {what}", key_file.display());
-            let pem = fs::read(key_file).map_err(|error| fault(&error))?;
-            let key = AppKey::from_pem(&pem, key_id.as_deref()).map_err(|error| fault(&error))?;
-            Credentials::App(App { client_id: client_id.clone(), key })
-        }
-    })
-}
-
-fn okta(
-    name: &TenantName,
-    org: &OktaSettings,
-    settings: &config::Tenant,
-    parts: &Parts<'_>,
-) -> Result<OktaDirectory, String> {
-    let credentials = okta_credentials(&org.credentials)?;
-    let config::UserTypes { user, delegatable, entity } = settings.user_types.clone();
-    let tools = okta::Tools {
-        http: parts.http.clone(),
-        clock: Arc::clone(parts.clock),
-        entropy: Arc::clone(parts.entropy),
-        store: Arc::clone(parts.store),
-        tenant: name.clone(),
-    };
-    let settings =
-        okta::Settings { url: org.url.clone(), credentials, kinds: okta::Kinds { user, delegatable, entity } };
-    OktaDirectory::new(settings, &tools).map_err(|error| error.to_string())
 }
 
 /// Reads the file of users.

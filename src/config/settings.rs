@@ -178,7 +178,7 @@ settings! {
     }
     Tenant "Directory" {
         DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded",
-            "Where users are looked up: embedded, okta or ldap; where BEHALF_OKTA_URL is given, okta is the default");
+            "Where users are looked up: embedded, okta, ldap or scim; where BEHALF_OKTA_URL is given, okta is the default");
         USERS_FILE = setting("directory.users_file", "BEHALF_USERS_FILE", "users.yaml",
             "The embedded directory's users; one that is named must exist");
         RELOAD = setting("directory.reload", "BEHALF_USERS_RELOAD", "5s", "How often that file is looked at for changes");
@@ -193,6 +193,13 @@ settings! {
         OKTA_KEY_FILE = setting("directory.okta.key_file", "BEHALF_OKTA_KEY_FILE", "",
             "The app's private key: PEM, PKCS#8, RSA or EC P-256");
         OKTA_KEY_ID = setting("directory.okta.key_id", "BEHALF_OKTA_KEY_ID", "", "The key's `kid`, as Okta shows it");
+        SCIM_URL = setting("directory.scim.url", "BEHALF_SCIM_URL", "",
+            "Address of a SCIM 2.0 service, below which `/Users` lies; https, but on this machine");
+        SCIM_TOKEN = setting("directory.scim.token", "BEHALF_SCIM_TOKEN", "", "Bearer token for it").secret();
+        SCIM_EXTENSION = setting("directory.scim.extension", "BEHALF_SCIM_EXTENSION",
+            "urn:behalf:params:scim:schemas:extension:delegation:2.0:User", "URN of the schema that grants are in");
+        SCIM_ATTRIBUTE = setting("directory.scim.attribute", "BEHALF_SCIM_ATTRIBUTE", "delegations.value",
+            "Attribute of that schema with the agents' ids: `name` if it holds texts, `name.value` if it holds objects");
         USER_TYPE = setting("user_types.user", "BEHALF_USER_TYPE_ID", "",
             "The directory's id of the ordinary user type").old("USER_TYPE_ID");
         DELEGATED_TYPE = setting("user_types.delegatable", "BEHALF_DELEGATED_USER_TYPE_ID", "",

@@ -12,7 +12,7 @@ pub(super) use callers::{api_scope, hook_header};
 pub use delegation::{Budgets, DelegationSettings};
 pub use directory::{
     DirectoryKind, DirectorySettings, EmbeddedSettings, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings,
-    OktaCredentials, OktaSettings, UserTypes, is_attribute,
+    OktaCredentials, OktaSettings, ScimSettings, UserTypes, is_attribute,
 };
 pub(super) use directory::{okta, user_types};
 

@@ -25,6 +25,7 @@ mod mistakes;
 mod okta;
 mod old_variables;
 mod redis;
+mod scim;
 
 /// The least that runs.
 const LEAST: [(&str, &str); 3] = [

@@ -19,4 +19,5 @@ mod openapi;
 mod readme;
 mod redis;
 mod redis_rig;
+mod scim;
 mod support;

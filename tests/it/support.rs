@@ -10,5 +10,6 @@ pub(crate) mod model_store;
 pub(crate) mod okta_apply;
 pub(crate) mod process;
 pub(crate) mod redis;
+pub(crate) mod scim;
 pub(crate) mod tampered_store;
 pub(crate) mod test_app;

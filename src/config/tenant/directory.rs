@@ -6,9 +6,11 @@ use crate::config::{duration::duration_within, mistakes::Read, parse, reader::Re
 pub use ldap::{LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, is_attribute};
 pub(in crate::config) use okta::okta;
 pub use okta::{OktaCredentials, OktaSettings};
+pub use scim::ScimSettings;
 
 mod ldap;
 mod okta;
+mod scim;
 
 /// A tenant's directory.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub enum DirectoryKind {
     Okta(OktaSettings),
     /// An LDAP server.
     Ldap(Box<LdapSettings>),
+    /// A SCIM 2.0 service.
+    Scim(ScimSettings),
 }
 
 /// The embedded directory.
@@ -56,9 +60,17 @@ enum Word {
     Embedded,
     Okta,
     Ldap,
+    Scim,
 }
 
-const WORDS: &[(&str, Word)] = &[("embedded", Word::Embedded), ("okta", Word::Okta), ("ldap", Word::Ldap)];
+const WORDS: &[(&str, Word)] =
+    &[("embedded", Word::Embedded), ("okta", Word::Okta), ("ldap", Word::Ldap), ("scim", Word::Scim)];
+/// Where the settings of each directory elsewhere are, and its name for people.
+const ELSEWHERE: &[(Word, &str, &str)] = &[
+    (Word::Okta, "directory.okta.", "Okta"),
+    (Word::Ldap, "directory.ldap.", "LDAP"),
+    (Word::Scim, "directory.scim.", "SCIM"),
+];
 
 pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
     let named = r.value(&settings::DIRECTORY, parse::choice(WORDS));
@@ -66,18 +78,25 @@ pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
     let word = if by_url { Ok(Word::Okta) } else { named };
     let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
     let word = word?;
-    if word != Word::Okta {
-        okta::warn_of_unused(r);
-    }
-    if word != Word::Ldap {
-        ldap::warn_if_given(r);
-    }
+    warn_of_unused(r, word);
     let kind = match word {
         Word::Embedded => DirectoryKind::Embedded(embedded(r)?),
         Word::Okta => DirectoryKind::Okta(okta(r)?),
         Word::Ldap => DirectoryKind::Ldap(Box::new(ldap::ldap(r)?)),
+        Word::Scim => DirectoryKind::Scim(scim::scim(r)?),
     };
     Ok(DirectorySettings { kind, concurrency: concurrency? })
+}
+
+/// Settings of a directory that isn't the one are worth a word.
+fn warn_of_unused(r: &mut Reader<'_>, used: Word) {
+    for (_, keys, name) in ELSEWHERE.iter().filter(|(word, ..)| *word != used) {
+        let unused = settings::all().filter(|setting| setting.key.starts_with(keys) && r.is_given(setting));
+        for setting in unused.collect::<Vec<_>>() {
+            let place = r.place(setting);
+            r.found.warnings.push(format!("{place}: means nothing unless {name} is the directory (BEHALF_DIRECTORY)"));
+        }
+    }
 }
 
 fn embedded(r: &mut Reader<'_>) -> Read<EmbeddedSettings> {

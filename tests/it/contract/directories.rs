@@ -32,6 +32,7 @@ pub(in crate::contract) mod odd;
 mod okta;
 pub(in crate::contract) mod parallel;
 pub(in crate::contract) mod people;
+mod scim;
 
 /// How long a caller waits for an answer.
 pub(crate) const BUDGET: Duration = Duration::from_secs(2);
@@ -72,6 +73,11 @@ pub(crate) trait Rig: Send + Sync + 'static {
     /// for himself.
     fn line(&self) -> Option<&Proxy> {
         None
+    }
+
+    /// Whether the server lets a connection serve one question after another.
+    fn keeps_connections(&self) -> bool {
+        true
     }
 
     /// From now on the server asks to slow down, or not any more. False: it never does.
@@ -198,3 +204,5 @@ directory_contract!(fake_okta_without_if_match, crate::contract::directories::ok
 directory_contract!(openldap, crate::contract::directories::ldap::openldap);
 directory_contract!(heavy_389ds, crate::contract::directories::ldap::ds389);
 directory_contract!(heavy_samba_ad, crate::contract::directories::ldap::samba);
+directory_contract!(scim2_server, crate::contract::directories::scim::patching);
+directory_contract!(scim2_server_without_patch, crate::contract::directories::scim::without_patch);

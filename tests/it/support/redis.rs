@@ -11,7 +11,7 @@ use super::process::until;
 
 mod client;
 mod cluster;
-mod ports;
+pub(crate) mod ports;
 mod proxy;
 mod sentinel;
 mod server;

@@ -128,15 +128,6 @@ pub(super) fn ldap(r: &mut Reader<'_>) -> Read<LdapSettings> {
     })
 }
 
-/// Settings of LDAP that are given where another directory is used are worth a word.
-pub(super) fn warn_if_given(r: &mut Reader<'_>) {
-    let of_ldap = settings::all().filter(|setting| setting.key.starts_with("directory.ldap."));
-    for setting in of_ldap.filter(|setting| r.is_given(setting)).collect::<Vec<_>>() {
-        let place = r.place(setting);
-        r.found.warnings.push(format!("{place}: means nothing unless LDAP is the directory (BEHALF_DIRECTORY)"));
-    }
-}
-
 fn servers(r: &mut Reader<'_>) -> Read<Vec<LdapServer>> {
     let servers = r.list(&settings::LDAP_URL, server);
     let start_tls = r.value(&settings::LDAP_STARTTLS, parse::switch);

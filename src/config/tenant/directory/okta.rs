@@ -43,16 +43,6 @@ pub(in crate::config) fn okta(r: &mut Reader<'_>) -> Read<OktaSettings> {
     Ok(OktaSettings { url: url?, credentials: credentials? })
 }
 
-/// Settings of a directory that isn't used.
-pub(super) fn warn_of_unused(r: &mut Reader<'_>) {
-    for setting in [&settings::OKTA_URL, &settings::OKTA_TOKEN, &settings::OKTA_CLIENT_ID, &settings::OKTA_KEY_FILE] {
-        if r.is_given(setting) {
-            let place = r.place(setting);
-            r.found.warnings.push(format!("{place} is for the Okta directory, which isn't used"));
-        }
-    }
-}
-
 fn credentials(r: &mut Reader<'_>) -> Read<OktaCredentials> {
     let token = r.secret(&settings::OKTA_TOKEN);
     let client_id = r.optional(&settings::OKTA_CLIENT_ID, parse::word);
