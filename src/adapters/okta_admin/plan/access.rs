@@ -126,8 +126,17 @@ fn missing(
         return Some(Vec::new());
     }
     let mut rules = copies(template, client, hook, plan)?;
-    let there = |rule: &Map<String, Value>| ours.rules.iter().any(|one| one.raw.get("name") == rule.get("name"));
-    rules.retain(|rule| !there(rule));
+    let same = |rule: &Map<String, Value>, one: &Rule| rule.get("name") == one.raw.get("name");
+    if let Some(off) = ours.rules.iter().find(|one| !one.active() && rules.iter().any(|rule| same(rule, one))) {
+        plan.error(format!(
+            "the rule `{}` of the access policy `{}` is switched off, and people would get no tokens without it: activate \
+             or delete it there",
+            off.name(),
+            ours.name()
+        ));
+        return None;
+    }
+    rules.retain(|rule| !ours.rules.iter().any(|one| same(rule, one)));
     Some(rules)
 }
 

@@ -108,8 +108,11 @@ pub(super) fn of(error: &RedisError) -> Fault {
     if text.contains("The user executing the script can't") {
         return Fault::Refused(format!("{NOT_ALLOWED} ({text})"));
     }
+    // A code that the client knows isn't in the text any more.
+    let own = |code: &str| error.code() == Some(code);
     let said = |code: &str| text.split(|c: char| !c.is_ascii_uppercase()).any(|word| word == code);
-    match REFUSALS.iter().find(|(code, ..)| said(code)) {
+    let refusal = REFUSALS.iter().find(|(code, ..)| own(code));
+    match refusal.or_else(|| REFUSALS.iter().find(|(code, ..)| said(code))) {
         // What wasn't allowed stands in the server's own words.
         Some((code @ ("NOPERM" | "NOAUTH"), means, what)) => means(format!("{what} ({code}: {text})")),
         Some((code, means, what)) => means(format!("{what} ({code})")),
