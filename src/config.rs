@@ -21,8 +21,8 @@ pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, Tenant, UserTypes,
-    is_attribute,
+    HookBearer, HookCallers, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, OktaCredentials,
+    OktaSettings, Tenant, UserTypes, is_attribute,
 };
 
 use crate::domain::ids::TenantName;

@@ -12,6 +12,7 @@ pub mod embedded;
 pub mod entries;
 pub mod guarded;
 pub mod ldap;
+pub mod okta;
 pub mod rest;
 pub mod shown;
 pub mod timed;

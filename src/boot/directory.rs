@@ -1,6 +1,6 @@
 //! A tenant's directory, put together.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{fmt::Display, fs, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use super::tenant::Parts;
 use crate::{
@@ -10,12 +10,16 @@ use crate::{
             embedded::EmbeddedDirectory,
             entries::Lanes,
             guarded::{Deadlines, Guard, Guarded},
+            okta::{
+                self, OktaDirectory,
+                auth::{App, AppKey, Credentials},
+            },
             shown::{Cached, Live},
             timed::Timed,
         },
         finding::Finding,
     },
-    config::{self, DirectoryKind, EmbeddedSettings},
+    config::{self, DirectoryKind, EmbeddedSettings, OktaCredentials, OktaSettings},
     domain::ids::TenantName,
     ports::{directory::Directory, shown::ShownGrants},
 };
@@ -47,6 +51,7 @@ pub(super) fn build(name: &TenantName, settings: &config::Tenant, parts: &Parts<
             Ok(here(Watched { directory, period: file.reload }, settings, parts))
         }
         DirectoryKind::Ldap(servers) => Ok(elsewhere(ldap::lanes(servers, settings, parts)?, name, settings, parts)),
+        DirectoryKind::Okta(org) => Ok(elsewhere(okta(name, org, settings, parts)?.lanes(), name, settings, parts)),
     }
 }
 
@@ -58,7 +63,40 @@ pub(super) async fn inspect(name: &TenantName, settings: &config::Tenant, parts:
             Err(why) => Finding::error(why),
         }],
         DirectoryKind::Ldap(servers) => ldap::inspect(servers, settings, parts).await,
+        DirectoryKind::Okta(org) => match okta(name, org, settings, parts) {
+            Ok(directory) => okta::inspect(&directory).await,
+            Err(why) => vec![Finding::error(why)],
+        },
     }
+}
+
+/// Reads the app's key, if it is one.
+fn okta(
+    name: &TenantName,
+    org: &OktaSettings,
+    settings: &config::Tenant,
+    parts: &Parts<'_>,
+) -> Result<OktaDirectory, String> {
+    let credentials = match &org.credentials {
+        OktaCredentials::Token(token) => Credentials::ApiToken(token.clone()),
+        OktaCredentials::App { client_id, key_file, key_id } => {
+            let fault = |what: &dyn Display| format!("BEHALF_OKTA_KEY_FILE {}: {what}", key_file.display());
+            let pem = fs::read(key_file).map_err(|error| fault(&error))?;
+            let key = AppKey::from_pem(&pem, key_id.as_deref()).map_err(|error| fault(&error))?;
+            Credentials::App(App { client_id: client_id.clone(), key })
+        }
+    };
+    let config::UserTypes { user, delegatable, entity } = settings.user_types.clone();
+    let tools = okta::Tools {
+        http: parts.http.clone(),
+        clock: Arc::clone(parts.clock),
+        entropy: Arc::clone(parts.entropy),
+        store: Arc::clone(parts.store),
+        tenant: name.clone(),
+    };
+    let settings =
+        okta::Settings { url: org.url.clone(), credentials, kinds: okta::Kinds { user, delegatable, entity } };
+    OktaDirectory::new(settings, &tools).map_err(|error| error.to_string())
 }
 
 /// Reads the file of users.

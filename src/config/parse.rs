@@ -100,7 +100,8 @@ pub(super) fn issuer(development: bool) -> impl Fn(&str) -> Result<Issuer, Fault
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// True if the address is this machine itself.
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

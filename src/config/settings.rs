@@ -178,14 +178,21 @@ settings! {
     }
     Tenant "Directory" {
         DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded",
-            "Where users are looked up: embedded or ldap");
+            "Where users are looked up: embedded, ldap or okta; where BEHALF_OKTA_URL is given, okta is the default");
         USERS_FILE = setting("directory.users_file", "BEHALF_USERS_FILE", "users.yaml",
             "The embedded directory's users; one that is named must exist");
         RELOAD = setting("directory.reload", "BEHALF_USERS_RELOAD", "5s", "How often that file is looked at for changes");
         DIRECTORY_CONCURRENCY = setting("directory.concurrency", "BEHALF_DIRECTORY_CONCURRENCY", "32",
             "Calls that hooks may have under way at a directory elsewhere: 1 to 1000; everything else has a quarter of it");
-        TENANT = setting("", "TENANT", "", "Selects the Okta directory, which comes with a later version; refused until then");
-        TOKEN = setting("", "TOKEN", "", "Token for the Okta directory; without TENANT not used").secret();
+        OKTA_URL = setting("directory.okta.url", "BEHALF_OKTA_URL", "",
+            "The Okta organisation, such as `https://example.okta.com`; http on this machine, and in development").old("TENANT");
+        OKTA_TOKEN = setting("directory.okta.token", "BEHALF_OKTA_TOKEN", "",
+            "API token of an administrator there; or a service app, which needs no such token").secret().old("TOKEN");
+        OKTA_CLIENT_ID = setting("directory.okta.client_id", "BEHALF_OKTA_CLIENT_ID", "",
+            "Client id of a service app there (OAuth 2.0, private_key_jwt)");
+        OKTA_KEY_FILE = setting("directory.okta.key_file", "BEHALF_OKTA_KEY_FILE", "",
+            "The app's private key: PEM, PKCS#8, RSA or EC P-256");
+        OKTA_KEY_ID = setting("directory.okta.key_id", "BEHALF_OKTA_KEY_ID", "", "The key's `kid`, as Okta shows it");
         USER_TYPE = setting("user_types.user", "BEHALF_USER_TYPE_ID", "",
             "The directory's id of the ordinary user type").old("USER_TYPE_ID");
         DELEGATED_TYPE = setting("user_types.delegatable", "BEHALF_DELEGATED_USER_TYPE_ID", "",

@@ -11,7 +11,7 @@ pub use callers::{ClaimRole, HookBearer, HookCallers};
 pub use delegation::{Budgets, DelegationSettings};
 pub use directory::{
     DirectoryKind, DirectorySettings, EmbeddedSettings, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings,
-    UserTypes, is_attribute,
+    OktaCredentials, OktaSettings, UserTypes, is_attribute,
 };
 
 mod callers;
@@ -65,7 +65,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let issuer = r.value(&settings::ISSUER, &parse_issuer);
     let audience = r.value(&settings::AUDIENCE, parse::text);
     let hook = callers::hook_callers(r, issuer.as_ref().ok());
-    let directory = directory::directory(name, r);
+    let directory = directory::directory(r);
     let api_scope = callers::api_scope(name, r);
     let user_claim = r.value(&settings::USER_CLAIM, parse::word);
     let claims = claims::claims(r);

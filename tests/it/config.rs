@@ -22,6 +22,7 @@ mod every_setting;
 mod files;
 mod ldap;
 mod mistakes;
+mod okta;
 mod old_variables;
 mod redis;
 

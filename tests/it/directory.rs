@@ -4,6 +4,7 @@ mod coalesced;
 mod grants;
 mod guarded;
 mod ldap;
+mod okta;
 mod reload;
 mod shown;
 mod timed;

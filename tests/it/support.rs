@@ -2,6 +2,7 @@
 
 pub(crate) mod document;
 pub(crate) mod fake_directory;
+pub(crate) mod fake_okta;
 pub(crate) mod http;
 pub(crate) mod ldap;
 pub(crate) mod model_store;

@@ -1,21 +1,14 @@
 //! Where users are looked up.
 
+mod ldap;
+mod okta;
+
 use std::{path::PathBuf, time::Duration};
 
-use crate::{
-    config::{
-        duration::duration_within,
-        mistakes::{Read, fault},
-        parse,
-        reader::Reader,
-        settings,
-    },
-    domain::ids::TenantName,
-};
+pub use self::ldap::{LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, is_attribute};
+pub use self::okta::{OktaCredentials, OktaSettings};
 
-pub use ldap::{LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, is_attribute};
-
-mod ldap;
+use crate::config::{duration::duration_within, mistakes::Read, parse, reader::Reader, settings};
 
 /// A tenant's directory.
 #[derive(Debug, Clone)]
@@ -33,6 +26,8 @@ pub enum DirectoryKind {
     Embedded(EmbeddedSettings),
     /// An LDAP server.
     Ldap(Box<LdapSettings>),
+    /// An Okta organisation.
+    Okta(OktaSettings),
 }
 
 /// The embedded directory.
@@ -55,39 +50,33 @@ pub struct UserTypes {
     pub entity: Option<String>,
 }
 
-pub(super) fn directory(name: &TenantName, r: &mut Reader<'_>) -> Read<DirectorySettings> {
-    let chosen = r.value(&settings::DIRECTORY, |text| match text {
-        "embedded" => Ok(Chosen::Embedded),
-        "ldap" => Ok(Chosen::Ldap),
-        _ => Err(fault(format!("`{text}` comes with a later version, or is none"), "use `embedded` or `ldap`")),
-    });
-    let default_tenant = *name == TenantName::default_tenant();
-    let okta = if default_tenant && r.is_given(&settings::TENANT) {
-        let remedy = "leave TENANT out to use the embedded directory";
-        Err(r.wrong(&settings::TENANT, fault("selects the Okta directory, which comes with a later version", remedy)))
-    } else {
-        Ok(())
-    };
-    if default_tenant && r.is_given(&settings::TOKEN) && okta.is_ok() {
-        r.found.warnings.push("TOKEN is for the Okta directory and isn't used without TENANT".to_owned());
-    }
-    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
-    let chosen = chosen?;
-    if chosen != Chosen::Ldap {
-        ldap::warn_if_given(r);
-    }
-    let kind = match chosen {
-        Chosen::Embedded => embedded(r).map(DirectoryKind::Embedded),
-        Chosen::Ldap => ldap::ldap(r).map(|settings| DirectoryKind::Ldap(Box::new(settings))),
-    };
-    okta?;
-    Ok(DirectorySettings { kind: kind?, concurrency: concurrency? })
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chosen {
+/// The words for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
     Embedded,
     Ldap,
+    Okta,
+}
+
+pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
+    let word = parse::choice(&[("embedded", Word::Embedded), ("ldap", Word::Ldap), ("okta", Word::Okta)]);
+    let named = r.value(&settings::DIRECTORY, word);
+    let by_url = !r.is_given(&settings::DIRECTORY) && r.is_given(&settings::OKTA_URL);
+    let word = if by_url { Ok(Word::Okta) } else { named };
+    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
+    let word = word?;
+    if word != Word::Okta {
+        okta::warn_of_unused(r);
+    }
+    if word != Word::Ldap {
+        ldap::warn_if_given(r);
+    }
+    let kind = match word {
+        Word::Embedded => DirectoryKind::Embedded(embedded(r)?),
+        Word::Ldap => DirectoryKind::Ldap(Box::new(ldap::ldap(r)?)),
+        Word::Okta => DirectoryKind::Okta(okta::okta(r)?),
+    };
+    Ok(DirectorySettings { kind, concurrency: concurrency? })
 }
 
 fn embedded(r: &mut Reader<'_>) -> Read<EmbeddedSettings> {

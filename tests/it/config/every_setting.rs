@@ -92,8 +92,11 @@ const ELSEWHERE: &[&str] = &[
     "BEHALF_HOOK_BEARER_ISSUER",
     "BEHALF_ADMIN_CLAIM",
     "BEHALF_ADMIN_VALUE",
-    "TENANT",
-    "TOKEN",
+    "BEHALF_OKTA_URL",
+    "BEHALF_OKTA_TOKEN",
+    "BEHALF_OKTA_CLIENT_ID",
+    "BEHALF_OKTA_KEY_FILE",
+    "BEHALF_OKTA_KEY_ID",
 ];
 
 /// The least configuration by the file, without `key`.

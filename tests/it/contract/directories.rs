@@ -29,6 +29,7 @@ pub(in crate::contract) mod faults;
 pub(in crate::contract) mod grants;
 mod ldap;
 pub(in crate::contract) mod odd;
+mod okta;
 pub(in crate::contract) mod parallel;
 pub(in crate::contract) mod people;
 
@@ -194,3 +195,6 @@ directory_contract!(put_together, crate::contract::directories::embedded::put_to
 directory_contract!(openldap, crate::contract::directories::ldap::openldap);
 directory_contract!(heavy_389ds, crate::contract::directories::ldap::ds389);
 directory_contract!(heavy_samba_ad, crate::contract::directories::ldap::samba);
+directory_contract!(fake_okta, crate::contract::directories::okta::rig);
+directory_contract!(fake_okta_without_etags, crate::contract::directories::okta::without_etags);
+directory_contract!(fake_okta_without_if_match, crate::contract::directories::okta::without_if_match);
