@@ -7,5 +7,6 @@ pub mod directory;
 pub mod finding;
 pub mod http_client;
 pub mod oidc;
+pub mod okta_admin;
 pub mod store;
 pub mod system;

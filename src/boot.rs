@@ -11,6 +11,7 @@ mod trail;
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
 
 pub use self::{
+    directory::okta_credentials,
     preview::Preview,
     store::{Kept, redis as redis_store, servers as redis_servers},
 };
@@ -105,7 +106,7 @@ impl Behalf {
         let http = http_client::build(config.ca_file.as_deref())?;
         let store = store::open(&config.store, config.ca_file.as_deref(), Arc::clone(&clock), &entropy)?;
         let timed: Arc<dyn Store> = Arc::new(Timed::new(store.port(), Arc::clone(&metrics)));
-        let parts = tenant::Parts::new(http, &metrics, &clock, &entropy, &timed);
+        let parts = tenant::Parts::new(http, config.ca_file.as_deref(), &metrics, &clock, &entropy, &timed);
         let (mut doors, mut tenants, mut files) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, settings) in &config.tenants {
             let (door, file) = tenant::build(name, settings, &parts)?;

@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod health;
+mod setup;
 mod store;
 
 use std::{process::ExitCode, sync::Arc};
@@ -56,6 +57,11 @@ enum Command {
         #[command(subcommand)]
         what: audit::AuditCommand,
     },
+    /// Set the identity provider up
+    Setup {
+        #[command(subcommand)]
+        what: setup::SetupCommand,
+    },
     /// Look after the store
     Store {
         #[command(subcommand)]
@@ -82,6 +88,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
         Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),
         Command::Audit { what } => audit::run(what).await,
+        Command::Setup { what } => setup::run(what).await,
         Command::Store { what } => store::run(what).await,
     }
 }

@@ -17,11 +17,13 @@ pub use audit::{AuditSettings, SinkKind};
 pub use docs::{env_example, markdown_table};
 pub use duration::spell;
 pub use mistakes::{Mistake, Mistakes};
+pub use okta_setup::{OktaSetup, SetUp};
 pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, ScimSettings, Tenant, UserTypes,
+    HookBearer, HookCallers, HookHeader, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, OktaCredentials,
+    OktaSettings, ScimSettings, Tenant, UserTypes, is_attribute,
 };
 
 use crate::domain::ids::TenantName;
@@ -35,6 +37,7 @@ mod audit;
 mod docs;
 mod duration;
 mod mistakes;
+mod okta_setup;
 mod parse;
 mod reader;
 mod redis;

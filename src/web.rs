@@ -27,6 +27,7 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 pub fn tenant_routes(c: &mut ServiceConfig) {
     c.service(hooks::hook)
         .service(hooks::token_enrichment_agent)
+        .service(hooks::token_enrichment_entity)
         .service(v1::delegations::begin)
         .service(v1::delegations::list)
         .service(v1::delegations::cancel)

@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 covered=(
     src/adapters/directory src/adapters/store/redis src/adapters/store/redis.rs src/ports/directory.rs src/ports/store.rs
-    tests/it/contract tests/it/redis tests/it/support tests/peers.sh tests/redis-servers.txt
+    tests/it/contract tests/it/directory/ldap tests/it/redis tests/it/support tests/peers.sh tests/redis-servers.txt
     tests/canaille.txt tests/it/scim check
 )
 # By name, not by the order of a locale.

@@ -11,6 +11,8 @@ pub mod coalesced;
 pub mod embedded;
 pub mod entries;
 pub mod guarded;
+pub mod ldap;
+pub mod okta;
 pub mod rest;
 pub mod scim;
 pub mod shown;

@@ -91,12 +91,64 @@ pub async fn remove(
 }
 
 /// Ends all grants of the caller.
-pub async fn remove_all(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
+async fn remove_all(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
     for agent in tenant.directory.agents_of(&caller.user).await? {
         let change = GrantChange { services, tenant, caller, delegator: &caller.user, agent: &agent };
         change.make(Code::GrantRemoved).await?;
     }
     Ok(())
+}
+
+/// Makes the caller one who can be a delegator, where that takes a change in the directory.
+pub async fn activate(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
+    let me = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
+    let Some(me) = me.filter(User::is_active) else { return Err(AppError::CannotDelegate) };
+    if tenant.policy.is_delegatable(&me) {
+        return Ok(());
+    }
+    match switch(services, tenant, caller, true).await? {
+        Some(_) => Ok(()),
+        None => Err(AppError::CannotDelegate),
+    }
+}
+
+/// Ends all grants of the caller, and makes him one who can't be a delegator where that takes a change in the directory.
+pub async fn deactivate(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
+    remove_all(services, tenant, caller).await?;
+    if tenant.policy.delegatable_type.is_none() {
+        return Ok(());
+    }
+    let me = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
+    if me.is_some_and(|me| tenant.policy.is_delegatable(&me)) {
+        switch(services, tenant, caller, false).await?;
+    }
+    Ok(())
+}
+
+/// Asks the directory for it, between two events: what was intended, and what came of it.
+async fn switch(services: &Services, tenant: &Tenant, caller: &Caller, can: bool) -> Result<Option<Written>, AppError> {
+    let (verb, code) =
+        if can { ("activate", Code::DelegatorActivated) } else { ("deactivate", Code::DelegatorDeactivated) };
+    let tell = async |code: Code, failed: Option<&str>| {
+        let event = |now| {
+            let event = services.event(&tenant.name, code, Actor::user_id(caller.user.as_str()), now);
+            let event = event.in_request(caller.request.as_deref()).on("delegator", &caller.user);
+            let event = event.detail("operation", verb);
+            failed.map_or(event.clone(), |reason| event.failed_with(reason))
+        };
+        services.record(tenant, event).await
+    };
+    if tell(Code::DelegatorRequested, None).await.is_none() {
+        return Err(AppError::from_reason(Reason::StoreUnavailable));
+    }
+    let done = tenant.directory.set_delegatable(&caller.user, can).await;
+    match &done {
+        Ok(Some(Written::Changed)) => tell(code, None).await,
+        Ok(Some(Written::Already)) => None,
+        Ok(None) => tell(Code::DelegatorFailed, Some("no-switch")).await,
+        Err(error) => tell(Code::DelegatorFailed, Some(Reason::from(error.clone()).code())).await,
+    };
+    Ok(done?)
 }
 
 /// The user whom the reference names, exactly.

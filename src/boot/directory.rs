@@ -1,6 +1,6 @@
 //! A tenant's directory, put together.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{fmt::Display, fs, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use super::tenant::Parts;
 use crate::{
@@ -10,6 +10,10 @@ use crate::{
             embedded::EmbeddedDirectory,
             entries::{Entries, Lanes},
             guarded::{Deadlines, Guard, Guarded},
+            okta::{
+                self, OktaDirectory,
+                auth::{App, AppKey, Credentials},
+            },
             rest::Rest,
             scim::{Scim, filter::Attribute},
             shown::{Cached, Live},
@@ -17,10 +21,12 @@ use crate::{
         },
         finding::Finding,
     },
-    config::{self, DirectoryKind, EmbeddedSettings, ScimSettings},
+    config::{self, DirectoryKind, EmbeddedSettings, OktaCredentials, OktaSettings, ScimSettings},
     domain::ids::TenantName,
     ports::{directory::Directory, shown::ShownGrants},
 };
+
+mod ldap;
 
 /// How long a change of grants may take, all its calls and tries together.
 const CHANGES: Duration = Duration::from_secs(8);
@@ -46,6 +52,8 @@ pub(super) fn build(name: &TenantName, settings: &config::Tenant, parts: &Parts<
             let directory = Arc::new(embedded(name, file, parts)?);
             Ok(here(Watched { directory, period: file.reload }, settings, parts))
         }
+        DirectoryKind::Okta(org) => Ok(elsewhere(okta(name, org, settings, parts)?.lanes(), name, settings, parts)),
+        DirectoryKind::Ldap(servers) => Ok(elsewhere(ldap::lanes(servers, settings, parts)?, name, settings, parts)),
         DirectoryKind::Scim(service) => {
             let entries: Arc<dyn Entries> = Arc::new(scim(service, parts)?);
             let lanes = Lanes { hooks: Arc::clone(&entries), others: entries };
@@ -65,7 +73,45 @@ pub(super) async fn inspect(name: &TenantName, settings: &config::Tenant, parts:
             Ok(scim) => scim.inspect().await,
             Err(why) => vec![Finding::error(why)],
         },
+        DirectoryKind::Okta(org) => match okta(name, org, settings, parts) {
+            Ok(directory) => okta::inspect(&directory).await,
+            Err(why) => vec![Finding::error(why)],
+        },
+        DirectoryKind::Ldap(servers) => ldap::inspect(servers, settings, parts).await,
     }
+}
+
+/// Reads the app's key, if it is one.
+pub fn okta_credentials(credentials: &OktaCredentials) -> Result<Credentials, String> {
+    Ok(match credentials {
+        OktaCredentials::Token(token) => Credentials::ApiToken(token.clone()),
+        OktaCredentials::App { client_id, key_file, key_id } => {
+            let fault = |what: &dyn Display| format!("BEHALF_OKTA_KEY_FILE {}: {what}", key_file.display());
+            let pem = fs::read(key_file).map_err(|error| fault(&error))?;
+            let key = AppKey::from_pem(&pem, key_id.as_deref()).map_err(|error| fault(&error))?;
+            Credentials::App(App { client_id: client_id.clone(), key })
+        }
+    })
+}
+
+fn okta(
+    name: &TenantName,
+    org: &OktaSettings,
+    settings: &config::Tenant,
+    parts: &Parts<'_>,
+) -> Result<OktaDirectory, String> {
+    let credentials = okta_credentials(&org.credentials)?;
+    let config::UserTypes { user, delegatable, entity } = settings.user_types.clone();
+    let tools = okta::Tools {
+        http: parts.http.clone(),
+        clock: Arc::clone(parts.clock),
+        entropy: Arc::clone(parts.entropy),
+        store: Arc::clone(parts.store),
+        tenant: name.clone(),
+    };
+    let settings =
+        okta::Settings { url: org.url.clone(), credentials, kinds: okta::Kinds { user, delegatable, entity } };
+    OktaDirectory::new(settings, &tools).map_err(|error| error.to_string())
 }
 
 /// Calls nobody yet.

@@ -1,6 +1,6 @@
 //! One tenant's adapters.
 
-use std::{collections::BTreeMap, fs::File, io::BufReader, sync::Arc};
+use std::{collections::BTreeMap, fs::File, io::BufReader, path::Path, sync::Arc};
 
 use jiff::SignedDuration;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -27,6 +27,8 @@ use crate::{
 /// What all tenants share.
 pub(super) struct Parts<'a> {
     pub(super) http: reqwest::Client,
+    /// Certificates to trust besides the system's, for those who don't speak HTTP.
+    pub(super) ca_file: Option<&'a Path>,
     pub(super) metrics: &'a Arc<Metrics>,
     pub(super) clock: &'a Arc<dyn Clock>,
     pub(super) entropy: &'a Arc<dyn Entropy>,
@@ -37,13 +39,14 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn new(
         http: reqwest::Client,
+        ca_file: Option<&'a Path>,
         metrics: &'a Arc<Metrics>,
         clock: &'a Arc<dyn Clock>,
         entropy: &'a Arc<dyn Entropy>,
         store: &'a Arc<dyn Store>,
     ) -> Self {
         let kept = Arc::new(Kept::new(clock, metrics));
-        Self { http, metrics, clock, entropy, store, kept }
+        Self { http, ca_file, metrics, clock, entropy, store, kept }
     }
 }
 

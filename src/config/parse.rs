@@ -100,7 +100,7 @@ pub(super) fn issuer(development: bool) -> impl Fn(&str) -> Result<Issuer, Fault
     }
 }
 
-/// True if it leads to this machine.
+/// True if the address is this machine itself.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -112,7 +112,9 @@ fn bind(r: &mut Reader<'_>) -> Read<SocketAddr> {
         }
         (Origin::File, Some(port)) => Ok(SocketAddr::new(bind.ip(), port)),
         (Origin::Default, Some(port)) => Ok((Ipv4Addr::UNSPECIFIED, port).into()),
-        (Origin::Default, None) if r.is_given(&settings::TENANT) => Ok((Ipv4Addr::UNSPECIFIED, bind.port()).into()),
+        (Origin::Default, None) if r.by_old_name(&settings::OKTA_URL) => {
+            Ok((Ipv4Addr::UNSPECIFIED, bind.port()).into())
+        }
         _ => Ok(bind),
     }
 }

@@ -177,7 +177,8 @@ settings! {
         ADMIN_VALUE = setting("roles.admin.value", "BEHALF_ADMIN_VALUE", "", "The value it must have, or contain");
     }
     Tenant "Directory" {
-        DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded", "Where users are looked up: embedded or scim");
+        DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded",
+            "Where users are looked up: embedded, okta, ldap or scim; where BEHALF_OKTA_URL is given, okta is the default");
         USERS_FILE = setting("directory.users_file", "BEHALF_USERS_FILE", "users.yaml",
             "The embedded directory's users; one that is named must exist");
         RELOAD = setting("directory.reload", "BEHALF_USERS_RELOAD", "5s", "How often that file is looked at for changes");
@@ -190,14 +191,39 @@ settings! {
             "urn:behalf:params:scim:schemas:extension:delegation:2.0:User", "URN of the schema that grants are in");
         SCIM_ATTRIBUTE = setting("directory.scim.attribute", "BEHALF_SCIM_ATTRIBUTE", "delegations.value",
             "Attribute of that schema with the agents' ids: `name` if it holds texts, `name.value` if it holds objects");
-        TENANT = setting("", "TENANT", "", "Selects the Okta directory, which comes with a later version; refused until then");
-        TOKEN = setting("", "TOKEN", "", "Token for the Okta directory; without TENANT not used").secret();
+        OKTA_URL = setting("directory.okta.url", "BEHALF_OKTA_URL", "",
+            "The Okta organisation, such as `https://example.okta.com`; http on this machine, and in development").old("TENANT");
+        OKTA_TOKEN = setting("directory.okta.token", "BEHALF_OKTA_TOKEN", "",
+            "API token of an administrator there; or a service app, which needs no such token").secret().old("TOKEN");
+        OKTA_CLIENT_ID = setting("directory.okta.client_id", "BEHALF_OKTA_CLIENT_ID", "",
+            "Client id of a service app there (OAuth 2.0, private_key_jwt)");
+        OKTA_KEY_FILE = setting("directory.okta.key_file", "BEHALF_OKTA_KEY_FILE", "",
+            "The app's private key: PEM, PKCS#8, RSA or EC P-256");
+        OKTA_KEY_ID = setting("directory.okta.key_id", "BEHALF_OKTA_KEY_ID", "", "The key's `kid`, as Okta shows it");
         USER_TYPE = setting("user_types.user", "BEHALF_USER_TYPE_ID", "",
             "The directory's id of the ordinary user type").old("USER_TYPE_ID");
         DELEGATED_TYPE = setting("user_types.delegatable", "BEHALF_DELEGATED_USER_TYPE_ID", "",
             "Id of the only user type that can be a delegator; by default any can").old("DELEGATED_USER_TYPE_ID");
         ENTITY_TYPE = setting("user_types.entity", "BEHALF_ENTITY_TYPE_ID", "",
             "Id of the user type of entities").old("ENTITY_TYPE_ID");
+    }
+    Tenant "LDAP, if it is the directory" {
+        LDAP_URL = setting("directory.ldap.url", "BEHALF_LDAP_URL", "",
+            "Required. The servers, `ldaps://host[:636]` or `ldap://host[:389]`, in the order in which they are tried: the one that takes changes first");
+        LDAP_STARTTLS = setting("directory.ldap.starttls", "BEHALF_LDAP_STARTTLS", "on",
+            "Whether TLS is started on `ldap://`; off only on this machine, or with BEHALF_ENV=development");
+        LDAP_KIND = setting("directory.ldap.kind", "BEHALF_LDAP_KIND", "", "Required. openldap, 389ds or ad");
+        LDAP_BIND_DN = setting("directory.ldap.bind_dn", "BEHALF_LDAP_BIND_DN", "",
+            "Required. The account that reads users and writes their agents");
+        LDAP_BIND_PASSWORD = setting("directory.ldap.bind_password", "BEHALF_LDAP_BIND_PASSWORD", "",
+            "Required. Its password").secret();
+        LDAP_BASE = setting("directory.ldap.base", "BEHALF_LDAP_BASE", "", "Required. The DN below which all users are");
+        LDAP_USER_FILTER = setting("directory.ldap.user_filter", "BEHALF_LDAP_USER_FILTER", "",
+            "Which entries are users; by default `(objectClass=person)`, with ad `(&(objectCategory=person)(objectClass=user))`");
+        LDAP_ATTRIBUTES = setting("directory.ldap.attributes", "BEHALF_LDAP_ATTRIBUTES", "",
+            "Our names of attributes and the server's, where they aren't the default, such as `login=mail type=employeeType`: `id`, `login`, `agents`, `class` (the auxiliary class that allows agents), `groups`, `type`, or any attribute of the profile");
+        LDAP_CONNECTIONS = setting("directory.ldap.connections", "BEHALF_LDAP_CONNECTIONS", "4",
+            "Connections for hooks: 1 to 64; everything else has a quarter of it");
     }
     Tenant "Delegated tokens" {
         ACCESS_CLAIMS = setting("claims.access", "BEHALF_ACCESS_CLAIMS", "",

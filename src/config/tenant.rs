@@ -7,9 +7,14 @@ use crate::domain::{
     ids::{Issuer, TenantName},
     rule::Rule,
 };
-pub use callers::{ClaimRole, HookBearer, HookCallers};
+pub use callers::{ClaimRole, HookBearer, HookCallers, HookHeader};
+pub(super) use callers::{api_scope, hook_header};
 pub use delegation::{Budgets, DelegationSettings};
-pub use directory::{DirectoryKind, DirectorySettings, EmbeddedSettings, ScimSettings, UserTypes};
+pub use directory::{
+    DirectoryKind, DirectorySettings, EmbeddedSettings, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings,
+    OktaCredentials, OktaSettings, ScimSettings, UserTypes, is_attribute,
+};
+pub(super) use directory::{okta, user_types};
 
 mod callers;
 mod claims;
@@ -62,7 +67,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let issuer = r.value(&settings::ISSUER, &parse_issuer);
     let audience = r.value(&settings::AUDIENCE, parse::text);
     let hook = callers::hook_callers(r, issuer.as_ref().ok());
-    let directory = directory::directory(name, r);
+    let directory = directory::directory(r);
     let api_scope = callers::api_scope(name, r);
     let user_claim = r.value(&settings::USER_CLAIM, parse::word);
     let claims = claims::claims(r);

@@ -46,6 +46,8 @@ codes! {
     ClaimsSpoofed = "DA1005", "claims.spoofed", "critical";
     /// A commit stands, but its answer could not be given.
     AnswerWithheld = "DA1006", "hook.answer_withheld", "warning";
+    /// A hook names one user and the session of another, so that it has no entity.
+    EntityAmbiguous = "DA1007", "entity.ambiguous", "warning";
     /// A delegation was initiated.
     DelegationInitiated = "DA1100", "delegation.initiated", "info";
     /// An initiation was refused.
@@ -62,6 +64,14 @@ codes! {
     GrantRemoved = "DA6102", "grant.removed", "info";
     /// The directory did not do it.
     GrantFailed = "DA6103", "grant.failed", "warning";
+    /// A change of whether a user can be a delegator is about to be asked of the directory.
+    DelegatorRequested = "DA6110", "delegator.requested", "info";
+    /// He can be one now.
+    DelegatorActivated = "DA6111", "delegator.activated", "info";
+    /// He can't be one any more.
+    DelegatorDeactivated = "DA6112", "delegator.deactivated", "info";
+    /// The directory did not do it.
+    DelegatorFailed = "DA6113", "delegator.failed", "warning";
     /// An account was locked against delegation.
     LockPlaced = "DA6200", "lock.placed", "info";
     /// A lock was lifted.

@@ -114,6 +114,8 @@ pub enum Outcome {
     Untouched,
     /// No delegation asked for, but the token pretended one: our claims were removed.
     Stripped,
+    /// No delegation asked for; the token now names the user's entity.
+    Enriched,
     /// Delegated.
     Granted,
     /// Delegated; the stored answer of the first delivery.
@@ -128,6 +130,7 @@ impl Outcome {
         match self {
             Self::Untouched => "untouched",
             Self::Stripped => "stripped",
+            Self::Enriched => "enriched",
             Self::Granted => "granted",
             Self::Replayed => "replayed",
             Self::Refused(_) => "refused",
@@ -138,7 +141,7 @@ impl Outcome {
     pub fn reason(self) -> Option<Reason> {
         match self {
             Self::Refused(reason) => Some(reason),
-            Self::Untouched | Self::Stripped | Self::Granted | Self::Replayed => None,
+            Self::Untouched | Self::Stripped | Self::Enriched | Self::Granted | Self::Replayed => None,
         }
     }
 }

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::domain::{hook::Outcome, reason::Reason};
 
-const UNREFUSED: [Outcome; 4] = [Outcome::Untouched, Outcome::Stripped, Outcome::Granted, Outcome::Replayed];
+const UNREFUSED: [Outcome; 5] =
+    [Outcome::Untouched, Outcome::Stripped, Outcome::Enriched, Outcome::Granted, Outcome::Replayed];
 
 /// The families over all dialects.
 #[derive(Debug)]
@@ -82,8 +83,9 @@ fn position(outcome: Outcome) -> usize {
     match outcome {
         Outcome::Untouched => 0,
         Outcome::Stripped => 1,
-        Outcome::Granted => 2,
-        Outcome::Replayed => 3,
+        Outcome::Enriched => 2,
+        Outcome::Granted => 3,
+        Outcome::Replayed => 4,
         Outcome::Refused(reason) => UNREFUSED.len() + reason as usize,
     }
 }

@@ -1,5 +1,7 @@
 //! The wire contract of one identity provider's token hook.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 
 use crate::domain::{
@@ -49,6 +51,11 @@ pub trait Dialect: Send + Sync + 'static {
 
     /// Reads the body, borrowing from it. Fields that this version doesn't know are passed over.
     fn decode<'a>(&self, body: &'a [u8]) -> Result<HookRequest<'a>, NotAHook>;
+
+    /// The user whose session asks for the token, where such a body tells.
+    fn session_user<'a>(&self, _body: &'a [u8]) -> Result<Option<Cow<'a, str>>, NotAHook> {
+        Ok(None)
+    }
 
     /// Writes the decision down, also refusals and failures. The answer is one that the identity provider applies
     /// whole: nothing for tokens that aren't being minted, nothing that doesn't fit the claims present.

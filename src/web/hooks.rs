@@ -83,7 +83,7 @@ struct TokenHookRequest {
 )]
 #[post("/hooks/{dialect}")]
 pub async fn hook(request: HttpRequest, path: web::Path<DialectPath>, body: web::Payload) -> HttpResponse {
-    routed(&request, &path.dialect, body).await
+    routed(&request, &path.dialect, Purpose::Delegation, body).await
 }
 
 /// Answers Okta's token inline hook, under the path of Okta Managed Access.
@@ -102,7 +102,37 @@ pub async fn hook(request: HttpRequest, path: web::Path<DialectPath>, body: web:
 )]
 #[post("/tokenEnrichment/agent")]
 pub async fn token_enrichment_agent(request: HttpRequest, body: web::Payload) -> HttpResponse {
-    routed(&request, "okta", body).await
+    routed(&request, "okta", Purpose::Delegation, body).await
+}
+
+/// Answers Okta's token inline hook with the user's entity, under the path of Okta Managed Access.
+///
+/// The entity is what the linked object `parentEntity` of the user leads to: `entity` becomes its `entityId` in the
+/// access token, and its `entityName` in the ID token. Without one, or if it can't be told, the token stays as it is.
+#[utoipa::path(
+    operation_id = "token-enrichment-entity", tag = "hooks",
+    request_body(content = TokenHookRequest, content_type = "application/json", example = json!({
+        "eventId": "Q3dXm1F0R0", "eventType": "com.okta.oauth2.tokens.transform", "data": {}})),
+    responses(
+        (status = 200, description = "The entity, as commands in Okta's form.", content_type = "application/json",
+         example = json!({"commands": [{"type": "com.okta.access.patch", "value": [
+            {"op": "add", "path": "/claims/entity", "value": "4711"}]}]})),
+        (status = 204, description = "No entity: the token is minted as it is."),
+        (status = 401, description = "The caller is not Okta. Empty body."),
+        (status = 404, description = "No such tenant. Empty body."),
+    ),
+    security(("hook_secret" = []), ("hook_bearer" = []))
+)]
+#[post("/tokenEnrichment/entity")]
+pub async fn token_enrichment_entity(request: HttpRequest, body: web::Payload) -> HttpResponse {
+    routed(&request, "okta", Purpose::Entity, body).await
+}
+
+/// What a hook is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Delegation,
+    Entity,
 }
 
 /// Where a hook goes, as its path says.
@@ -110,14 +140,15 @@ struct Place<'p> {
     /// The default one if none is named.
     tenant: Option<&'p str>,
     dialect: &'p str,
+    purpose: Purpose,
 }
 
 /// Answers a hook that came through the router.
-async fn routed(request: &HttpRequest, dialect: &str, body: web::Payload) -> HttpResponse {
+async fn routed(request: &HttpRequest, dialect: &str, purpose: Purpose, body: web::Payload) -> HttpResponse {
     request.extensions_mut().insert(IsHook);
     let Ok(state) = state(request) else { return empty(StatusCode::NOT_FOUND) };
     let (tenant, id) = (request.match_info().get("tenant"), request_id(request).unwrap_or_default());
-    answer(request, &state, Place { tenant, dialect }, &id, body.into_inner()).await
+    answer(request, &state, Place { tenant, dialect, purpose }, &id, body.into_inner()).await
 }
 
 async fn answer(request: &HttpRequest, state: &AppState, to: Place<'_>, id: &str, body: Payload) -> HttpResponse {
@@ -134,7 +165,10 @@ async fn answer(request: &HttpRequest, state: &AppState, to: Place<'_>, id: &str
         return stranger(state, &**dialect);
     }
     let desk = state.desk(door, dialect, Some(id.to_owned()));
-    let answer = decide(&desk, read.as_deref(), started).await;
+    let answer = match to.purpose {
+        Purpose::Delegation => decide(&desk, read.as_deref(), started).await,
+        Purpose::Entity => desk.answer_entity(read.as_deref(), started).await,
+    };
     state.metrics.hook(dialect.name(), answer.outcome, started.elapsed(), dialect.patience());
     log(door, &answer);
     let status = StatusCode::from_u16(answer.response.status).unwrap_or(StatusCode::OK);

@@ -5,10 +5,12 @@ mod commands;
 mod crash;
 mod demo;
 mod drain;
+mod ldap;
 mod old_variables;
 mod redis;
 mod reload;
 mod serve;
+mod setup_okta;
 mod tls;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command, sync::Arc};

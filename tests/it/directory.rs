@@ -1,8 +1,10 @@
-//! The embedded directory and the decorators around any directory.
+//! The directories each for itself, and the decorators around any directory.
 
 mod coalesced;
 mod grants;
 mod guarded;
+mod ldap;
+mod okta;
 mod reload;
 mod shown;
 mod timed;

@@ -5,6 +5,7 @@ mod bad_input;
 mod binding;
 mod callers;
 mod candidates;
+mod entity;
 mod expiry;
 mod failures;
 mod forged;

@@ -2,7 +2,10 @@
 
 pub(crate) mod document;
 pub(crate) mod fake_directory;
+pub(crate) mod fake_okta;
+pub(crate) mod fake_okta_admin;
 pub(crate) mod http;
+pub(crate) mod ldap;
 pub(crate) mod model_store;
 pub(crate) mod okta_apply;
 pub(crate) mod process;

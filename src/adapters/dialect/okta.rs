@@ -8,7 +8,7 @@ mod request;
 mod response;
 mod settings;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
 
@@ -55,6 +55,10 @@ impl Dialect for Okta {
 
     fn decode<'a>(&self, body: &'a [u8]) -> Result<HookRequest<'a>, NotAHook> {
         request::decode(body)
+    }
+
+    fn session_user<'a>(&self, body: &'a [u8]) -> Result<Option<Cow<'a, str>>, NotAHook> {
+        request::session_user(body)
     }
 
     fn encode(&self, request: &HookRequest<'_>, decision: &Decision) -> HookResponse {

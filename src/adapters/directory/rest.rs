@@ -84,6 +84,11 @@ impl Rest {
         self.client.request(method, url).header(reqwest::header::CONTENT_TYPE, media).body(body.to_string())
     }
 
+    /// A request with a form, as OAuth's endpoints take it.
+    pub fn with_form(&self, method: Method, url: Url, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
+        self.client.request(method, url).form(fields)
+    }
+
     /// Sends it and reads the answer to its end. Whatever the status is, an answer is an answer.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, DirectoryError> {
         let failed = |error: reqwest::Error| unavailable(&explain(&error.without_url()));

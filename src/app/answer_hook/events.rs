@@ -42,6 +42,18 @@ impl Desk {
     }
 }
 
+impl Desk {
+    /// Makes the event of a hook whose user isn't the one of its session.
+    pub(super) fn ambiguous_entity(
+        &self,
+        request: &HookRequest<'_>,
+        session: &str,
+    ) -> impl FnOnce(Timestamp) -> Event + Send + use<> + 'static {
+        let (desk, who, session) = (self.clone(), Who::of(request), shown(Some(session)));
+        move |now| who.event(&desk, Code::EntityAmbiguous, now).detail("session_user", session)
+    }
+}
+
 /// Who calls through what, as an event may hold it.
 struct Who {
     agent: String,

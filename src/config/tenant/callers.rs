@@ -52,8 +52,20 @@ pub struct ClaimRole {
     pub value: String,
 }
 
-pub(super) fn hook_callers(r: &mut Reader<'_>, issuer: Option<&Issuer>) -> Read<HookCallers> {
-    let header = r.value(&settings::HOOK_HEADER, |text| match http::HeaderName::from_bytes(text.as_bytes()) {
+/// The secret that the hook's caller sends, and where.
+#[derive(Debug, Clone)]
+pub struct HookHeader {
+    /// The header, in lower case.
+    pub name: String,
+    /// The secret, if there is one.
+    pub first: Option<SecretString>,
+    /// The other one that is accepted.
+    pub second: Option<SecretString>,
+}
+
+/// All of it that is given; that anything is, isn't asked for here.
+pub(in crate::config) fn hook_header(r: &mut Reader<'_>) -> Read<HookHeader> {
+    let name = r.value(&settings::HOOK_HEADER, |text| match http::HeaderName::from_bytes(text.as_bytes()) {
         Ok(name) if TAKEN_HEADERS.contains(&name.as_str()) => {
             Err(fault(format!("`{name}` has a meaning of its own"), "give one such as `authorization`"))
         }
@@ -62,8 +74,13 @@ pub(super) fn hook_callers(r: &mut Reader<'_>, issuer: Option<&Issuer>) -> Read<
     });
     let first = r.secret(&settings::HOOK_SECRET);
     let second = r.secret(&settings::HOOK_SECRET_2);
+    Ok(HookHeader { name: name?, first: first?, second: second? })
+}
+
+pub(super) fn hook_callers(r: &mut Reader<'_>, issuer: Option<&Issuer>) -> Read<HookCallers> {
+    let header = hook_header(r);
     let bearer = bearer(r, issuer);
-    let (first, second, bearer) = (first?, second?, bearer?);
+    let (HookHeader { name, first, second }, bearer) = (header?, bearer?);
     if first.is_none() && second.is_none() && bearer.is_none() {
         let bearer = r.place(&settings::BEARER_CID);
         let remedy =
@@ -82,7 +99,7 @@ pub(super) fn hook_callers(r: &mut Reader<'_>, issuer: Option<&Issuer>) -> Read<
             format!("{}: a secret of fewer than 16 characters can be guessed", r.place(&settings::HOOK_SECRET));
         r.found.warnings.push(warning);
     }
-    Ok(HookCallers { header: header?, secrets, bearer })
+    Ok(HookCallers { header: name, secrets, bearer })
 }
 
 fn bearer(r: &mut Reader<'_>, tenants: Option<&Issuer>) -> Read<Option<HookBearer>> {
@@ -111,7 +128,7 @@ fn present<T>(r: &mut Reader<'_>, setting: &Setting, value: Option<T>) -> Read<T
 }
 
 /// Okta Managed Access asked for no scope: whoever starts us with its variables alone gets what he had.
-pub(super) fn api_scope(name: &TenantName, r: &mut Reader<'_>) -> Read<Option<String>> {
+pub(in crate::config) fn api_scope(name: &TenantName, r: &mut Reader<'_>) -> Read<Option<String>> {
     let old = [&settings::ISSUER, &settings::AUDIENCE, &settings::HOOK_SECRET];
     if r.is_given(&settings::API_SCOPE) || !old.into_iter().all(|setting| r.by_old_name(setting)) {
         return r.value(&settings::API_SCOPE, parse::scope).map(Some);

@@ -2,16 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{
-    config::{
-        duration::duration_within,
-        mistakes::{Read, fault},
-        parse,
-        reader::Reader,
-        settings,
-    },
-    domain::ids::TenantName,
-};
+use crate::config::{duration::duration_within, mistakes::Read, parse, reader::Reader, settings};
+pub use ldap::{LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, is_attribute};
+pub(in crate::config) use okta::okta;
+pub use okta::{OktaCredentials, OktaSettings};
+
+mod ldap;
+mod okta;
 
 pub use scim::ScimSettings;
 
@@ -31,6 +28,10 @@ pub struct DirectorySettings {
 pub enum DirectoryKind {
     /// A file of users, and grants in the store.
     Embedded(EmbeddedSettings),
+    /// An Okta organisation.
+    Okta(OktaSettings),
+    /// An LDAP server.
+    Ldap(Box<LdapSettings>),
     /// A SCIM 2.0 service.
     Scim(ScimSettings),
 }
@@ -55,40 +56,40 @@ pub struct UserTypes {
     pub entity: Option<String>,
 }
 
-/// As the setting names them.
+/// The words for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Word {
     Embedded,
+    Okta,
+    Ldap,
     Scim,
 }
 
-pub(super) fn directory(name: &TenantName, r: &mut Reader<'_>) -> Read<DirectorySettings> {
-    let word = r.value(&settings::DIRECTORY, |text| match text {
-        "embedded" => Ok(Word::Embedded),
-        "scim" => Ok(Word::Scim),
-        _ => Err(fault(format!("`{text}` comes with a later version, or is none"), "use `embedded` or `scim`")),
-    });
-    let default_tenant = *name == TenantName::default_tenant();
-    let okta = if default_tenant && r.is_given(&settings::TENANT) {
-        let remedy = "leave TENANT out to use the embedded directory";
-        Err(r.wrong(&settings::TENANT, fault("selects the Okta directory, which comes with a later version", remedy)))
-    } else {
-        Ok(())
-    };
-    if default_tenant && r.is_given(&settings::TOKEN) && okta.is_ok() {
-        r.found.warnings.push("TOKEN is for the Okta directory and isn't used without TENANT".to_owned());
+const WORDS: &[(&str, Word)] =
+    &[("embedded", Word::Embedded), ("okta", Word::Okta), ("ldap", Word::Ldap), ("scim", Word::Scim)];
+
+pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
+    let named = r.value(&settings::DIRECTORY, parse::choice(WORDS));
+    let by_url = !r.is_given(&settings::DIRECTORY) && r.is_given(&settings::OKTA_URL);
+    let word = if by_url { Ok(Word::Okta) } else { named };
+    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
+    let word = word?;
+    if word != Word::Okta {
+        okta::warn_of_unused(r);
+    }
+    if word != Word::Ldap {
+        ldap::warn_if_given(r);
+    }
+    if word != Word::Scim {
+        scim::warn_if_given(r);
     }
     let kind = match word {
-        Ok(Word::Scim) => scim::scim(r).map(DirectoryKind::Scim),
-        Ok(Word::Embedded) => {
-            scim::warn_if_given(r);
-            embedded(r).map(DirectoryKind::Embedded)
-        }
-        Err(recorded) => Err(recorded),
+        Word::Embedded => DirectoryKind::Embedded(embedded(r)?),
+        Word::Okta => DirectoryKind::Okta(okta(r)?),
+        Word::Ldap => DirectoryKind::Ldap(Box::new(ldap::ldap(r)?)),
+        Word::Scim => DirectoryKind::Scim(scim::scim(r)?),
     };
-    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
-    okta?;
-    Ok(DirectorySettings { kind: kind?, concurrency: concurrency? })
+    Ok(DirectorySettings { kind, concurrency: concurrency? })
 }
 
 fn embedded(r: &mut Reader<'_>) -> Read<EmbeddedSettings> {
@@ -109,7 +110,7 @@ fn default_users(r: &mut Reader<'_>) -> Option<PathBuf> {
     None
 }
 
-pub(super) fn user_types(r: &mut Reader<'_>) -> Read<UserTypes> {
+pub(in crate::config) fn user_types(r: &mut Reader<'_>) -> Read<UserTypes> {
     let user = r.optional(&settings::USER_TYPE, parse::word);
     let delegatable = r.optional(&settings::DELEGATED_TYPE, parse::word);
     let entity = r.optional(&settings::ENTITY_TYPE, parse::word);

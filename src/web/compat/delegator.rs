@@ -25,8 +25,9 @@ pub struct ActivationRequest {
 
 /// Makes my account delegatable, or not (Okta Managed Access).
 ///
-/// Where the tenant's directory has no type for delegatable users, every account is delegatable: `ACTIVATE` changes
-/// nothing, and `DEACTIVATE` ends all grants of mine.
+/// `ACTIVATE` gives my account the user type of those who can be delegated, `DEACTIVATE` ends all grants of mine and
+/// takes it back. Where the tenant's directory has no such type, every account is delegatable: `ACTIVATE` changes
+/// nothing then. Where it has one but no switch, an account that isn't of that type can't be activated.
 #[utoipa::path(
     operation_id = "compat-delegator-activation", tag = "compatibility",
     request_body(content(
@@ -41,13 +42,13 @@ pub async fn activation(
 ) -> Result<HttpResponse, CompatError> {
     let op = body.op.unwrap_or_default();
     if op.eq_ignore_ascii_case("activate") {
-        grants::must_be_delegatable(&writer.door.tenant, &writer.caller).await?;
+        grants::activate(&state.services, &writer.door.tenant, &writer.caller).await?;
         return Ok(HttpResponse::Ok().finish());
     }
     if !op.eq_ignore_ascii_case("deactivate") {
         return Err(CompatError::new(StatusCode::BAD_REQUEST, "op must be ACTIVATE or DEACTIVATE."));
     }
-    grants::remove_all(&state.services, &writer.door.tenant, &writer.caller).await?;
+    grants::deactivate(&state.services, &writer.door.tenant, &writer.caller).await?;
     Ok(replicated::empty(HttpResponse::Ok(), &state, &writer.door).await)
 }
 

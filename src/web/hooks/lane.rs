@@ -9,7 +9,7 @@ use actix_web::{
 };
 use tracing::Instrument as _;
 
-use super::{Place, answer, empty};
+use super::{Place, Purpose, answer, empty};
 use crate::web::{middleware, state::AppState};
 
 /// True for a hook that needs no router. Whatever is spelled in another way, or comes from a browser, takes the long
@@ -32,7 +32,11 @@ fn place(path: &str) -> Option<Place<'_>> {
         None => return None,
     };
     let is_plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    (is_plain(dialect) && tenant.is_none_or(is_plain)).then_some(Place { tenant, dialect })
+    (is_plain(dialect) && tenant.is_none_or(is_plain)).then_some(Place {
+        tenant,
+        dialect,
+        purpose: Purpose::Delegation,
+    })
 }
 
 /// Answers a plain hook with what the middleware adds to every answer.
@@ -80,6 +84,7 @@ mod tests {
             "/t/a%2F/hooks/okta",
             "/t/a/t/b/hooks/okta",
             "/tokenEnrichment/agent/",
+            "/tokenEnrichment/entity",
             "/v1/grants",
         ] {
             assert!(parts(path).is_none(), "{path}");

@@ -202,3 +202,32 @@ async fn what_could_not_be_asked_is_503() {
         assert_eq!(app.get(path, "bob").await.status, 503);
     }
 }
+
+/// The codes of all events so far.
+async fn codes(app: &TestApp) -> Vec<String> {
+    app.events().await.into_iter().map(|event| event.code).collect()
+}
+
+#[actix_web::test]
+async fn activation_changes_the_type_where_there_is_a_switch() {
+    let policy = TenantPolicy { delegatable_type: Some("oty-delegator".to_owned()), ..TenantPolicy::default() };
+    let app = TestApp::with(Setup { policy, ..Setup::default() }).await;
+    let op = async |op: &str| app.post("/delegator/delegation", "bob", &json!({"op": op})).await;
+    // Without one, who isn't of the type can't be activated, and that was tried.
+    assert_eq!(op("ACTIVATE").await.status, 403);
+    assert_eq!(codes(&app).await, ["DA6110", "DA6113"]);
+    app.directory.switch_kinds("oty-user", "oty-delegator");
+    is_done(&op("ACTIVATE").await);
+    is_done(&op("ACTIVATE").await);
+    assert_eq!(codes(&app).await[2..], ["DA6110", "DA6111"]);
+    is_done(&app.post("/delegator/agents/add", "bob", &json!({"agentid": "00uann"})).await);
+    // Grants end first: who can't be a delegator has none.
+    is_done(&op("DEACTIVATE").await);
+    assert_eq!(codes(&app).await[5..], ["DA6100", "DA6102", "DA6110", "DA6112"]);
+    is_done(&op("DEACTIVATE").await);
+    assert_eq!(codes(&app).await.len(), 9);
+    assert_eq!(app.post("/delegator/agents/add", "bob", &json!({"agentid": "00uann"})).await.status, 403);
+    app.directory.next(Op::SetDelegatable, Act::Fail(DirectoryError::Rejected("secret".to_owned())));
+    assert_eq!(op("ACTIVATE").await.status, 503);
+    assert_eq!(codes(&app).await[9..], ["DA6110", "DA6113"]);
+}

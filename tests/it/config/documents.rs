@@ -46,15 +46,16 @@ fn both_documents_name_every_variable_once() {
     }
 }
 
-/// What is written as the default is the default: given openly, nothing changes. Those of Redis are worth a warning
-/// without it; its own tests have them.
+/// What is written as the default is the default: given openly, nothing changes. Those of Redis and LDAP are worth a
+/// warning without it; their own tests have them.
 #[test]
 fn the_defaults_in_the_example_are_the_defaults() {
     let example = behalf::config::env_example();
     let case = Case::least().file("users.yaml", "").file("behalf.toml", "");
     let shown = |case: &Case| format!("{:#?}", case.ok());
     let plain = shown(&case);
-    let given = |(name, default): &(&str, &str)| !default.is_empty() && !name.starts_with("BEHALF_REDIS_");
+    let apart = |name: &str| ["BEHALF_REDIS_", "BEHALF_LDAP_"].iter().any(|prefix| name.starts_with(prefix));
+    let given = |(name, default): &(&str, &str)| !default.is_empty() && !apart(name);
     let all: Vec<_> = entries(&example).into_iter().filter(given).collect();
     assert!(all.len() > 20);
     assert_eq!(shown(&case.vars(&all)), plain);

@@ -59,7 +59,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// Settings whose effect other tests of this module show: secrets, pairs, words with one value, what goes with
-/// Redis.
+/// Redis or LDAP.
 const ELSEWHERE: &[&str] = &[
     "BEHALF_CONFIG",
     "BEHALF_ENV",
@@ -74,6 +74,15 @@ const ELSEWHERE: &[&str] = &[
     "BEHALF_REDIS_CONNECT_TIMEOUT",
     "BEHALF_REDIS_RESPONSE_TIMEOUT",
     "BEHALF_DIALECT",
+    "BEHALF_LDAP_URL",
+    "BEHALF_LDAP_STARTTLS",
+    "BEHALF_LDAP_KIND",
+    "BEHALF_LDAP_BIND_DN",
+    "BEHALF_LDAP_BIND_PASSWORD",
+    "BEHALF_LDAP_BASE",
+    "BEHALF_LDAP_USER_FILTER",
+    "BEHALF_LDAP_ATTRIBUTES",
+    "BEHALF_LDAP_CONNECTIONS",
     "BEHALF_DIRECTORY",
     "BEHALF_SCIM_URL",
     "BEHALF_SCIM_TOKEN",
@@ -87,8 +96,11 @@ const ELSEWHERE: &[&str] = &[
     "BEHALF_HOOK_BEARER_ISSUER",
     "BEHALF_ADMIN_CLAIM",
     "BEHALF_ADMIN_VALUE",
-    "TENANT",
-    "TOKEN",
+    "BEHALF_OKTA_URL",
+    "BEHALF_OKTA_TOKEN",
+    "BEHALF_OKTA_CLIENT_ID",
+    "BEHALF_OKTA_KEY_FILE",
+    "BEHALF_OKTA_KEY_ID",
 ];
 
 /// The least configuration by the file, without `key`.

@@ -53,7 +53,7 @@ fn all_mistakes_come_at_once_one_per_line() {
         ("BEHALF_BUDGET_HOOK", "3s"),
         ("BEHALF_ACCESS_CLAIMS", "a=b=c=d ="),
         ("BEHALF_CLAIM_CAN_DELEGATE", "on_behalf"),
-        ("BEHALF_DIRECTORY", "ldap"),
+        ("BEHALF_DIRECTORY", "novell"),
     ]);
     let mistakes = case.load().unwrap_err();
     let shown = mistakes.to_string();

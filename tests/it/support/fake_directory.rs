@@ -13,7 +13,7 @@ use behalf::{
         ids::{GroupId, Login, UserId, UserRef},
         user::{Status, User},
     },
-    ports::directory::{Directory, DirectoryError, Written},
+    ports::directory::{Directory, DirectoryError, Entity, Written},
 };
 use tokio::sync::{Notify, watch};
 
@@ -27,6 +27,8 @@ pub(crate) enum Op {
     DelegatorsOf,
     AddGrant,
     RemoveGrant,
+    SetDelegatable,
+    EntityOf,
 }
 
 /// What happens to a call instead of its plain answer.
@@ -44,6 +46,9 @@ struct State {
     users: Vec<User>,
     instead: HashMap<String, User>,
     grants: BTreeSet<(UserId, UserId)>,
+    entities: HashMap<UserId, Entity>,
+    /// Types of ordinary users and of delegators.
+    kinds: Option<[String; 2]>,
     old_lists: Option<BTreeSet<(UserId, UserId)>>,
     script: HashMap<Op, VecDeque<Act>>,
     dropped: HashMap<Op, usize>,
@@ -97,6 +102,20 @@ impl FakeDirectory {
     /// Answers questions for this id with that user, as a directory that compares loosely does.
     pub(crate) fn answer_for(&self, id: &str, user: User) {
         self.state.lock().unwrap().instead.insert(id.to_owned(), user);
+    }
+
+    /// Sets which entity a user belongs to.
+    pub(crate) fn set_entity(&self, user: &UserId, entity: Option<Entity>) {
+        let entities = &mut self.state.lock().unwrap().entities;
+        match entity {
+            Some(entity) => entities.insert(user.clone(), entity),
+            None => entities.remove(user),
+        };
+    }
+
+    /// From now on users change between these two types.
+    pub(crate) fn switch_kinds(&self, ordinary: &str, delegator: &str) {
+        self.state.lock().unwrap().kinds = Some([ordinary.to_owned(), delegator.to_owned()]);
     }
 
     /// The next question about a user fails.
@@ -214,6 +233,14 @@ impl State {
         }
     }
 
+    fn switch(&mut self, user: &UserId, can: bool) -> Option<Written> {
+        let kind = self.kinds.as_ref().map(|kinds| kinds[usize::from(can)].clone())?;
+        let user = self.users.iter_mut().find(|u| u.id == *user)?;
+        let changes = user.user_type.as_ref() != Some(&kind);
+        user.user_type = Some(kind);
+        Some(written(changes))
+    }
+
     fn agents_of(&self, delegator: &UserId) -> Vec<UserId> {
         self.listed().iter().filter(|(d, _)| d == delegator).map(|(_, a)| a.clone()).collect()
     }
@@ -251,6 +278,14 @@ impl Directory for FakeDirectory {
 
     async fn remove_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
         self.answer(Op::RemoveGrant, |s| written(s.grants.remove(&(delegator.clone(), agent.clone())))).await
+    }
+
+    async fn set_delegatable(&self, user: &UserId, can: bool) -> Result<Option<Written>, DirectoryError> {
+        self.answer(Op::SetDelegatable, |s| s.switch(user, can)).await
+    }
+
+    async fn entity_of(&self, user: &UserId) -> Result<Option<Entity>, DirectoryError> {
+        self.answer(Op::EntityOf, |s| s.entities.get(user).cloned()).await
     }
 }
 

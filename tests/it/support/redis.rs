@@ -17,6 +17,7 @@ mod sentinel;
 mod server;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use ports::free as free_port;
 pub(crate) use proxy::Proxy;
 pub(crate) use sentinel::SentinelPair;
 

@@ -3,11 +3,13 @@
 mod id;
 mod wire;
 
+use std::borrow::Cow;
+
 use serde_json::error::Category;
 
 use self::{
     id::Query,
-    wire::{Claims, Data, Envelope, Lifetime, Members, Minting, Object, Text, opened, text},
+    wire::{Claims, Data, Envelope, Lifetime, Members, Minting, Object, Text, WithSession, opened, text},
 };
 use crate::{
     domain::hook::{HookRequest, TokenFacts},
@@ -20,6 +22,13 @@ const EVENT_TYPE: &str = "com.okta.oauth2.tokens.transform";
 /// Reads a body, borrowing from it.
 pub(super) fn decode(body: &[u8]) -> Result<HookRequest<'_>, NotAHook> {
     read(body).map_err(|detail| NotAHook { detail, carries_id: id::may_carry_id(body) })
+}
+
+/// The user whose session it is. Hooks that delegate don't read it, so there it may be anything.
+pub(super) fn session_user(body: &[u8]) -> Result<Option<Cow<'_, str>>, NotAHook> {
+    let read = serde_json::from_slice::<Object<WithSession<'_>>>(body);
+    let Object(envelope) = read.map_err(|e| NotAHook { detail: place_of(&e), carries_id: false })?;
+    Ok(text(opened(opened(opened(envelope.data).context).session).user_id))
 }
 
 fn read(body: &[u8]) -> Result<HookRequest<'_>, String> {
@@ -83,8 +92,6 @@ fn facts(
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
     use crate::domain::hook::Candidate;
 

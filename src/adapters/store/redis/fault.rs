@@ -13,6 +13,12 @@ pub(super) enum Fault {
     /// Nothing was executed: no connection, or the server said so.
     #[error("{0}")]
     Away(String),
+    /// Nothing was executed, and this server won't do it: it is no master any more, or not yet, or its cluster is down.
+    #[error("{0}")]
+    Elsewhere(String),
+    /// Nothing was executed: the server takes no writes for now. It may answer reads.
+    #[error("{0}")]
+    Unwritable(String),
     /// Nothing was executed, and nothing will be before somebody changes a setting.
     #[error("{0}")]
     Refused(String),
@@ -36,28 +42,24 @@ pub(super) enum Fault {
 impl Fault {
     /// True if only a new connection, perhaps to another server, can help.
     pub(super) fn ends_the_link(&self) -> bool {
-        match self {
-            Self::Lost(_) => true,
-            Self::Away(text) => {
-                ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"].iter().any(|code| text.contains(code))
-            }
-            Self::Moved(_) | Self::Forgotten(_) | Self::Refused(_) | Self::Silent(_) | Self::Foreign(_) => false,
-        }
+        matches!(self, Self::Lost(_) | Self::Elsewhere(_))
     }
 
     /// True if the server takes no writes for now; it may answer reads.
     pub(super) fn refuses_writes(&self) -> bool {
-        let Self::Away(text) = self else { return false };
-        ["OOM", "MISCONF", "NOREPLICAS"].iter().any(|code| text.ends_with(&format!("({code})")))
+        matches!(self, Self::Unwritable(_))
     }
 }
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Away(text) | Fault::Refused(text) | Fault::Moved(text) | Fault::Forgotten(text) => {
-                Self::Unavailable(text)
-            }
+            Fault::Away(text)
+            | Fault::Elsewhere(text)
+            | Fault::Unwritable(text)
+            | Fault::Refused(text)
+            | Fault::Moved(text)
+            | Fault::Forgotten(text) => Self::Unavailable(text),
             Fault::Lost(text) | Fault::Silent(text) => Self::Unknown(text),
             Fault::Foreign(text) => Self::Unreadable(text),
         }
@@ -67,21 +69,24 @@ impl From<Fault> for StoreError {
 const NOT_ALLOWED: &str = "the user of BEHALF_REDIS_USERNAME may not do this: allow it ~behalf:* &behalf:*:c and the \
                            commands in the documentation";
 
-/// What the server says when nothing was executed, and what an operator should do about it. Redis 6.2 wraps what a
-/// script ran into in a text of its own, so the code is looked for anywhere.
-const REFUSALS: [(&str, &str); 12] = [
-    ("OOM", "Redis is full: raise its maxmemory, or look for what else fills it"),
-    ("READONLY", "the server is a replica now"),
-    ("LOADING", "the server is still reading its data"),
-    ("MASTERDOWN", "the server is a replica without its master"),
-    ("CLUSTERDOWN", "the cluster is down, or nobody has the tenant's slot"),
-    ("TRYAGAIN", "the tenant's slot is being moved"),
-    ("ASK", "the tenant's slot is being moved"),
-    ("MISCONF", "Redis can't save its data and takes no writes: look at its log and disk"),
-    ("NOREPLICAS", "fewer replicas are attached than min-replicas-to-write asks for"),
-    ("BUSY", "Redis is busy with another script"),
-    ("NOPERM", NOT_ALLOWED),
-    ("NOAUTH", "Redis wants a password: set BEHALF_REDIS_PASSWORD or BEHALF_REDIS_PASSWORD_FILE"),
+/// What a code of the server's means, where nothing was executed.
+type Means = fn(String) -> Fault;
+
+/// What the server says when nothing was executed, what it means, and what an operator should do about it. Redis 6.2
+/// wraps what a script ran into in a text of its own, so the code is looked for anywhere.
+const REFUSALS: [(&str, Means, &str); 12] = [
+    ("OOM", Fault::Unwritable, "Redis is full: raise its maxmemory, or look for what else fills it"),
+    ("READONLY", Fault::Elsewhere, "the server is a replica now"),
+    ("LOADING", Fault::Elsewhere, "the server is still reading its data"),
+    ("MASTERDOWN", Fault::Elsewhere, "the server is a replica without its master"),
+    ("CLUSTERDOWN", Fault::Elsewhere, "the cluster is down, or nobody has the tenant's slot"),
+    ("TRYAGAIN", Fault::Away, "the tenant's slot is being moved"),
+    ("ASK", Fault::Away, "the tenant's slot is being moved"),
+    ("MISCONF", Fault::Unwritable, "Redis can't save its data and takes no writes: look at its log and disk"),
+    ("NOREPLICAS", Fault::Unwritable, "fewer replicas are attached than min-replicas-to-write asks for"),
+    ("BUSY", Fault::Away, "Redis is busy with another script"),
+    ("NOPERM", Fault::Refused, NOT_ALLOWED),
+    ("NOAUTH", Fault::Refused, "Redis wants a password: set BEHALF_REDIS_PASSWORD or BEHALF_REDIS_PASSWORD_FILE"),
 ];
 
 /// What an error of a command means.
@@ -104,9 +109,10 @@ pub(super) fn of(error: &RedisError) -> Fault {
         return Fault::Refused(format!("{NOT_ALLOWED} ({text})"));
     }
     let said = |code: &str| text.split(|c: char| !c.is_ascii_uppercase()).any(|word| word == code);
-    match REFUSALS.iter().find(|(code, _)| said(code)) {
-        Some((code @ ("NOPERM" | "NOAUTH"), what)) => Fault::Refused(format!("{what} ({code}: {text})")),
-        Some((code, what)) => Fault::Away(format!("{what} ({code})")),
+    match REFUSALS.iter().find(|(code, ..)| said(code)) {
+        // What wasn't allowed stands in the server's own words.
+        Some((code @ ("NOPERM" | "NOAUTH"), means, what)) => means(format!("{what} ({code}: {text})")),
+        Some((code, means, what)) => means(format!("{what} ({code})")),
         // Whatever this is, it may have come after the first write. The server is there, so the link is well.
         None => Fault::Silent(text),
     }
@@ -198,4 +204,39 @@ pub(super) fn explain(error: &dyn Error) -> String {
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: &str) -> RedisError {
+        let said = format!("-{code} said the server\r\n");
+        let value = redis::parse_redis_value(said.as_bytes()).unwrap();
+        value.extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn every_refusal_has_its_consequence() {
+        for (code, means, what) in REFUSALS {
+            let fault = of(&error(code));
+            assert_eq!(
+                std::mem::discriminant(&fault),
+                std::mem::discriminant(&means(String::new())),
+                "{code}: {fault}"
+            );
+            assert!(fault.to_string().starts_with(what) && fault.to_string().contains(code), "{code}: {fault}");
+            let ends = ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"].contains(&code);
+            assert_eq!(fault.ends_the_link(), ends, "{code}");
+            assert_eq!(fault.refuses_writes(), ["OOM", "MISCONF", "NOREPLICAS"].contains(&code), "{code}");
+            assert!(matches!(StoreError::from(fault), StoreError::Unavailable(_)), "{code}: nothing was executed");
+        }
+        assert!(matches!(of(&error("ERR")), Fault::Silent(_)), "it may have come after the first write");
+    }
+
+    #[test]
+    fn a_word_of_a_hint_is_no_code() {
+        let away = Fault::Away("10.0.0.1:6379: LOADING the CA failed (OOM)".to_owned());
+        assert!(!away.ends_the_link() && !away.refuses_writes());
+    }
 }

@@ -288,23 +288,21 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
-        let info: String = cmd("INFO").arg("server").query_async(connection).await?;
-        let replication: String = cmd("INFO").arg("replication").query_async(connection).await?;
-        let persistence: String = cmd("INFO").arg("persistence").query_async(connection).await?;
-        let memory: String = cmd("INFO").arg("memory").query_async(connection).await?;
-        let shown = field(&info, "redis_version").unwrap_or_default().to_owned();
+        // All sections at once: one that lists some of them is for Redis 7 and newer.
+        let info: String = cmd("INFO").query_async(connection).await?;
+        let text = |name| field(&info, name).unwrap_or_default().to_owned();
+        let shown = text("redis_version");
         let mut parts = shown.split('.').map(|part| part.parse().unwrap_or(0));
         let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        let text = |from: &str, name| field(from, name).unwrap_or_default().to_owned();
         Ok(Self {
-            run_id: text(&info, "run_id"),
-            replication_id: text(&replication, "master_replid"),
+            run_id: text("run_id"),
+            replication_id: text("master_replid"),
             version,
             shown,
-            master: field(&replication, "role") == Some("master"),
+            master: field(&info, "role") == Some("master"),
             mode: mode_of(&info).to_owned(),
-            loading: field(&persistence, "loading") == Some("1"),
-            policy: text(&memory, "maxmemory_policy"),
+            loading: field(&info, "loading") == Some("1"),
+            policy: text("maxmemory_policy"),
         })
     }
 
@@ -328,8 +326,7 @@ impl Server {
     fn check(&self, address: &Address) -> Result<(), Fault> {
         if self.run_id.is_empty() {
             return Err(Fault::Refused(
-                "the server tells no run_id (INFO server); without it nobody can say whether it has rolled back"
-                    .to_owned(),
+                "the server tells no run_id (INFO); without it nobody can say whether it has rolled back".to_owned(),
             ));
         }
         if self.version < OLDEST {

@@ -124,6 +124,32 @@ pub(super) struct User<'a> {
     pub(super) id: Option<Text<'a>>,
 }
 
+/// The same body, for whom only its session counts.
+#[derive(Deserialize)]
+pub(super) struct WithSession<'a> {
+    #[serde(borrow)]
+    pub(super) data: Option<Object<SessionData<'a>>>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct SessionData<'a> {
+    #[serde(borrow)]
+    pub(super) context: Option<Object<SessionContext<'a>>>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct SessionContext<'a> {
+    #[serde(borrow)]
+    pub(super) session: Option<Object<Session<'a>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Session<'a> {
+    #[serde(borrow)]
+    pub(super) user_id: Option<Text<'a>>,
+}
+
 #[derive(Deserialize)]
 pub(super) struct Access<'a> {
     #[serde(borrow)]

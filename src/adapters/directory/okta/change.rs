@@ -1,0 +1,269 @@
+//! Changes that lose nobody else's: read, change, write with `If-Match`, and again from the start if somebody was
+//! quicker.
+//!
+//! An organisation may ignore `If-Match`, or give no ETags. So the first change is made under a lease of the store, and
+//! is followed by a write that must be refused because its ETag is of the past. If it is refused, ETags are relied on;
+//! else every change is made under the lease, which keeps our own processes apart, though not other administrators.
+
+use std::{
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    account::Account,
+    api::{Api, Said},
+    read,
+};
+use crate::{
+    domain::{
+        hex::hex,
+        ids::{TenantName, UserId},
+    },
+    ports::{
+        clock::Clock,
+        directory::{DirectoryError, Written},
+        entropy::{self, Entropy},
+        store::Store,
+    },
+};
+
+/// How often a change is tried in all.
+const TRIES: usize = 8;
+/// Between two tries.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
+/// A throttling that is over sooner is waited for.
+const SHORT: Duration = Duration::from_secs(1);
+/// Longer than a change may take, and its last request may be on its way after that.
+const LEASE: SignedDuration = SignedDuration::from_secs(15);
+/// How long a lease is waited for.
+const LEASE_WAIT: Duration = Duration::from_secs(5);
+/// How long a change waits for those of the same user that came before it. Then it isn't the directory that is slow.
+const QUEUE: Duration = Duration::from_secs(3);
+/// Users whose changes go one by one share a place with others; more places would serve nobody.
+const PLACES: usize = 64;
+
+/// What is known of the organisation's `If-Match`.
+mod trust {
+    pub(super) const UNKNOWN: u8 = 0;
+    pub(super) const HONOURED: u8 = 1;
+    pub(super) const IGNORED: u8 = 2;
+}
+
+/// What a change has to do, as the user is now.
+pub(super) enum Plan {
+    /// Nothing.
+    Already,
+    /// This.
+    Write { method: Method, body: Value },
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// To this.
+    To(Written),
+    /// There is no such user.
+    NoUser,
+}
+
+enum Tried {
+    Came(Came),
+    /// ETags aren't to be relied on after all.
+    NeedsLease,
+}
+
+/// Makes changes, one at a time for each user.
+pub(super) struct Writer {
+    tenant: TenantName,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// Names this process in leases.
+    holder: String,
+    trust: AtomicU8,
+    places: Vec<Mutex<()>>,
+}
+
+impl Writer {
+    pub(super) fn new(tenant: TenantName, store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
+        let holder = hex(&entropy::bytes::<16>(entropy));
+        let places = (0..PLACES).map(|_| Mutex::default()).collect();
+        Self { tenant, store, clock, holder, trust: AtomicU8::new(trust::UNKNOWN), places }
+    }
+
+    /// Brings the user to where `plan` has nothing to do any more.
+    pub(super) async fn change(
+        &self,
+        api: &Api,
+        user: &UserId,
+        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
+    ) -> Result<Came, DirectoryError> {
+        // Our own writers would only be in each other's way.
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(user.as_str());
+        let place = usize::try_from(hash % PLACES as u64).unwrap_or(0);
+        let _turn = match self.places.get(place) {
+            Some(place) => Some(timeout(QUEUE, place.lock()).await.map_err(|_| busy())?),
+            None => None,
+        };
+        if self.trust.load(Ordering::Acquire) == trust::HONOURED
+            && let Tried::Came(came) = self.tries(api, user, plan, false).await?
+        {
+            return Ok(came);
+        }
+        let lease = self.lease(api, user).await?;
+        let tried = self.tries(api, user, plan, true).await;
+        self.release(&lease).await;
+        match tried? {
+            Tried::Came(came) => Ok(came),
+            Tried::NeedsLease => Err(busy()),
+        }
+    }
+
+    async fn tries(
+        &self,
+        api: &Api,
+        user: &UserId,
+        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
+        leased: bool,
+    ) -> Result<Tried, DirectoryError> {
+        let mut wrote = false;
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                sleep(api.limits.between(PAUSE)).await;
+            }
+            match self.attempt(api, user, plan, leased, &mut wrote).await {
+                // What is so by our own earlier try wasn't so before.
+                Ok(Some(Tried::Came(Came::To(Written::Already)))) if wrote => {
+                    return Ok(Tried::Came(Came::To(Written::Changed)));
+                }
+                Ok(Some(tried)) => return Ok(tried),
+                Ok(None) => {}
+                Err(error) => self.wait_out(error).await?,
+            }
+        }
+        Err(busy())
+    }
+
+    /// One try; `None`: somebody was quicker.
+    async fn attempt(
+        &self,
+        api: &Api,
+        user: &UserId,
+        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
+        leased: bool,
+        wrote: &mut bool,
+    ) -> Result<Option<Tried>, DirectoryError> {
+        let Some(before) = read::by_id(api, user).await? else { return Ok(Some(Tried::Came(Came::NoUser))) };
+        let Plan::Write { method, body } = plan(&before)? else {
+            return Ok(Some(Tried::Came(Came::To(Written::Already))));
+        };
+        let etag = before.etag.as_deref();
+        if etag.is_none() && !leased {
+            self.distrust();
+            return Ok(Some(Tried::NeedsLease));
+        }
+        match api.write(method, api.of_user(user, &[])?, etag, &body).await? {
+            Said::Done(_) => *wrote = true,
+            Said::Refused(refusal) => {
+                return match (refusal.status, refusal.code.as_str()) {
+                    // Changed meanwhile; still being activated; its type is being prepared.
+                    (412, _) | (409, "E0000112" | "E0000253") => Ok(None),
+                    _ if refusal.is_not_found() => Ok(Some(Tried::Came(Came::NoUser))),
+                    (409, _) => Err(DirectoryError::Rejected(refusal.error().to_string())),
+                    _ => Err(refusal.error()),
+                };
+            }
+        }
+        let changed = Some(Tried::Came(Came::To(Written::Changed)));
+        let known = self.trust.load(Ordering::Acquire);
+        let after = match read::by_id(api, user).await {
+            Ok(Some(after)) => after,
+            Ok(None) => return Ok(Some(Tried::Came(Came::NoUser))),
+            // The write is acknowledged, and nobody can have overwritten it unawares.
+            Err(_) if known == trust::HONOURED => return Ok(changed),
+            Err(error) => return Err(error),
+        };
+        let stands = matches!(plan(&after), Ok(Plan::Already));
+        if stands && known != trust::UNKNOWN {
+            return Ok(changed);
+        }
+        // Either somebody changed it again after us, or somebody who didn't know of our change overwrote it.
+        match self.is_honoured(api, user, etag).await {
+            Ok(true) => return Ok(changed),
+            Ok(false) => self.distrust(),
+            Err(_) if stands => return Ok(changed),
+            Err(error) => return Err(error),
+        }
+        match (stands, leased) {
+            (true, _) => Ok(changed),
+            (false, true) => Ok(None),
+            (false, false) => Ok(Some(Tried::NeedsLease)),
+        }
+    }
+
+    /// Whether a write with an ETag of the past is refused. It writes nothing.
+    async fn is_honoured(&self, api: &Api, user: &UserId, old: Option<&str>) -> Result<bool, DirectoryError> {
+        let Some(old) = old else { return Ok(false) };
+        let said = api.write(Method::POST, api.of_user(user, &[])?, Some(old), &json!({"profile": {}})).await?;
+        let honoured = matches!(said, Said::Refused(refusal) if refusal.status == 412);
+        if honoured {
+            self.trust.store(trust::HONOURED, Ordering::Release);
+        }
+        Ok(honoured)
+    }
+
+    fn distrust(&self) {
+        if self.trust.swap(trust::IGNORED, Ordering::AcqRel) != trust::IGNORED {
+            tracing::warn!(tenant = %self.tenant,
+                "Okta doesn't keep changes of users apart (no ETags): changes are made under a lease of the store, and other administrators' changes can be lost");
+        }
+    }
+
+    /// Waits until a short throttling is over; any other error is one.
+    async fn wait_out(&self, error: DirectoryError) -> Result<(), DirectoryError> {
+        let DirectoryError::Throttled { until: Some(until) } = error else { return Err(error) };
+        let left = Duration::try_from(until.duration_since(self.clock.now())).unwrap_or_default();
+        if left > SHORT {
+            return Err(error);
+        }
+        sleep(left).await;
+        Ok(())
+    }
+
+    async fn lease(&self, api: &Api, user: &UserId) -> Result<String, DirectoryError> {
+        let name = format!("okta-user:{user}");
+        let until = Instant::now() + LEASE_WAIT;
+        loop {
+            let lease = self.store.lease(&self.tenant, &name, &self.holder, LEASE).await;
+            match lease.map_err(|error| DirectoryError::Unavailable(format!("no lease: {error}")))? {
+                Some(_) => return Ok(name),
+                None if Instant::now() >= until => return Err(busy()),
+                None => sleep(api.limits.between(PAUSE)).await,
+            }
+        }
+    }
+
+    /// A lease of no length is free for the next one. If that fails, it ends by itself.
+    async fn release(&self, name: &str) {
+        if let Err(error) = self.store.lease(&self.tenant, name, &self.holder, SignedDuration::ZERO).await {
+            tracing::debug!(%error, "a lease could not be given back");
+        }
+    }
+}
+
+/// Not `Unavailable`: the directory answers, it is others who are quicker.
+fn busy() -> DirectoryError {
+    DirectoryError::Throttled { until: None }
+}
