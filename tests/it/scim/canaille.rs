@@ -42,7 +42,7 @@ async fn a_schema_that_it_lacks_is_noticed() {
     let scim = connector(&server.url, Arc::new(SystemClock));
     let ann = id(&server.ids().await.pop().unwrap());
     let bob = json!({
-        "userName": "bob", "active": true, "name": {"familyName": "Bo"}, "emails": [{"value": "bob@example.com"}],
+        "userName": "bob", "active": true, "name": {"formatted": "Bo", "familyName": "Bo"}, "emails": [{"value": "bob@example.com"}],
     });
     let bob = id(&server.create_as(&bob).await);
     // Whatever it does with the write, it isn't taken for a grant.

@@ -76,7 +76,7 @@ impl Scim2Server {
         let settings = json!({
             "port": port, "folder": folder.path(), "token": TOKEN, "extension": extension, "supported": supported,
         });
-        let process = run(&peer, "scim2_server.py", &settings).await;
+        let process = run(&peer, "start_scim2_server.py", &settings).await;
         let address = format!("127.0.0.1:{port}");
         let url = format!("http://{address}/v2");
         let admin = Admin::of(&url);
@@ -110,7 +110,7 @@ impl Canaille {
         }
         let (folder, port) = (tempfile::tempdir().unwrap(), ports::free());
         let settings = json!({"port": port, "folder": folder.path(), "token": TOKEN, "login": login});
-        let process = run(&peer, "canaille_server.py", &settings).await;
+        let process = run(&peer, "start_canaille.py", &settings).await;
         let url = format!("http://127.0.0.1:{port}/scim/v2");
         let admin = Admin::of(&url);
         Some(Self { url, admin, _process: process, _folder: folder })
