@@ -18,7 +18,11 @@
 #[path = "../../benches/support/data.rs"]
 mod data;
 mod delegated;
+mod directory;
 mod disk;
+#[expect(dead_code, unused_imports, reason = "the tests use the rest of it")]
+#[path = "../../tests/it/support/fake_okta.rs"]
+mod fake_okta;
 mod generator;
 #[path = "../../benches/support/hook.rs"]
 mod hook;
@@ -28,7 +32,7 @@ mod scenarios;
 mod server;
 mod shared;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use behalf::{
     adapters::{
@@ -51,13 +55,15 @@ enum Scenario {
     Delegated,
     /// Both sorts of hooks over Redis, with one replica and with two.
     Shared,
+    /// Hooks that consume a delegation, with users and grants in Okta.
+    Directory,
 }
 
 /// Measures the release binary against the floor.
 #[derive(Debug, Parser)]
 struct Args {
     /// What to run
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "start,untouched,delegated,shared")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "start,untouched,delegated,shared,directory")]
     only: Vec<Scenario>,
     /// Rounds of each server
     #[arg(long, default_value_t = 7)]
@@ -71,6 +77,9 @@ struct Args {
     /// How Redis keeps its data, where it is the store
     #[arg(long, value_enum, value_delimiter = ',', default_value = "off,everysec,always")]
     persistence: Vec<shared::Persistence>,
+    /// How late Okta answers, in milliseconds, where it is the directory
+    #[arg(long, value_delimiter = ',', default_value = "0,20,100")]
+    latencies: Vec<u64>,
     /// Delegations consumed in a round
     #[arg(long, default_value_t = 10_000)]
     per_round: usize,
@@ -140,6 +149,11 @@ async fn run(args: &Args) -> Result<(), Fault> {
             for persistence in &args.persistence {
                 run.shared(*pending, *persistence).await?;
             }
+        }
+    }
+    if args.only.contains(&Scenario::Directory) {
+        for millis in &args.latencies {
+            run.directory(Duration::from_millis(*millis)).await?;
         }
     }
     issuer.stop().await;

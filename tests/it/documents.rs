@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 const SECURITY: &str = include_str!("../../SECURITY.md");
 const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
 const README: &str = include_str!("../../README.md");
+const DIRECTORIES: &str = include_str!("../../DIRECTORIES.md");
 
 /// Said of a case that has no test.
 const UNSHOWN: &str = "no test shows";
@@ -104,7 +105,13 @@ fn every_file_that_the_documents_name_exists() {
 
 #[test]
 fn links_lead_somewhere() {
-    for (document, text) in [("SECURITY.md", SECURITY), ("CONTRIBUTING.md", CONTRIBUTING), ("README.md", README)] {
+    let all = [
+        ("SECURITY.md", SECURITY),
+        ("CONTRIBUTING.md", CONTRIBUTING),
+        ("README.md", README),
+        ("DIRECTORIES.md", DIRECTORIES),
+    ];
+    for (document, text) in all {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.starts_with("http") {
                 continue;
@@ -129,5 +136,9 @@ fn slug(line: &str) -> String {
 
 #[test]
 fn the_readme_leads_to_them() {
-    assert!(README.contains("](SECURITY.md)") && README.contains("](CONTRIBUTING.md)"));
+    assert!(
+        README.contains("](SECURITY.md)")
+            && README.contains("](CONTRIBUTING.md)")
+            && README.contains("](DIRECTORIES.md)")
+    );
 }
