@@ -46,7 +46,7 @@ fn both_documents_name_every_variable_once() {
     }
 }
 
-/// What is written as the default is the default: given openly, nothing changes. Those of Redis and LDAP are worth a
+/// What is written as the default is the default: given openly, nothing changes. Those of Redis, LDAP and SCIM are worth a
 /// warning without it; their own tests have them.
 #[test]
 fn the_defaults_in_the_example_are_the_defaults() {
@@ -54,7 +54,8 @@ fn the_defaults_in_the_example_are_the_defaults() {
     let case = Case::least().file("users.yaml", "").file("behalf.toml", "");
     let shown = |case: &Case| format!("{:#?}", case.ok());
     let plain = shown(&case);
-    let apart = |name: &str| ["BEHALF_REDIS_", "BEHALF_LDAP_"].iter().any(|prefix| name.starts_with(prefix));
+    let apart =
+        |name: &str| ["BEHALF_REDIS_", "BEHALF_LDAP_", "BEHALF_SCIM_"].iter().any(|prefix| name.starts_with(prefix));
     let given = |(name, default): &(&str, &str)| !default.is_empty() && !apart(name);
     let all: Vec<_> = entries(&example).into_iter().filter(given).collect();
     assert!(all.len() > 20);

@@ -114,16 +114,13 @@ fn policy(world: &World, state: &mut State, id: Option<&str>, body: &Value) -> A
     }
     let mut raw = body.clone();
     raw["system"] = json!(false);
-    let rules = match id {
-        Some(id) => {
-            let old = state.policies.iter().position(|one| one.raw["id"] == id).ok_or_else(|| not_found(id))?;
-            raw["id"] = json!(id);
-            state.policies.remove(old).rules
-        }
-        None => {
-            raw["id"] = json!(state.id("00p"));
-            Vec::new()
-        }
+    let rules = if let Some(id) = id {
+        let old = state.policies.iter().position(|one| one.raw["id"] == id).ok_or_else(|| not_found(id))?;
+        raw["id"] = json!(id);
+        state.policies.remove(old).rules
+    } else {
+        raw["id"] = json!(state.id("00p"));
+        Vec::new()
     };
     let place = usize::try_from(priority - 1).unwrap().min(state.policies.len());
     let policy_id = raw["id"].clone();
