@@ -17,11 +17,14 @@ use behalf::{
         directory::embedded::{EmbeddedDirectory, file::Mistakes},
         system::OsEntropy,
     },
-    domain::ids::{Login, TenantName, UserId, UserRef},
+    domain::ids::TenantName,
     ports::{clock::ManualClock, store::Store},
 };
 
-use crate::support::model_store::ModelStore;
+use crate::support::{
+    model_store::ModelStore,
+    names::{by_id, by_login, id},
+};
 
 fn store() -> Arc<ModelStore> {
     let now = "2026-11-20T12:00:00Z".parse().unwrap();
@@ -30,18 +33,6 @@ fn store() -> Arc<ModelStore> {
 
 fn open(path: &Path, store: Arc<dyn Store>) -> Result<EmbeddedDirectory, Mistakes> {
     EmbeddedDirectory::open(path, TenantName::default_tenant(), store, Arc::new(OsEntropy))
-}
-
-fn id(text: &str) -> UserId {
-    UserId::parse(text).unwrap()
-}
-
-fn by_id(text: &str) -> UserRef {
-    UserRef::Id(id(text))
-}
-
-fn by_login(text: &str) -> UserRef {
-    UserRef::Login(Login::parse(text).unwrap())
 }
 
 /// A file with these lines of users.

@@ -9,21 +9,12 @@ mod lookups;
 mod real;
 mod shapes;
 
-use behalf::domain::ids::{Login, UserId, UserRef};
+use behalf::domain::ids::{Login, UserRef};
 
-use crate::support::scim::URN;
-
-fn id(text: &str) -> UserId {
-    UserId::parse(text).unwrap()
-}
-
-fn by_id(text: &str) -> UserRef {
-    UserRef::Id(id(text))
-}
-
-fn by_login(text: &str) -> UserRef {
-    UserRef::Login(Login::parse(text).unwrap())
-}
+use crate::support::{
+    names::{by_id, by_login, id},
+    scim::URN,
+};
 
 fn either(text: &str) -> UserRef {
     UserRef::Either(Login::parse(text).unwrap())

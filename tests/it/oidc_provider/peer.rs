@@ -1,12 +1,6 @@
 //! The provider as a process, and an app that gets tokens from it.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
-};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use behalf::adapters::{http_client, oidc::install_crypto};
@@ -15,38 +9,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::support::process::Process;
+use crate::support::{peers::installed, process::Process};
 
 const CALLBACK: &str = "http://127.0.0.1:9/callback";
 const CLIENT: (&str, &str) = ("app", "a-secret-of-the-app");
 const PROOF: &str = "a-verifier-of-at-least-forty-three-characters-2";
 const SCOPE: &str = "openid offline_access behalf";
-
-/// The folder with Node.js and the provider. Installs them if need be. Where that can't be done, it is said on standard
-/// error (not by a macro, whose text a passing test hides), and under CI it is a failure.
-#[expect(clippy::disallowed_methods, reason = "CI is the environment's business, and no setting of behalf")]
-fn peers() -> Option<PathBuf> {
-    static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let installed = INSTALLED.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        match Command::new(root.join("tests/peers.sh")).output() {
-            Ok(done) if done.status.success() => Ok(root.join("target/peers")),
-            Ok(done) => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    });
-    match installed {
-        Ok(folder) => Some(folder.clone()),
-        Err(why) => {
-            let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-            assert!(!in_ci, "the identity provider can't be installed: {why}");
-            let text =
-                format!("\nSKIPPED: a test with npm's oidc-provider, which tests/peers.sh can't install: {why}\n");
-            io::stderr().write_all(text.as_bytes()).unwrap();
-            None
-        }
-    }
-}
 
 /// A running provider.
 pub(super) struct Provider {
@@ -69,7 +37,7 @@ impl Provider {
     /// `None` where it isn't there; that was said.
     pub(super) async fn start() -> Option<Self> {
         install_crypto();
-        let peers = peers()?;
+        let peers = installed("", "npm's oidc-provider")?;
         let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/oidc_provider/server.mjs");
         let mut command = Command::new(peers.join("node"));
         command.arg(server).arg(peers.join("oidc-provider"));

@@ -3,9 +3,9 @@
 use std::{
     io::{self, Write as _},
     ops::Deref,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use behalf::{
@@ -25,7 +25,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{process::Process, redis::ports};
+use super::{peers::installed, process::Process, redis::ports};
 
 /// The extension that our documentation gives.
 pub(crate) const EXTENSION: &str = include_str!("scim/extension.json");
@@ -64,7 +64,7 @@ impl Scim2Server {
     /// With other values of `supported` in its configuration, such as `{"patch": false}`.
     pub(crate) async fn start_with(supported: &Value) -> Option<Self> {
         install_crypto();
-        let peer = installed()?;
+        let peer = installed("scim2-server", "PyPI's scim2-server")?;
         let folder = tempfile::tempdir().unwrap();
         let port = ports::free();
         let mut extension: Value = serde_json::from_str(EXTENSION).unwrap();
@@ -219,31 +219,5 @@ impl Admin {
         let answer = request.send().await.unwrap();
         let status = answer.status();
         (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
-    }
-}
-
-/// The folder with the server and its Python. Installs them if need be. Where that can't be done, it is said on standard
-/// error (not by a macro, whose text a passing test hides), and under CI it is a failure.
-#[expect(clippy::disallowed_methods, reason = "CI is the environment's business, and no setting of behalf")]
-fn installed() -> Option<PathBuf> {
-    static INSTALLED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let installed = INSTALLED.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        match Command::new(root.join("tests/peers.sh")).arg("scim2-server").output() {
-            Ok(done) if done.status.success() => Ok(root.join("target/peers/scim2-server")),
-            Ok(done) => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    });
-    match installed {
-        Ok(folder) => Some(folder.clone()),
-        Err(why) => {
-            let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-            assert!(!in_ci, "the SCIM server can't be installed: {why}");
-            let text =
-                format!("\nSKIPPED: a test with PyPI's scim2-server, which tests/peers.sh can't install: {why}\n");
-            io::stderr().write_all(text.as_bytes()).unwrap();
-            None
-        }
     }
 }
