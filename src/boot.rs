@@ -133,6 +133,8 @@ impl Behalf {
         let (state, origins) = (self.state.clone(), config.server.cors_origins.clone());
         let server = HttpServer::new(move || app(state.clone(), origins.clone()))
             .workers(config.server.workers)
+            // Clients open connections ahead; one that is told 408 while a hook is on its way would read that as its answer.
+            .client_request_timeout(FIRST_REQUEST)
             .shutdown_timeout(config.server.shutdown_grace.as_secs())
             .disable_signals();
         let bind = config.server.bind;
@@ -215,6 +217,8 @@ impl Behalf {
     }
 }
 
+/// How long a new connection may be without a request.
+const FIRST_REQUEST: std::time::Duration = std::time::Duration::from_secs(60);
 /// How long sealing and delivering the last events may hold up a stop.
 const LAST_PASS: std::time::Duration = std::time::Duration::from_secs(3);
 

@@ -36,6 +36,8 @@ pub enum CallResult {
     Ok,
     /// Answered with an error, or not at all.
     Failed,
+    /// Answered something that isn't understood.
+    Garbled,
     /// Answered that it won't.
     Rejected,
     /// Answered that it will, but not now.
@@ -206,6 +208,7 @@ impl CallResult {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
+            Self::Garbled => "garbled",
             Self::Rejected => "rejected",
             Self::Throttled => "throttled",
             Self::TimedOut => "timed_out",

@@ -72,6 +72,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let user_claim = r.value(&settings::USER_CLAIM, parse::word);
     let claims = claims::claims(r);
     let user_types = directory::user_types(r);
+    directory::types_are_told(r, directory.as_ref().ok(), user_types.as_ref().ok());
     let delegation = delegation::delegation(r);
     let refusal = delegation::refusal(r);
     let admin = callers::admin(r);

@@ -33,7 +33,7 @@ impl Stage for GrantStage {
 impl From<DirectoryError> for Reason {
     fn from(error: DirectoryError) -> Self {
         match error {
-            DirectoryError::Unavailable(_) => Self::DirectoryUnavailable,
+            DirectoryError::Unavailable(_) | DirectoryError::Garbled(_) => Self::DirectoryUnavailable,
             DirectoryError::Rejected(_) => Self::DirectoryRejected,
             DirectoryError::Throttled { .. } => Self::DirectoryThrottled,
         }

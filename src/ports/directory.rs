@@ -16,6 +16,10 @@ pub enum DirectoryError {
     /// No answer, no connection, garbage.
     #[error("the directory is unavailable: {0}")]
     Unavailable(String),
+    /// It answered, and what it said isn't understood. Adapters tell it apart, because one odd entry is no outage; to
+    /// whoever asks, it is as good as no answer.
+    #[error("the directory's answer isn't understood: {0}")]
+    Garbled(String),
     /// It refuses the question: wrong credentials, missing rights.
     #[error("the directory rejects the request: {0}")]
     Rejected(String),

@@ -8,7 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::state::{AppState, Door};
-use crate::domain::ids::{UserId, UserRef};
+use crate::{
+    domain::ids::{UserId, UserRef},
+    ports::directory::DirectoryError,
+};
 
 /// A dependency that hasn't answered by then is down, for the health page.
 const PROBE: Duration = Duration::from_secs(2);
@@ -93,6 +96,8 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
 const USERS: &str = "the users file is wrong or gone, and the users from before are in use; the log says more";
 const STORE: &str = "the store does not answer, or takes no writes";
 const DIRECTORY: &str = "the directory does not answer";
+const REFUSES: &str = "the directory rejects what behalf asks; the log says why, and `behalf check` more";
+const THROTTLES: &str = "the directory asks to slow down";
 const ISSUER: &str = "the issuer's keys are unavailable";
 
 /// Of every tenant, because each may lie on a server of its own. One entry; where there are several tenants it says
@@ -116,7 +121,15 @@ async fn ask_store(state: &AppState) -> Dependency {
 
 async fn ask_directory(door: &Door) -> Result<(), &'static str> {
     let nobody = UserId::parse("behalf-health-probe").map_err(|_| DIRECTORY)?;
-    door.tenant.directory.user(&UserRef::Id(nobody)).await.map(|_| ()).map_err(|_| DIRECTORY)
+    let asked = door.tenant.directory.user(&UserRef::Id(nobody)).await;
+    asked.map(|_| ()).map_err(|error| {
+        tracing::warn!(tenant = %door.tenant.name, %error, "the directory was asked for its health");
+        match error {
+            DirectoryError::Unavailable(_) | DirectoryError::Garbled(_) => DIRECTORY,
+            DirectoryError::Rejected(_) => REFUSES,
+            DirectoryError::Throttled { .. } => THROTTLES,
+        }
+    })
 }
 
 async fn probe(name: String, ask: impl Future<Output = Result<(), &'static str>>) -> Dependency {

@@ -1,7 +1,7 @@
 //! Stops asking a directory that doesn't answer: who asks is refused in microseconds instead of waiting for nothing.
 //!
-//! After [`FAILURES`] failed calls in a row it is open: nobody is let through. When its time is up, one call goes
-//! through to see; if that one is answered, it is closed again, else it stays open for twice as long, up to
+//! After [`FAILURES`] failed calls in a row it is open: nobody is let through. When its time is up, [`PROBES`] calls go
+//! through to see. The first that ends decides: answered, it is closed again, else it stays open for twice as long, up to
 //! [`LONGEST`].
 
 use std::time::Duration;
@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// Failed calls in a row that open it.
 pub const FAILURES: u32 = 5;
+/// Calls that look whether the directory is back: as many as one decision needs, so that it isn't refused half of them.
+pub const PROBES: u32 = 4;
 /// How long it is open at first.
 pub const FIRST: Duration = Duration::from_secs(1);
 /// How long it is open at most before another look.
@@ -24,9 +26,10 @@ enum State {
         until: Instant,
         wait: Duration,
     },
-    /// One call is on its way; `wait` is how long it was open before.
+    /// `left` more calls may look; `wait` is how long it was open before.
     Probing {
         wait: Duration,
+        left: u32,
     },
 }
 
@@ -42,7 +45,6 @@ pub struct Breaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     generation: u64,
-    probe: bool,
 }
 
 /// How a call went.
@@ -66,13 +68,17 @@ impl Breaker {
     /// Leave for a call, or none: for how long still, as far as is known.
     pub fn admit(&mut self, now: Instant) -> Result<Pass, Duration> {
         match self.state {
-            State::Closed { .. } => Ok(Pass { generation: self.generation, probe: false }),
+            State::Closed { .. } => Ok(Pass { generation: self.generation }),
             State::Open { until, .. } if now < until => Err(until - now),
             State::Open { wait, .. } => {
-                self.turn(State::Probing { wait });
-                Ok(Pass { generation: self.generation, probe: true })
+                self.turn(State::Probing { wait, left: PROBES - 1 });
+                Ok(Pass { generation: self.generation })
             }
-            State::Probing { .. } => Err(Duration::ZERO),
+            State::Probing { left: 0, .. } => Err(Duration::ZERO),
+            State::Probing { wait, left } => {
+                self.state = State::Probing { wait, left: left - 1 };
+                Ok(Pass { generation: self.generation })
+            }
         }
     }
 
@@ -88,12 +94,12 @@ impl Breaker {
             (State::Closed { failed }, Went::Failed) => self.state = State::Closed { failed: failed + 1 },
             (State::Closed { .. }, Went::Answered) => self.state = State::Closed { failed: 0 },
             (State::Probing { .. }, Went::Answered) => self.turn(State::Closed { failed: 0 }),
-            (State::Probing { wait }, Went::Failed) => {
+            (State::Probing { wait, .. }, Went::Failed) => {
                 let wait = (wait * 2).min(LONGEST);
                 self.turn(State::Open { until: now + wait, wait });
             }
-            // The next one to come is the probe.
-            (State::Probing { wait }, Went::Unknown) => self.turn(State::Open { until: now, wait }),
+            // Another may go in its place.
+            (State::Probing { wait, left }, Went::Unknown) => self.state = State::Probing { wait, left: left + 1 },
             (State::Closed { .. } | State::Open { .. }, _) => {}
         }
     }

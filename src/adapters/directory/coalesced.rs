@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use self::flights::{Flights, caught};
+use self::{
+    doubts::Doubts,
+    flights::{Flights, caught},
+};
 use super::entries::{Entries, Found};
 use crate::{
     domain::{
@@ -15,6 +18,7 @@ use crate::{
     ports::directory::{Delegator, Directory, DirectoryError, Entity, Written},
 };
 
+mod doubts;
 mod flights;
 
 /// How many calls are in flight at most, if the configuration doesn't say.
@@ -25,7 +29,9 @@ pub const DEFAULT_MAX_CONCURRENT: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 /// is part of every question.
 pub struct Coalesced {
     inner: Arc<dyn Entries>,
-    permits: Arc<Semaphore>,
+    /// Changes wait for each other; they must not keep reads waiting, too.
+    changes: Semaphore,
+    doubts: Doubts,
     entries: Flights<UserRef, Found>,
     groups: Flights<UserId, BTreeSet<GroupId>>,
     candidates: Flights<UserId, Vec<UserId>>,
@@ -42,7 +48,8 @@ impl Coalesced {
             groups: Flights::new(Arc::clone(&permits)),
             candidates: Flights::new(Arc::clone(&permits)),
             entities: Flights::new(Arc::clone(&permits)),
-            permits,
+            changes: Semaphore::new(permits.available_permits()),
+            doubts: Doubts::default(),
         }
     }
 
@@ -63,11 +70,19 @@ impl Coalesced {
         F: Future<Output = Result<A, DirectoryError>> + Send + 'static,
     {
         let (inner, asked) = (Arc::clone(&self.inner), question.clone());
-        flights.ask(question.clone(), move || call(Arc::clone(&inner), asked.clone())).await
+        flights.ask(question.clone(), move || call(Arc::clone(&inner), asked.clone())).await.map_err(as_no_answer)
     }
 
     async fn place(&self) -> Result<tokio::sync::SemaphorePermit<'_>, DirectoryError> {
-        self.permits.acquire().await.map_err(|e| DirectoryError::Unavailable(e.to_string()))
+        self.changes.acquire().await.map_err(|e| DirectoryError::Unavailable(e.to_string()))
+    }
+}
+
+/// To whoever asks, what isn't understood is no answer.
+fn as_no_answer(error: DirectoryError) -> DirectoryError {
+    match error {
+        DirectoryError::Garbled(text) => DirectoryError::Unavailable(text),
+        other => other,
     }
 }
 
@@ -105,17 +120,27 @@ impl Directory for Coalesced {
             return Err(DirectoryError::Rejected("nobody is his own agent".to_owned()));
         }
         let _place = self.place().await?;
-        caught(|| self.inner.add(delegator, agent)).await
+        let attempt = self.doubts.begin(delegator, agent);
+        let added = caught(|| self.inner.add(delegator, agent)).await;
+        if !matches!(added, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))) {
+            attempt.settle();
+        }
+        added.map_err(as_no_answer)
     }
 
     async fn remove_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
         let _place = self.place().await?;
-        caught(|| self.inner.remove(delegator, agent)).await
+        let removed = caught(|| self.inner.remove(delegator, agent)).await.map_err(as_no_answer)?;
+        // Nobody may be told that it is gone while it can still come.
+        if removed == Written::Already && self.doubts.is_in_doubt(delegator, agent) {
+            return Err(DirectoryError::Unavailable("an attempt to make this grant may still arrive there".to_owned()));
+        }
+        Ok(removed)
     }
 
     async fn set_delegatable(&self, user: &UserId, can: bool) -> Result<Option<Written>, DirectoryError> {
         let _place = self.place().await?;
-        caught(|| self.inner.set_delegatable(user, can)).await
+        caught(|| self.inner.set_delegatable(user, can)).await.map_err(as_no_answer)
     }
 
     async fn entity_of(&self, user: &UserId) -> Result<Option<Entity>, DirectoryError> {

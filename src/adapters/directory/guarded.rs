@@ -135,7 +135,7 @@ impl Guarded {
         self.guard.metrics.directory_call(operation, result, start.elapsed());
         ticket.went = match result {
             CallResult::Failed | CallResult::TimedOut => Went::Failed,
-            CallResult::Ok | CallResult::Rejected | CallResult::Throttled => Went::Answered,
+            CallResult::Ok | CallResult::Garbled | CallResult::Rejected | CallResult::Throttled => Went::Answered,
         };
         answer.unwrap_or_else(|_| Err(DirectoryError::Unavailable(format!("no answer within {deadline:?}"))))
     }

@@ -11,7 +11,7 @@ use ldap3::Scope;
 
 use self::{
     decode::Decoder,
-    fault::{NO_SUCH_OBJECT, SIZE_LIMIT, rejected, unavailable},
+    fault::{NO_SUCH_OBJECT, SIZE_LIMIT, garbled, rejected, unavailable},
     filter::Filter,
     line::{Found, Line, Query},
     pool::Pool,
@@ -146,12 +146,12 @@ impl LdapDirectory {
         let (mut values, mut next) = (first.to_vec(), next);
         while let Some(from) = next {
             if from != values.len() || from > MOST_AGENTS {
-                return Err(unavailable("a list of agents is too long, or comes in parts that don't fit"));
+                return Err(garbled("a list of agents is too long, or comes in parts that don't fit"));
             }
             let attributes = vec![self.names().id.clone(), format!("{name};range={from}-*")];
             let found = self.find(line, &UserRef::Id(id.clone()), attributes).await?;
-            let (_, entry) = found.ok_or_else(|| unavailable("the user went away while he was read"))?;
-            let (part, further) = entry.range(name).ok_or_else(|| unavailable("a part of a list is missing"))?;
+            let (_, entry) = found.ok_or_else(|| garbled("the user went away while he was read"))?;
+            let (part, further) = entry.range(name).ok_or_else(|| garbled("a part of a list is missing"))?;
             values.extend_from_slice(part);
             next = further;
         }

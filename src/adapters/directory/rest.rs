@@ -104,7 +104,7 @@ impl Answer {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, DirectoryError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             // Where it broke, never what was there: the body is somebody's profile.
-            unavailable(&format!(
+            DirectoryError::Garbled(format!(
                 "it answered {} with a body that isn't understood (line {})",
                 self.status,
                 error.line()

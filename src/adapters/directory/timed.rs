@@ -47,6 +47,7 @@ pub(super) fn result_of<T>(answer: &Result<T, DirectoryError>) -> CallResult {
     match answer {
         Ok(_) => CallResult::Ok,
         Err(DirectoryError::Unavailable(_)) => CallResult::Failed,
+        Err(DirectoryError::Garbled(_)) => CallResult::Garbled,
         Err(DirectoryError::Rejected(_)) => CallResult::Rejected,
         Err(DirectoryError::Throttled { .. }) => CallResult::Throttled,
     }

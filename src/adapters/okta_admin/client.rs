@@ -123,7 +123,7 @@ impl Client {
 
     fn failed(&self, error: DirectoryError) -> CallError {
         match error {
-            DirectoryError::Unavailable(why) => CallError::Unavailable(why),
+            DirectoryError::Unavailable(why) | DirectoryError::Garbled(why) => CallError::Unavailable(why),
             DirectoryError::Rejected(why) => CallError::SignIn(why),
             DirectoryError::Throttled { until } => {
                 let wait = until.map(|until| until.duration_since(self.clock.now()));

@@ -2,7 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::config::{duration::duration_within, mistakes::Read, parse, reader::Reader, settings};
+use crate::config::{
+    duration::duration_within,
+    mistakes::{Read, fault},
+    parse,
+    reader::Reader,
+    settings,
+};
 pub use ldap::{LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, is_attribute};
 pub(in crate::config) use okta::okta;
 pub use okta::{OktaCredentials, OktaSettings};
@@ -86,6 +92,18 @@ pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
         Word::Scim => DirectoryKind::Scim(scim::scim(r)?),
     };
     Ok(DirectorySettings { kind, concurrency: concurrency? })
+}
+
+/// Where users have no types, nobody is of the delegatable one.
+pub(super) fn types_are_told(r: &mut Reader<'_>, directory: Option<&DirectorySettings>, types: Option<&UserTypes>) {
+    let Some(DirectoryKind::Ldap(servers)) = directory.map(|directory| &directory.kind) else { return };
+    if types.is_some_and(|types| types.delegatable.is_some()) && !servers.attributes.contains_key("type") {
+        let remedy = "name it in BEHALF_LDAP_ATTRIBUTES, such as `type=employeeType`, or leave this out";
+        r.wrong(
+            &settings::DELEGATED_TYPE,
+            fault("nobody could be a delegator: no attribute says of which type a user is", remedy),
+        );
+    }
 }
 
 /// Settings of a directory that isn't the one are worth a word.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use behalf::{
     adapters::directory::{
-        breaker::{FAILURES, FIRST},
+        breaker::{FAILURES, FIRST, PROBES},
         entries::Entries,
         guarded::{Deadlines, Guard, Guarded},
     },
@@ -12,6 +12,7 @@ use behalf::{
     metrics::Metrics,
     ports::directory::{DirectoryError, Written},
 };
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{by_id, id};
@@ -79,15 +80,18 @@ async fn it_closes_by_itself_when_the_directory_is_back() {
     bench.fail(FAILURES).await;
     assert!(bench.guard.is_open());
     tokio::time::advance(FIRST).await;
-    let gate = bench.fake.hang(Op::Entry);
+    let gates: Vec<_> = (0..PROBES).map(|_| bench.fake.hang(Op::Entry)).collect();
     let asked = bench.fake.calls(Op::Entry);
-    let (probe, refused) = tokio::join!(bench.read(), async {
-        bench.fake.called(Op::Entry, asked + 1).await;
+    let probes = join_all((0..PROBES).map(|_| bench.read()));
+    let (probes, refused) = tokio::join!(probes, async {
+        bench.fake.called(Op::Entry, asked + PROBES as usize).await;
         let refused = bench.read().await;
-        gate.notify_one();
+        for gate in &gates {
+            gate.notify_one();
+        }
         refused
     });
-    assert!(probe.unwrap(), "one is let through to see");
+    assert!(probes.into_iter().all(|probe| probe == Ok(true)), "a decision's calls are let through to see");
     assert!(refused.is_err(), "the others are not, until it is known");
     assert!(bench.read().await.unwrap() && !bench.guard.is_open());
     assert!(bench.metrics.render().contains("behalf_dependency_up{name=\"directory:default\"} 1"));
@@ -96,7 +100,8 @@ async fn it_closes_by_itself_when_the_directory_is_back() {
 #[tokio::test(start_paused = true)]
 async fn what_the_directory_says_is_an_answer_whatever_it_is() {
     let bench = Bench::new();
-    for error in [DirectoryError::Rejected("no".into()), DirectoryError::Throttled { until: None }] {
+    let odd = DirectoryError::Garbled("a user with two logins".into());
+    for error in [odd, DirectoryError::Rejected("no".into()), DirectoryError::Throttled { until: None }] {
         for _ in 0..=FAILURES {
             bench.fake.next(Op::Entry, Act::Fail(error.clone()));
             assert_eq!(bench.read().await, Err(error.clone()));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 
 use super::{
-    fault::unavailable,
+    fault::garbled,
     id,
     raw::Raw,
     settings::{Kind, Names},
@@ -90,26 +90,26 @@ impl Decoder {
     /// The id of any entry, a group's too.
     fn id_text(&self, entry: &Raw) -> Result<String, DirectoryError> {
         let [value] = entry.values(&self.names.id) else {
-            return Err(unavailable(format!("an entry has not exactly one `{}`", self.names.id)));
+            return Err(garbled(format!("an entry has not exactly one `{}`", self.names.id)));
         };
-        id::from_server(self.kind, value).ok_or_else(|| unavailable(format!("a `{}` is no id", self.names.id)))
+        id::from_server(self.kind, value).ok_or_else(|| garbled(format!("a `{}` is no id", self.names.id)))
     }
 
     /// A user's id.
     pub(super) fn id(&self, entry: &Raw) -> Result<UserId, DirectoryError> {
-        UserId::parse(&self.id_text(entry)?).map_err(|why| unavailable(format!("a user's id {why}")))
+        UserId::parse(&self.id_text(entry)?).map_err(|why| garbled(format!("a user's id {why}")))
     }
 
     /// A group's id.
     pub(super) fn group(&self, entry: &Raw) -> Result<GroupId, DirectoryError> {
-        GroupId::parse(&self.id_text(entry)?).map_err(|why| unavailable(format!("a group's id {why}")))
+        GroupId::parse(&self.id_text(entry)?).map_err(|why| garbled(format!("a group's id {why}")))
     }
 
     /// The user, without his agents.
     pub(super) fn user(&self, id: UserId, entry: &Raw) -> Result<User, DirectoryError> {
         let login = single(entry, &self.names.login)?;
-        let login = login.ok_or_else(|| unavailable(format!("a user has no `{}`", self.names.login)))?;
-        let login = Login::parse(login).map_err(|why| unavailable(format!("a user's login {why}")))?;
+        let login = login.ok_or_else(|| garbled(format!("a user has no `{}`", self.names.login)))?;
+        let login = Login::parse(login).map_err(|why| garbled(format!("a user's login {why}")))?;
         let user_type = match &self.names.user_type {
             Some(name) => single(entry, name)?.map(str::to_owned),
             None => None,
@@ -132,11 +132,10 @@ impl Decoder {
     fn works_in_ad(&self, entry: &Raw) -> Result<bool, DirectoryError> {
         let number = |name: &str| -> Result<Option<i64>, DirectoryError> {
             let Some(text) = single(entry, name)? else { return Ok(None) };
-            text.parse().map(Some).map_err(|_| unavailable(format!("a `{name}` is no number")))
+            text.parse().map(Some).map_err(|_| garbled(format!("a `{name}` is no number")))
         };
         let control = number("userAccountControl")?;
-        let control =
-            control.ok_or_else(|| unavailable("a user has no `userAccountControl` that the account may see"))?;
+        let control = control.ok_or_else(|| garbled("a user has no `userAccountControl` that the account may see"))?;
         let expired = match number("accountExpires")? {
             None | Some(0 | i64::MAX) => false,
             Some(ticks) => ticks / 10_000_000 - FILE_TIME <= self.clock.now().as_second(),
@@ -165,13 +164,13 @@ impl Decoder {
 /// The values as agents, each once.
 pub(super) fn agents(values: &[Vec<u8>]) -> Result<Vec<UserId>, DirectoryError> {
     if values.len() > MOST_AGENTS {
-        return Err(unavailable(format!("a user lists more than {MOST_AGENTS} agents")));
+        return Err(garbled(format!("a user lists more than {MOST_AGENTS} agents")));
     }
     let mut agents = Vec::with_capacity(values.len());
     let mut seen = std::collections::HashSet::new();
     for value in values {
-        let text = str::from_utf8(value).map_err(|_| unavailable("an agent's id is no text"))?;
-        let agent = UserId::parse(text).map_err(|why| unavailable(format!("an agent's id {why}")))?;
+        let text = str::from_utf8(value).map_err(|_| garbled("an agent's id is no text"))?;
+        let agent = UserId::parse(text).map_err(|why| garbled(format!("an agent's id {why}")))?;
         if seen.insert(value) {
             agents.push(agent);
         }
@@ -183,8 +182,8 @@ pub(super) fn agents(values: &[Vec<u8>]) -> Result<Vec<UserId>, DirectoryError> 
 fn single<'e>(entry: &'e Raw, name: &str) -> Result<Option<&'e str>, DirectoryError> {
     match entry.values(name) {
         [] => Ok(None),
-        [value] => str::from_utf8(value).map(Some).map_err(|_| unavailable(format!("a `{name}` is no text"))),
-        _ => Err(unavailable(format!("a user has more than one `{name}`"))),
+        [value] => str::from_utf8(value).map(Some).map_err(|_| garbled(format!("a `{name}` is no text"))),
+        _ => Err(garbled(format!("a user has more than one `{name}`"))),
     }
 }
 

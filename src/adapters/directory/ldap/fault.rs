@@ -21,6 +21,11 @@ pub(super) fn unavailable(what: impl Into<String>) -> DirectoryError {
     DirectoryError::Unavailable(what.into())
 }
 
+/// An answer that isn't understood.
+pub(super) fn garbled(what: impl Into<String>) -> DirectoryError {
+    DirectoryError::Garbled(what.into())
+}
+
 /// An answer, and it is no.
 pub(super) fn rejected(what: impl Into<String>) -> DirectoryError {
     DirectoryError::Rejected(what.into())

@@ -7,7 +7,7 @@ use ldap3::Scope;
 
 use super::{
     Kind, LdapDirectory, PAGE,
-    fault::unavailable,
+    fault::{garbled, rejected},
     filter::Filter,
     line::{Line, Query},
 };
@@ -33,15 +33,16 @@ impl LdapDirectory {
         }
         let names: Vec<String> = entry.texts(&names.groups).map(str::to_owned).collect();
         if names.len() > MOST_GROUPS {
-            return Err(unavailable(format!("a user is in more than {MOST_GROUPS} groups")));
+            return Err(garbled(format!("a user is in more than {MOST_GROUPS} groups")));
         }
-        // One that is gone by now is nobody's group any more.
+        // A group that the account may not read looks as if it weren't there, and a rule for it must not be passed by.
+        let unseen = || rejected("a group that a user is in isn't there, or the account may not read its id");
         let found = stream::iter(names).map(|dn| async move {
             let group = self.named(line, &dn, vec![self.names().id.clone()]).await?;
-            group.map(|group| self.decoder.group(&group)).transpose()
+            self.decoder.group(&group.ok_or_else(unseen)?)
         });
-        let ids: Vec<Option<GroupId>> = found.buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(ids.into_iter().flatten().collect())
+        let ids: Vec<GroupId> = found.buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(ids.into_iter().collect())
     }
 
     /// Those that the user is in, directly or through others.
@@ -51,7 +52,7 @@ impl LdapDirectory {
         let query = Query { base, scope: Scope::Subtree, filter, attributes, most: MOST_GROUPS };
         let found = self.complete(line.search_all(query, PAGE).await?, "looking for a user's groups")?;
         if found.len() >= MOST_GROUPS {
-            return Err(unavailable(format!("a user is in {MOST_GROUPS} groups or more")));
+            return Err(garbled(format!("a user is in {MOST_GROUPS} groups or more")));
         }
         found.iter().map(|group| self.decoder.group(group)).collect()
     }

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    fault::{self, unavailable},
+    fault::{self, garbled, unavailable},
     filter::Filter,
     guard,
     raw::Raw,
@@ -160,7 +160,7 @@ impl Line {
                 continue;
             }
             if entries.len() < most {
-                entries.push(Raw::read(item.0).ok_or_else(|| unavailable("it sent an entry that isn't understood"))?);
+                entries.push(Raw::read(item.0).ok_or_else(|| garbled("it sent an entry that isn't understood"))?);
                 continue;
             }
             // Not every server keeps to the limit.

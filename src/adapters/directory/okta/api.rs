@@ -46,6 +46,8 @@ impl Refusal {
         match self.status {
             400 | 401 | 403 if !self.code.is_empty() => DirectoryError::Rejected(what),
             401 | 403 => DirectoryError::Rejected(what),
+            // Somebody in between may dislike what was asked for; that is no outage.
+            400..=499 => DirectoryError::Garbled(what),
             _ => DirectoryError::Unavailable(what),
         }
     }
@@ -129,5 +131,5 @@ fn refusal(answer: &Answer) -> Refusal {
 
 /// Something in an answer isn't as it should be.
 pub(super) fn garbled(what: &str) -> DirectoryError {
-    DirectoryError::Unavailable(format!("Okta's answer isn't understood: {what}"))
+    DirectoryError::Garbled(format!("Okta says {what}"))
 }

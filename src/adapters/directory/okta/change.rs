@@ -9,7 +9,7 @@ use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -79,6 +79,21 @@ pub(super) enum Came {
     NoUser,
 }
 
+/// How far a change has got.
+#[derive(Default)]
+struct Progress {
+    /// One of our writes was acknowledged.
+    wrote: bool,
+    /// One had no answer.
+    in_doubt: bool,
+}
+
+/// A lease, and by which name it is held.
+struct Held {
+    name: String,
+    holder: String,
+}
+
 enum Tried {
     Came(Came),
     /// ETags aren't to be relied on after all.
@@ -90,8 +105,9 @@ pub(super) struct Writer {
     tenant: TenantName,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// Names this process in leases.
+    /// Names this process in leases; each change adds its number, so that none is let into another's lease.
     holder: String,
+    changes: AtomicU64,
     trust: AtomicU8,
     places: Vec<Mutex<()>>,
 }
@@ -100,7 +116,8 @@ impl Writer {
     pub(super) fn new(tenant: TenantName, store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
         let holder = hex(&entropy::bytes::<16>(entropy));
         let places = (0..PLACES).map(|_| Mutex::default()).collect();
-        Self { tenant, store, clock, holder, trust: AtomicU8::new(trust::UNKNOWN), places }
+        let (trust, changes) = (AtomicU8::new(trust::UNKNOWN), AtomicU64::new(0));
+        Self { tenant, store, clock, holder, changes, trust, places }
     }
 
     /// Brings the user to where `plan` has nothing to do any more.
@@ -117,14 +134,19 @@ impl Writer {
             Some(place) => Some(timeout(QUEUE, place.lock()).await.map_err(|_| busy())?),
             None => None,
         };
+        let mut progress = Progress::default();
         if self.trust.load(Ordering::Acquire) == trust::HONOURED
-            && let Tried::Came(came) = self.tries(api, user, plan, false).await?
+            && let Tried::Came(came) = self.tries(api, user, plan, false, &mut progress).await?
         {
             return Ok(came);
         }
         let lease = self.lease(api, user).await?;
-        let tried = self.tries(api, user, plan, true).await;
-        self.release(&lease).await;
+        let mut progress = Progress::default();
+        let tried = self.tries(api, user, plan, true, &mut progress).await;
+        // A write that had no answer may still arrive, and would overwrite what came after it.
+        if !progress.in_doubt {
+            self.release(&lease).await;
+        }
         match tried? {
             Tried::Came(came) => Ok(came),
             Tried::NeedsLease => Err(busy()),
@@ -137,15 +159,15 @@ impl Writer {
         user: &UserId,
         plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
         leased: bool,
+        progress: &mut Progress,
     ) -> Result<Tried, DirectoryError> {
-        let mut wrote = false;
         for attempt in 0..TRIES {
             if attempt > 0 {
                 sleep(api.limits.between(PAUSE)).await;
             }
-            match self.attempt(api, user, plan, leased, &mut wrote).await {
+            match self.attempt(api, user, plan, leased, progress).await {
                 // What is so by our own earlier try wasn't so before.
-                Ok(Some(Tried::Came(Came::To(Written::Already)))) if wrote => {
+                Ok(Some(Tried::Came(Came::To(Written::Already)))) if progress.wrote => {
                     return Ok(Tried::Came(Came::To(Written::Changed)));
                 }
                 Ok(Some(tried)) => return Ok(tried),
@@ -163,7 +185,7 @@ impl Writer {
         user: &UserId,
         plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
         leased: bool,
-        wrote: &mut bool,
+        progress: &mut Progress,
     ) -> Result<Option<Tried>, DirectoryError> {
         let Some(before) = read::by_id(api, user).await? else { return Ok(Some(Tried::Came(Came::NoUser))) };
         let Plan::Write { method, body } = plan(&before)? else {
@@ -174,8 +196,12 @@ impl Writer {
             self.distrust();
             return Ok(Some(Tried::NeedsLease));
         }
-        match api.write(method, api.of_user(user, &[])?, etag, &body).await? {
-            Said::Done(_) => *wrote = true,
+        let url = api.of_user(user, &[])?;
+        progress.in_doubt = true;
+        let said = api.write(method, url, etag, &body).await;
+        progress.in_doubt = matches!(said, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_)));
+        match said? {
+            Said::Done(_) => progress.wrote = true,
             Said::Refused(refusal) => {
                 return match (refusal.status, refusal.code.as_str()) {
                     // Changed meanwhile; still being activated; its type is being prepared.
@@ -201,6 +227,8 @@ impl Writer {
         }
         // Either somebody changed it again after us, or somebody who didn't know of our change overwrote it.
         match self.is_honoured(api, user, etag).await {
+            // Who is listed still must not be told to be gone.
+            Ok(true) if !stands => return Err(not_shown()),
             Ok(true) => return Ok(changed),
             Ok(false) => self.distrust(),
             Err(_) if stands => return Ok(changed),
@@ -242,13 +270,14 @@ impl Writer {
         Ok(())
     }
 
-    async fn lease(&self, api: &Api, user: &UserId) -> Result<String, DirectoryError> {
+    async fn lease(&self, api: &Api, user: &UserId) -> Result<Held, DirectoryError> {
         let name = format!("okta-user:{user}");
+        let holder = format!("{}-{}", self.holder, self.changes.fetch_add(1, Ordering::Relaxed));
         let until = Instant::now() + LEASE_WAIT;
         loop {
-            let lease = self.store.lease(&self.tenant, &name, &self.holder, LEASE).await;
+            let lease = self.store.lease(&self.tenant, &name, &holder, LEASE).await;
             match lease.map_err(|error| DirectoryError::Unavailable(format!("no lease: {error}")))? {
-                Some(_) => return Ok(name),
+                Some(_) => return Ok(Held { name, holder }),
                 None if Instant::now() >= until => return Err(busy()),
                 None => sleep(api.limits.between(PAUSE)).await,
             }
@@ -256,11 +285,18 @@ impl Writer {
     }
 
     /// A lease of no length is free for the next one. If that fails, it ends by itself.
-    async fn release(&self, name: &str) {
-        if let Err(error) = self.store.lease(&self.tenant, name, &self.holder, SignedDuration::ZERO).await {
+    async fn release(&self, held: &Held) {
+        if let Err(error) = self.store.lease(&self.tenant, &held.name, &held.holder, SignedDuration::ZERO).await {
             tracing::debug!(%error, "a lease could not be given back");
         }
     }
+}
+
+/// It was changed again at once, or the attribute isn't Okta's own to keep.
+fn not_shown() -> DirectoryError {
+    DirectoryError::Rejected(
+        "Okta took the change and does not show it: is `delegatedAgents` mastered elsewhere?".to_owned(),
+    )
 }
 
 /// Not `Unavailable`: the directory answers, it is others who are quicker.

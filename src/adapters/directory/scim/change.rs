@@ -145,8 +145,8 @@ impl Scim {
         if after.lists(change.agent) == change.listed {
             return self.within_bounds(change, &after).await;
         }
-        // It was so, and somebody has changed it since.
-        if version.is_some() && after.version.is_some() && version != after.version {
+        // It was so, and somebody has changed it since. Of a removal nobody is told that who is listed still.
+        if change.listed && version.is_some() && after.version.is_some() && version != after.version {
             return Ok(Written::Changed);
         }
         let schema = self.attribute.path();

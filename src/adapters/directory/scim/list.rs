@@ -94,5 +94,5 @@ pub(super) fn id_of(resource: &Map<String, Value>) -> Result<&str, DirectoryErro
 
 /// An answer that isn't understood. Never says what was there: it is somebody's profile.
 pub(super) fn garbled(what: &str) -> DirectoryError {
-    DirectoryError::Unavailable(format!("it answers with {what}"))
+    DirectoryError::Garbled(format!("it answers with {what}"))
 }

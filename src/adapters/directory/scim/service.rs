@@ -115,9 +115,7 @@ impl Service {
         let status = answer.status;
         match status.as_u16() {
             200..=299 => Ok(Reply::Done(answer)),
-            300..=399 => {
-                Err(DirectoryError::Unavailable(format!("it answers {status}, and is not followed elsewhere")))
-            }
+            300..=399 => Err(DirectoryError::Garbled(format!("it answers {status}, and is not followed elsewhere"))),
             401 => Err(DirectoryError::Rejected(format!("it does not accept the token ({status})"))),
             403 => Err(DirectoryError::Rejected(format!("the token may not do this ({status})"))),
             // Who takes `If-Match` apart may be a cache that knows nothing of SCIM.
@@ -125,7 +123,7 @@ impl Service {
             429 => Err(self.throttled(&answer)),
             400..=499 | 501 => match refusal(&answer) {
                 Some(refusal) => Ok(Reply::Refused(refusal)),
-                None => Err(DirectoryError::Unavailable(format!("it answers {status} without a SCIM error"))),
+                None => Err(DirectoryError::Garbled(format!("it answers {status} without a SCIM error"))),
             },
             _ => Err(unexpected(status)),
         }

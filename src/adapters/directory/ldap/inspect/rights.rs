@@ -2,7 +2,7 @@
 
 use ldap3::{Mod, Scope};
 
-use super::{Finding, Inspection, Kind, Raw, Said, acl};
+use super::{Finding, Inspection, Kind, Level, Raw, Said, acl};
 use crate::{
     adapters::directory::ldap::{
         fault::{self, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT},
@@ -20,7 +20,7 @@ const NO_RIGHT: u32 = 50;
 impl Inspection<'_> {
     /// `user` is some user.
     pub(super) async fn rights(&self, user: &Raw) -> Said {
-        let mut found = vec![self.own(user).await?];
+        let mut found = self.own(user).await?;
         found.extend(match self.directory.settings().kind {
             Kind::OpenLdap => self.rules_of_openldap().await?,
             Kind::Ds389 => self.rules_of_389().await?,
@@ -29,21 +29,34 @@ impl Inspection<'_> {
         Ok(found)
     }
 
-    /// Asks to take away an agent whom nobody lists: it changes nothing, and the answer tells whether we may.
-    async fn own(&self, user: &Raw) -> Result<Finding, super::DirectoryError> {
+    /// Asks to take away an agent whom nobody lists: it changes nothing, and the answer tells whether we may. The same
+    /// together with the class: all or nothing, so that nothing happens to that either.
+    async fn own(&self, user: &Raw) -> Said {
         let nobody = entropy::bytes::<16>(&**self.entropy).map(|byte| format!("{byte:02x}")).concat();
         let name = &self.directory.names().agents;
-        let change = vec![Mod::Delete(name.as_bytes(), one(nobody.as_bytes()))];
-        Ok(match self.line.modify(&user.dn, change, None).await? {
+        let take = || Mod::Delete(name.as_bytes(), one(nobody.as_bytes()));
+        let agents = match self.line.modify(&user.dn, vec![take()], None).await? {
             0 | NO_SUCH_ATTRIBUTE => Finding::good(format!("the account may write `{name}`")),
             NO_RIGHT => Finding::error(format!("the account may not write `{name}`")),
             fault::REFERRAL => {
                 Finding::error("it takes no changes: name the server that does first in BEHALF_LDAP_URL")
             }
+            code @ (18 | 21) => Finding::error(format!(
+                "values of `{name}` can't be compared, so none can be taken away (LDAP result {code})"
+            )),
             code => {
                 Finding::warning(format!("whether the account may write `{name}` can't be told (LDAP result {code})"))
             }
-        })
+        };
+        if agents.level > Level::Good || self.directory.settings().kind == Kind::ActiveDirectory {
+            return Ok(vec![agents]);
+        }
+        let class = &self.directory.names().class;
+        let both = vec![take(), Mod::Delete(b"objectClass".as_slice(), one(class.as_bytes()))];
+        let refused = self.line.modify(&user.dn, both, None).await? == NO_RIGHT;
+        let text =
+            format!("the account may not write `objectClass`: users without the class `{class}` can't be given agents");
+        Ok(std::iter::once(agents).chain(refused.then(|| Finding::warning(text))).collect())
     }
 
     /// The configuration, which few accounts may read.

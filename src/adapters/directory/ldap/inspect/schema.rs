@@ -18,7 +18,7 @@ impl Inspection<'_> {
             return self.schema_of_ad(root).await;
         }
         let place = root.texts("subschemaSubentry").next().unwrap_or("cn=Subschema");
-        let types = vec!["attributeTypes".to_owned()];
+        let types = vec!["attributeTypes".to_owned(), "objectClasses".to_owned()];
         let Some(entry) = self.directory.named(self.line, place, types).await? else {
             return Ok(vec![Finding::warning("its schema can't be seen")]);
         };
@@ -28,8 +28,15 @@ impl Inspection<'_> {
         match definition(&names.agents) {
             None => found.push(missing(&names.agents)),
             Some(text) if words(text).any(|word| word == "SINGLE-VALUE") => found.push(single(&names.agents)),
+            Some(text) if equality(text).is_none() && !words(text).any(|word| word == "SUP") => {
+                found.push(Finding::error(format!(
+                    "`{}` has no EQUALITY rule: agents could be added, and never be taken away",
+                    names.agents
+                )));
+            }
             Some(text) => found.push(compared(&names.agents, equality(text).is_some_and(|rule| EXACT.contains(&rule)))),
         }
+        found.extend(class(&entry, &names.class, &names.agents));
         for name in [&names.id, &names.login] {
             found.extend(definition(name).is_none().then(|| missing(name)));
         }
@@ -67,6 +74,20 @@ impl Inspection<'_> {
         }
         Ok(said)
     }
+}
+
+/// The class is added to users who may not have agents yet.
+fn class(schema: &Raw, name: &str, agents: &str) -> Option<Finding> {
+    let Some(text) = schema.texts("objectClasses").find(|text| defines(text, name)) else {
+        let text =
+            format!("its schema has no class `{name}`: extend it, or name another one in BEHALF_LDAP_ATTRIBUTES");
+        return Some(Finding::error(text));
+    };
+    if !words(text).any(|word| word == "AUXILIARY") {
+        return Some(Finding::error(format!("`{name}` is no AUXILIARY class, so users can't be given it")));
+    }
+    let allows = words(text).any(|word| word.eq_ignore_ascii_case(agents));
+    (!allows).then(|| Finding::error(format!("the class `{name}` doesn't allow `{agents}`")))
 }
 
 fn missing(name: &str) -> Finding {

@@ -1,0 +1,39 @@
+//! Programs of other people that `tests/peers.sh` installs.
+
+use std::{
+    collections::HashMap,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
+
+/// The folder of what `tests/peers.sh` installs under that name (`""`: the identity provider), installed now if need
+/// be. Where that can't be done, it is said on standard error (not by a macro, whose text a passing test hides), and
+/// under CI it is a failure.
+#[expect(clippy::disallowed_methods, reason = "CI is the environment's business, and no setting of behalf")]
+pub(crate) fn installed(name: &'static str, what: &str) -> Option<PathBuf> {
+    static INSTALLED: Mutex<Option<HashMap<&'static str, Result<PathBuf, String>>>> = Mutex::new(None);
+    let mut all = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let installed = all.get_or_insert_default().entry(name).or_insert_with(|| install(name));
+    match installed {
+        Ok(folder) => Some(folder.clone()),
+        Err(why) => {
+            let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+            assert!(!in_ci, "{what} can't be installed: {why}");
+            let text = format!("\nSKIPPED: a test with {what}, which tests/peers.sh can't install: {why}\n");
+            io::stderr().write_all(text.as_bytes()).unwrap();
+            None
+        }
+    }
+}
+
+fn install(name: &str) -> Result<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let asked = Some(name).filter(|name| !name.is_empty());
+    match Command::new(root.join("tests/peers.sh")).args(asked).output() {
+        Ok(done) if done.status.success() => Ok(root.join("target/peers").join(name)),
+        Ok(done) => Err(String::from_utf8_lossy(&done.stderr).into_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
