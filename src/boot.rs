@@ -218,7 +218,7 @@ impl Behalf {
 }
 
 /// How long a new connection may be without a request.
-const FIRST_REQUEST: std::time::Duration = std::time::Duration::from_secs(60);
+const FIRST_REQUEST: std::time::Duration = std::time::Duration::from_mins(1);
 /// How long sealing and delivering the last events may hold up a stop.
 const LAST_PASS: std::time::Duration = std::time::Duration::from_secs(3);
 

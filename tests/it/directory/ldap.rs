@@ -32,7 +32,7 @@ fn rejected<T: std::fmt::Debug>(answer: Result<T, DirectoryError>) -> String {
 #[track_caller]
 fn unavailable<T: std::fmt::Debug>(answer: Result<T, DirectoryError>) -> String {
     match answer {
-        Err(DirectoryError::Unavailable(why)) => why,
+        Err(DirectoryError::Unavailable(why) | DirectoryError::Garbled(why)) => why,
         other => panic!("it isn't unavailable: {other:?}"),
     }
 }

@@ -101,8 +101,12 @@ async fn a_change_that_is_not_kept_is_no_change() {
     }
     let fake = people();
     fake.put("ann", &["bob"]);
-    fake.instead(|asked| asked.is("PATCH", "Users").then(|| plain(204, "")));
-    is_rejected(&fake.scim.remove(&id("ann"), &id("bob")).await, "does not show it");
+    // A proxy may spell ETags in another way than the service: they tell nothing of a change that isn't there.
+    for etag in [None, Some("W/\"another\"")] {
+        let headers: Vec<_> = etag.into_iter().map(|etag| ("etag", etag.to_owned())).collect();
+        fake.instead(move |asked| asked.is("PATCH", "Users").then(|| (204, headers.clone(), String::new())));
+        is_rejected(&fake.scim.remove(&id("ann"), &id("bob")).await, "does not show it");
+    }
 }
 
 /// Another one undid it between the write and the look at it: it was so.
@@ -183,7 +187,10 @@ async fn a_list_has_an_end_and_can_be_shortened_again() {
     assert_eq!(fake.count("PATCH", "Users"), 0);
     many.push("one too many");
     fake.put("ann", &many);
-    assert!(matches!(fake.scim.entry(&by_id("ann")).await, Err(DirectoryError::Unavailable(_))));
+    assert!(matches!(
+        fake.scim.entry(&by_id("ann")).await,
+        Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))
+    ));
     assert_eq!(fake.scim.remove(&id("ann"), &id("one too many")).await, Ok(Written::Changed));
     assert!(fake.scim.entry(&by_id("ann")).await.is_ok());
 }
