@@ -142,6 +142,6 @@ mod tests {
     fn more_than_anybody_has_is_not_understood() {
         let attribute = Attribute::new(OURS, "delegations.value").unwrap();
         let raw: Map<String, Value> = (0..=MOST).map(|n| (format!("a{n}"), json!(n))).collect();
-        assert!(matches!(profile(&raw, &attribute), Err(DirectoryError::Unavailable(_))));
+        assert!(matches!(profile(&raw, &attribute), Err(DirectoryError::Garbled(_))));
     }
 }

@@ -77,7 +77,7 @@ fn what_is_not_one_text_is_no_user() {
         &[("id", &[b"a"]), ("uid", &[b"alice"]), ("employeeType", &[b"x", b"y"])],
     ];
     for attributes in wrong {
-        assert!(matches!(read(&d, attributes), Err(DirectoryError::Unavailable(_))), "{attributes:?}");
+        assert!(matches!(read(&d, attributes), Err(DirectoryError::Garbled(_))), "{attributes:?}");
     }
     // A GUID has 16 bytes.
     let d = decoder(Kind::ActiveDirectory, None);
