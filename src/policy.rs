@@ -2,20 +2,25 @@
 //!
 //! A new stage is one file here, one line in [`Pipeline::standard`], and its settings in `config/rules.rs`.
 
+pub mod approval;
 pub mod grant;
 pub mod lock;
+pub mod reservation;
 pub mod rules;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::{
     domain::{
-        hook::TraceLine,
+        approval::Approval,
+        hook::{Fingerprint, TraceLine},
         ids::{ClientId, GroupId, UserId},
         lock::Lock,
         reason::Reason,
+        reservation::Slot,
         rule::Rule,
         user::User,
     },
@@ -84,10 +89,31 @@ pub struct Context<'a> {
     pub bound_scopes: &'a BTreeSet<String>,
     /// Locks found on the two accounts. What isn't found here is expected absent by the commit.
     pub locks: &'a [Lock],
+    /// The store's time of what was read.
+    pub now: Timestamp,
+    /// The store's present epoch.
+    pub epoch: u64,
+    /// Which delivery of which hook.
+    pub delivery: &'a Fingerprint,
+    /// The approval that the delegation was initiated with.
+    pub approval: Option<&'a Approval>,
+    /// The delegator's account and who holds it, where the delegation was initiated with a reservation.
+    pub reservation: Option<&'a Slot>,
     /// Set by `grant`.
     pub people: Option<People>,
     /// Set by `rules`.
     pub rule: Option<&'a Rule>,
+    /// Set by `approval` and `reservation`.
+    pub spent: Spent,
+}
+
+/// What a granted hook uses up, as it is afterwards: written in the commit that grants.
+#[derive(Debug, Default)]
+pub struct Spent {
+    /// With one use less.
+    pub approval: Option<Approval>,
+    /// With its reservation consumed.
+    pub reservation: Option<Slot>,
 }
 
 /// One step of the decision.
@@ -116,7 +142,13 @@ pub struct Pipeline(Vec<Arc<dyn Stage>>);
 impl Pipeline {
     /// The order in force.
     pub fn standard() -> Self {
-        Self(vec![Arc::new(grant::GrantStage), Arc::new(lock::LockStage), Arc::new(rules::RuleStage)])
+        Self(vec![
+            Arc::new(grant::GrantStage),
+            Arc::new(lock::LockStage),
+            Arc::new(rules::RuleStage),
+            Arc::new(approval::ApprovalStage),
+            Arc::new(reservation::ReservationStage),
+        ])
     }
 
     /// A pipeline of these stages, for tests.
