@@ -10,5 +10,6 @@ pub mod hook;
 pub mod ids;
 pub mod lock;
 pub mod reason;
+pub mod reservation;
 pub mod rule;
 pub mod user;
