@@ -1,5 +1,6 @@
 //! The rules of delegation, pure: no async, no I/O, no clock, no randomness. Time and ids come in as parameters.
 
+pub mod approval;
 pub mod audit;
 pub mod chain;
 pub mod claims;

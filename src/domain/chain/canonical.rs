@@ -9,7 +9,7 @@ use super::FormError;
 const MOST_EXACT: u64 = (1 << 53) - 1;
 
 /// Any value in canonical form.
-pub(super) fn canonical(value: &impl Serialize) -> Result<String, FormError> {
+pub(in crate::domain) fn canonical(value: &impl Serialize) -> Result<String, FormError> {
     serde_json_canonicalizer::to_string(value).map_err(|error| unreadable(&error))
 }
 
