@@ -25,6 +25,8 @@ pub enum Public {
     NotAMember,
     /// The shared account isn't active.
     AccountNotActive,
+    /// The rule demands an approval, and this delegation has none that can be used.
+    ApprovalRequired,
     /// Our own failure: try again.
     TemporarilyUnavailable,
 }
@@ -43,6 +45,7 @@ impl Public {
             Self::Reserved => "reserved",
             Self::NotAMember => "not-a-member",
             Self::AccountNotActive => "account-not-active",
+            Self::ApprovalRequired => "approval-required",
             Self::TemporarilyUnavailable => "temporarily-unavailable",
         }
     }
@@ -60,6 +63,9 @@ impl Public {
             Self::Reserved => "This account is reserved at the moment.",
             Self::NotAMember => "There is no such shared account that you may use.",
             Self::AccountNotActive => "This account isn't active.",
+            Self::ApprovalRequired => {
+                "This delegation needs an approval that it doesn't have (any more). Start it again."
+            }
             Self::TemporarilyUnavailable => "The delegation could not be checked. Try again in a moment.",
         }
     }
@@ -141,6 +147,20 @@ reasons! {
     ScopesUnknown = "scopes-unknown" => ScopeNotAllowed,
     /// The hook's rule asks for a stage that the delegation doesn't carry.
     StageMissing = "stage-missing" => StageMissing,
+    /// The rule demands an approval, and the delegation carries none.
+    ApprovalMissing = "approval-missing" => ApprovalRequired,
+    /// Nobody decided yet.
+    ApprovalPending = "approval-pending" => ApprovalRequired,
+    /// Somebody said no.
+    ApprovalDenied = "approval-denied" => ApprovalRequired,
+    /// Every use of it was made.
+    ApprovalSpent = "approval-spent" => ApprovalRequired,
+    /// One of its deadlines has passed.
+    ApprovalExpired = "approval-expired" => ApprovalRequired,
+    /// It was revoked, or withdrawn.
+    ApprovalRevoked = "approval-revoked" => ApprovalRequired,
+    /// What was decided about is not what the hook shows, or not what the rule demands now.
+    ApprovalMismatch = "approval-mismatch" => ApprovalRequired,
     /// The rule's lifetime lies below the dialect's minimum.
     LifetimeTooShort = "lifetime-too-short" => LifetimeTooShort,
     /// The rule limits the lifetime, and the request doesn't tell the present one.

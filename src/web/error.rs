@@ -223,6 +223,7 @@ fn public_status(public: Public) -> StatusCode {
         Public::DelegationNotUsable
         | Public::StageMissing
         | Public::LifetimeTooShort
+        | Public::ApprovalRequired
         | Public::ReservationRequired
         | Public::Reserved
         | Public::AccountNotActive => StatusCode::CONFLICT,
