@@ -1,6 +1,8 @@
 //! The rules of delegation, pure: no async, no I/O, no clock, no randomness. Time and ids come in as parameters.
 
+pub mod approval;
 pub mod audit;
+pub mod canonical;
 pub mod chain;
 pub mod claims;
 pub mod delegation;
@@ -10,4 +12,5 @@ pub mod ids;
 pub mod lock;
 pub mod reason;
 pub mod rule;
+pub mod text;
 pub mod user;

@@ -11,10 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
-use self::canonical::{canonical, canonical_value};
-use super::{audit::Code, hex::hex, ids::TenantName};
+use super::{audit::Code, canonical::canonical_value, hex::hex, ids::TenantName};
 
-mod canonical;
 mod checkpoint;
 mod keys;
 mod verify;
@@ -48,7 +46,8 @@ pub enum FormError {
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    fn of(tag: &[u8], content: &[u8]) -> Self {
+    /// Of a tag and what follows it; an empty tag for bare content.
+    pub fn of(tag: &[u8], content: &[u8]) -> Self {
         Self(Sha256::new().chain_update(tag).chain_update(content).finalize().into())
     }
 }
