@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod audit;
+pub mod canonical;
 pub mod chain;
 pub mod claims;
 pub mod delegation;
@@ -12,4 +13,5 @@ pub mod lock;
 pub mod reason;
 pub mod reservation;
 pub mod rule;
+pub mod text;
 pub mod user;

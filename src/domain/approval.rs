@@ -5,6 +5,7 @@
 //! not: whatever is asked of an approval takes the present time.
 
 mod id;
+pub mod request;
 mod standing;
 pub mod template;
 mod using;
