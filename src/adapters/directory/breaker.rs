@@ -52,7 +52,7 @@ pub struct Pass {
 pub enum Went {
     /// The directory answered, whatever it said.
     Answered,
-    /// It didn't, or it said garbage.
+    /// It didn't.
     Failed,
     /// Nobody waited for it long enough to know.
     Unknown,

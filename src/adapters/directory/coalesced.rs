@@ -122,7 +122,7 @@ impl Directory for Coalesced {
         let _place = self.place().await?;
         let attempt = self.doubts.begin(delegator, agent);
         let added = caught(|| self.inner.add(delegator, agent)).await;
-        if !matches!(added, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))) {
+        if !added.as_ref().is_err_and(DirectoryError::leaves_in_doubt) {
             attempt.settle();
         }
         added.map_err(as_no_answer)

@@ -26,7 +26,7 @@ pub struct Entry {
 }
 
 /// A directory whose users hold their grants in their own entries. `Ok(None)` is "not there", `Err` is "could not ask";
-/// an answer that isn't understood is `Unavailable`, never a user.
+/// an answer that isn't understood is `Garbled`, never a user.
 #[async_trait]
 pub trait Entries: Send + Sync + 'static {
     /// The entry as it is now, by exactly that id or login.

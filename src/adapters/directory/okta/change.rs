@@ -199,7 +199,7 @@ impl Writer {
         let url = api.of_user(user, &[])?;
         progress.in_doubt = true;
         let said = api.write(method, url, etag, &body).await;
-        progress.in_doubt = matches!(said, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_)));
+        progress.in_doubt = said.as_ref().is_err_and(DirectoryError::leaves_in_doubt);
         match said? {
             Said::Done(_) => progress.wrote = true,
             Said::Refused(refusal) => {
