@@ -63,6 +63,3 @@ pub struct Lanes {
     /// Initiations, lists, changes, and what runs in the background.
     pub others: Arc<dyn Entries>,
 }
-
-/// An entry as it is handed around.
-pub(super) type Found = Option<Arc<Entry>>;

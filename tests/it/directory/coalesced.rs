@@ -3,10 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use behalf::{
-    adapters::directory::{
-        coalesced::{Coalesced, DEFAULT_MAX_CONCURRENT},
-        timed::Timed,
-    },
+    adapters::directory::{coalesced::Coalesced, timed::Timed},
     domain::{ids::UserRef, user::Status},
     metrics::Metrics,
     ports::directory::{Directory, DirectoryError, Written},
@@ -30,7 +27,7 @@ struct Bench {
 impl Bench {
     /// Alice lets bob act for her.
     fn new() -> Self {
-        Self::with(DEFAULT_MAX_CONCURRENT)
+        Self::with(NonZeroUsize::new(32).unwrap())
     }
 
     fn with(max_concurrent: NonZeroUsize) -> Self {
