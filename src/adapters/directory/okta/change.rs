@@ -6,7 +6,6 @@
 //! else every change is made under the lease, which keeps our own processes apart, though not other administrators.
 
 use std::{
-    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -17,10 +16,7 @@ use std::{
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     account::Account,
@@ -28,6 +24,7 @@ use super::{
     read,
 };
 use crate::{
+    adapters::directory::turns::Turns,
     domain::{
         hex::hex,
         ids::{TenantName, UserId},
@@ -52,8 +49,6 @@ const LEASE: SignedDuration = SignedDuration::from_secs(15);
 const LEASE_WAIT: Duration = Duration::from_secs(5);
 /// How long a change waits for those of the same user that came before it. Then it isn't the directory that is slow.
 const QUEUE: Duration = Duration::from_secs(3);
-/// Users whose changes go one by one share a place with others; more places would serve nobody.
-const PLACES: usize = 64;
 
 /// What is known of the organisation's `If-Match`.
 mod trust {
@@ -109,15 +104,14 @@ pub(super) struct Writer {
     holder: String,
     changes: AtomicU64,
     trust: AtomicU8,
-    places: Vec<Mutex<()>>,
+    turns: Turns,
 }
 
 impl Writer {
     pub(super) fn new(tenant: TenantName, store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
         let holder = hex(&entropy::bytes::<16>(entropy));
-        let places = (0..PLACES).map(|_| Mutex::default()).collect();
         let (trust, changes) = (AtomicU8::new(trust::UNKNOWN), AtomicU64::new(0));
-        Self { tenant, store, clock, holder, changes, trust, places }
+        Self { tenant, store, clock, holder, changes, trust, turns: Turns::default() }
     }
 
     /// Brings the user to where `plan` has nothing to do any more.
@@ -128,12 +122,7 @@ impl Writer {
         plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
     ) -> Result<Came, DirectoryError> {
         // Our own writers would only be in each other's way.
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(user.as_str());
-        let place = usize::try_from(hash % PLACES as u64).unwrap_or(0);
-        let _turn = match self.places.get(place) {
-            Some(place) => Some(timeout(QUEUE, place.lock()).await.map_err(|_| busy())?),
-            None => None,
-        };
+        let _turn = timeout(QUEUE, self.turns.of(user)).await.map_err(|_| busy())?;
         let mut progress = Progress::default();
         if self.trust.load(Ordering::Acquire) == trust::HONOURED
             && let Tried::Came(came) = self.tries(api, user, plan, false, &mut progress).await?
