@@ -74,12 +74,17 @@ pub(super) enum Came {
     NoUser,
 }
 
-/// How far a change has got.
-#[derive(Default)]
-struct Progress {
+/// What a change has to do is asked of this.
+type Planner<'p> = dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync + 'p;
+
+/// A change under way.
+struct Change<'c> {
+    api: &'c Api,
+    user: &'c UserId,
+    plan: &'c Planner<'c>,
     /// One of our writes was acknowledged.
     wrote: bool,
-    /// One had no answer.
+    /// The last one had no answer.
     in_doubt: bool,
 }
 
@@ -115,25 +120,19 @@ impl Writer {
     }
 
     /// Brings the user to where `plan` has nothing to do any more.
-    pub(super) async fn change(
-        &self,
-        api: &Api,
-        user: &UserId,
-        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
-    ) -> Result<Came, DirectoryError> {
+    pub(super) async fn change(&self, api: &Api, user: &UserId, plan: &Planner<'_>) -> Result<Came, DirectoryError> {
         // Our own writers would only be in each other's way.
         let _turn = timeout(QUEUE, self.turns.of(user)).await.map_err(|_| busy())?;
-        let mut progress = Progress::default();
+        let mut change = Change { api, user, plan, wrote: false, in_doubt: false };
         if self.trust.load(Ordering::Acquire) == trust::HONOURED
-            && let Tried::Came(came) = self.tries(api, user, plan, false, &mut progress).await?
+            && let Tried::Came(came) = self.tries(&mut change, false).await?
         {
             return Ok(came);
         }
         let lease = self.lease(api, user).await?;
-        let mut progress = Progress::default();
-        let tried = self.tries(api, user, plan, true, &mut progress).await;
+        let tried = self.tries(&mut change, true).await;
         // A write that had no answer may still arrive, and would overwrite what came after it.
-        if !progress.in_doubt {
+        if !change.in_doubt {
             self.release(&lease).await;
         }
         match tried? {
@@ -142,21 +141,14 @@ impl Writer {
         }
     }
 
-    async fn tries(
-        &self,
-        api: &Api,
-        user: &UserId,
-        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
-        leased: bool,
-        progress: &mut Progress,
-    ) -> Result<Tried, DirectoryError> {
+    async fn tries(&self, change: &mut Change<'_>, leased: bool) -> Result<Tried, DirectoryError> {
         for attempt in 0..TRIES {
             if attempt > 0 {
-                sleep(api.limits.between(PAUSE)).await;
+                sleep(change.api.limits.between(PAUSE)).await;
             }
-            match self.attempt(api, user, plan, leased, progress).await {
+            match self.attempt(change, leased).await {
                 // What is so by our own earlier try wasn't so before.
-                Ok(Some(Tried::Came(Came::To(Written::Already)))) if progress.wrote => {
+                Ok(Some(Tried::Came(Came::To(Written::Already)))) if change.wrote => {
                     return Ok(Tried::Came(Came::To(Written::Changed)));
                 }
                 Ok(Some(tried)) => return Ok(tried),
@@ -168,14 +160,8 @@ impl Writer {
     }
 
     /// One try; `None`: somebody was quicker.
-    async fn attempt(
-        &self,
-        api: &Api,
-        user: &UserId,
-        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
-        leased: bool,
-        progress: &mut Progress,
-    ) -> Result<Option<Tried>, DirectoryError> {
+    async fn attempt(&self, change: &mut Change<'_>, leased: bool) -> Result<Option<Tried>, DirectoryError> {
+        let Change { api, user, plan, .. } = *change;
         let Some(before) = read::by_id(api, user).await? else { return Ok(Some(Tried::Came(Came::NoUser))) };
         let Plan::Write { method, body } = plan(&before)? else {
             return Ok(Some(Tried::Came(Came::To(Written::Already))));
@@ -186,11 +172,10 @@ impl Writer {
             return Ok(Some(Tried::NeedsLease));
         }
         let url = api.of_user(user, &[])?;
-        progress.in_doubt = true;
         let said = api.write(method, url, etag, &body).await;
-        progress.in_doubt = said.as_ref().is_err_and(DirectoryError::leaves_in_doubt);
+        change.in_doubt = said.as_ref().is_err_and(DirectoryError::leaves_in_doubt);
         match said? {
-            Said::Done(_) => progress.wrote = true,
+            Said::Done(_) => change.wrote = true,
             Said::Refused(refusal) => {
                 return match (refusal.status, refusal.code.as_str()) {
                     // Changed meanwhile; still being activated; its type is being prepared.
