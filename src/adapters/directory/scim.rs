@@ -39,7 +39,7 @@ use crate::{
     ports::{
         clock::Clock,
         directory::{DirectoryError, Written},
-        entropy::Entropy,
+        entropy::{self, Entropy},
     },
 };
 
@@ -208,8 +208,7 @@ impl Scim {
     async fn pause(&self, tries: u32) {
         if tries > 0 {
             let most = Duration::from_millis(20) * 2_u32.pow(tries.min(5));
-            let [part] = crate::ports::entropy::bytes::<1>(&*self.entropy);
-            tokio::time::sleep(most * u32::from(part) / 255).await;
+            tokio::time::sleep(entropy::between(&*self.entropy, Duration::ZERO..=most)).await;
         }
     }
 }

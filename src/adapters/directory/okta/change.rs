@@ -6,6 +6,7 @@
 //! else every change is made under the lease, which keeps our own processes apart, though not other administrators.
 
 use std::{
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -40,7 +41,7 @@ use crate::{
 /// How often a change is tried in all.
 const TRIES: usize = 8;
 /// Between two tries.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
+const PAUSE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(200);
 /// A throttling that is over sooner is waited for.
 const SHORT: Duration = Duration::from_secs(1);
 /// Longer than a change may take, and its last request may be on its way after that.
