@@ -1,7 +1,10 @@
 //! What a directory elsewhere is asked: a user's own entry, which holds both him and the agents he lists. One read
 //! answers everything that a hook asks about a user, so that there is one thing to share and to guard.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
@@ -23,6 +26,13 @@ pub struct Entry {
     pub user: User,
     /// The agents he lists, each once, in the directory's order.
     pub agents: Vec<UserId>,
+}
+
+/// The ids, each once, where it comes first.
+pub(super) fn each_once(mut ids: Vec<UserId>) -> Vec<UserId> {
+    let mut seen = HashSet::with_capacity(ids.len());
+    ids.retain(|id| seen.insert(id.clone()));
+    ids
 }
 
 /// A directory whose users hold their grants in their own entries. `Ok(None)` is "not there", `Err` is "could not ask";
