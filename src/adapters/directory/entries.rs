@@ -48,7 +48,7 @@ pub trait Entries: Send + Sync + 'static {
     /// Candidates for having `agent` in their entries, at most [`MOST_AGENTS`]. It may be old or loosely compared.
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError>;
 
-    /// Adds `agent` to the delegator's entry; loses no change that others make meanwhile.
+    /// Adds `agent`, who is somebody else, to the delegator's entry; loses no change that others make meanwhile.
     async fn add(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError>;
 
     /// Takes it out of it; what isn't there is `Already` gone, whoever the two are.

@@ -151,6 +151,18 @@ async fn changes_are_never_shared() {
     assert_eq!(changed, 1);
 }
 
+/// No connector looks at it.
+#[tokio::test(start_paused = true)]
+async fn who_names_himself_is_refused_and_the_directory_not_asked() {
+    let bench = Bench::new();
+    let added = bench.directory.add_grant(&id("alice"), &id("alice")).await;
+    assert!(matches!(added, Err(DirectoryError::Rejected(_))), "{added:?}");
+    assert_eq!(bench.fake.calls(Op::AddGrant), 0);
+    // What is there all the same can be removed.
+    bench.fake.set_grant(&id("alice"), &id("alice"), true);
+    assert_eq!(bench.directory.remove_grant(&id("alice"), &id("alice")).await, Ok(Written::Changed));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hang_is_left_at_the_time_out_and_the_next_call_is_sent() {
     let bench = Bench::new();

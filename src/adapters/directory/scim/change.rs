@@ -41,9 +41,6 @@ impl Scim {
         listed: bool,
     ) -> Result<Written, DirectoryError> {
         let change = Change { delegator, agent, listed };
-        if listed && delegator == agent {
-            return Err(rejected("nobody is his own agent"));
-        }
         let Some(before) = self.resource(delegator).await? else { return change.of_nobody() };
         if before.lists(agent) == listed {
             return Ok(Written::Already);
