@@ -11,7 +11,7 @@ pub mod expression;
 mod inspect;
 mod kinds;
 pub mod limits;
-mod links;
+pub(in crate::adapters) mod links;
 mod read;
 
 use std::{collections::BTreeSet, sync::Arc};

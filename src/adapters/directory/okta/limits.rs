@@ -19,6 +19,8 @@ use crate::{
     },
 };
 
+/// When a minute of a bucket ends, in seconds since 1970.
+const RESET: &str = "x-rate-limit-reset";
 /// Hundredths of a bucket that only hooks may use.
 const RESERVE: u64 = 30;
 /// No announcement holds calls for longer.
@@ -142,15 +144,10 @@ impl Limits {
         entropy::between(&*self.entropy, times)
     }
 
-    /// When to ask again, counted by Okta's clock: the difference of its two headers, and a bit more.
     fn told(&self, answer: &Answer, now: Duration) -> Option<Window> {
-        let number = |name: &str| answer.header(name)?.trim().parse::<i64>().ok();
-        let count = |name: &str| number(name).and_then(|n| u64::try_from(n).ok());
-        let reset = number("x-rate-limit-reset")?;
-        let date = answer.header("date").and_then(|text| rfc2822::parse(text).ok()).map(|date| date.timestamp());
-        let date = date.unwrap_or_else(|| self.clock.now()).as_second();
-        let left = Duration::from_secs(u64::try_from(reset.saturating_sub(date)).unwrap_or(0)).min(LONGEST);
-        let ends = now + left + self.between(GRACE);
+        let count = |name: &str| number(answer, name).and_then(|n| u64::try_from(n).ok());
+        let reset = number(answer, RESET)?;
+        let ends = now + left(answer, self.clock.now())?.min(LONGEST) + self.between(GRACE);
         Some(Window { limit: count("x-rate-limit-limit")?, remaining: count("x-rate-limit-remaining")?, reset, ends })
     }
 
@@ -162,6 +159,18 @@ impl Limits {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn number(answer: &Answer, header: &str) -> Option<i64> {
+    answer.header(header)?.trim().parse().ok()
+}
+
+/// How long the minute of a bucket lasts still, counted by Okta's own clock if it says what that shows; `None`: the
+/// answer doesn't tell.
+pub fn left(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    let date = answer.header("date").and_then(|text| rfc2822::parse(text).ok()).map(|date| date.timestamp());
+    let left = number(answer, RESET)?.saturating_sub(date.unwrap_or(now).as_second());
+    Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
 }
 
 /// Answers may overtake each other: of the same minute the smaller number is the later one.
