@@ -36,6 +36,7 @@ use source::Sources;
 mod audit;
 mod docs;
 mod duration;
+mod lines;
 mod mistakes;
 mod okta_setup;
 mod parse;
@@ -168,7 +169,11 @@ fn tenant_names(sources: &Sources, found: &mut Findings) -> Read<Vec<TenantName>
         None => &empty,
         Some(Value::Object(tables)) => tables,
         Some(_) => {
-            return Err(found.mistake("key `tenants`", fault("is not a table", "write `[tenants.<name>]`")));
+            return Err(found.mistake_at(
+                "tenants",
+                "key `tenants`",
+                fault("is not a table", "write `[tenants.<name>]`"),
+            ));
         }
     };
     let mut names = Vec::new();
@@ -176,12 +181,13 @@ fn tenant_names(sources: &Sources, found: &mut Findings) -> Read<Vec<TenantName>
         let place = format!("key `tenants.{name}`");
         match TenantName::parse(name) {
             Ok(_) if !table.is_object() => {
-                found.mistake(place, fault("is not a table", format!("write `[tenants.{name}]`")));
+                let (key, remedy) = (format!("tenants.{name}"), format!("write `[tenants.{name}]`"));
+                found.mistake_at(&key, place, fault("is not a table", remedy));
             }
             Ok(name) => names.push(name),
             Err(_) => {
                 let remedy = "use lower-case letters, digits and hyphens, 40 at most";
-                found.mistake(place, fault("is no tenant's name", remedy));
+                found.mistake_at(&format!("tenants.{name}"), place, fault("is no tenant's name", remedy));
             }
         }
     }
@@ -200,7 +206,8 @@ fn distinct(tenants: &BTreeMap<TenantName, Tenant>, found: &mut Findings) -> Rea
     for (name, tenant) in tenants {
         if let Some(other) = seen.insert((&tenant.issuer, &tenant.audience), name) {
             let what = format!("has the issuer and the audience of tenant `{other}`");
-            found.mistake(format!("key `tenants.{name}`"), fault(what, "give one of them another audience"));
+            let key = format!("tenants.{name}");
+            found.mistake_at(&key, format!("key `{key}`"), fault(what, "give one of them another audience"));
             all_well = Err(Recorded);
         }
     }

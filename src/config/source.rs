@@ -10,6 +10,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
+    lines::Lines,
     mistakes::{Findings, fault},
     parse,
     settings::{self, Setting},
@@ -119,6 +120,7 @@ fn read_file(named: Option<&String>, dir: &Path, found: &mut Findings) -> Map<St
             return Map::new();
         }
     };
+    found.lines = Lines::of(path.display().to_string(), &text);
     match parse_toml(&text) {
         Ok(table) => table,
         Err(what) => {
