@@ -197,7 +197,7 @@ impl TestApp {
                     directory: asked(),
                     directory_of_hooks: asked(),
                     shown: (setup.shown)(&name, &directory, &as_clock),
-                    policy: setup.policy.clone(),
+                    policy: setup.policy.clone().into(),
                     claims: setup.claims.clone(),
                     refusal: setup.refusal,
                     limits: setup.limits,
