@@ -90,10 +90,14 @@ fn without_rules(table: &mut Map<String, Value>, tenant: &TenantName) {
 }
 
 fn differences(prefix: &str, old: &Map<String, Value>, new: &Map<String, Value>, found: &mut BTreeSet<String>) {
+    let empty = Map::new();
     for key in old.keys().chain(new.keys()) {
         let path = format!("{prefix}{key}");
+        // A table without a setting says as much as none.
         match (old.get(key), new.get(key)) {
             (Some(Value::Object(old)), Some(Value::Object(new))) => differences(&format!("{path}."), old, new, found),
+            (Some(Value::Object(old)), None) => differences(&format!("{path}."), old, &empty, found),
+            (None, Some(Value::Object(new))) => differences(&format!("{path}."), &empty, new, found),
             (old, new) if old != new => {
                 found.insert(path);
             }
@@ -101,3 +105,6 @@ fn differences(prefix: &str, old: &Map<String, Value>, new: &Map<String, Value>,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

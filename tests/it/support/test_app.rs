@@ -235,6 +235,7 @@ impl TestApp {
             })
         };
         let state = web::Data::new(AppState {
+            rules_in_doubt: None,
             services: Arc::clone(&services),
             request_ids: RequestIds::new(1),
             doors: tenants.iter().map(|(name, tenant)| (name.clone(), door(tenant))).collect(),
