@@ -10,6 +10,7 @@ pub mod deliver;
 mod denied;
 pub mod epoch;
 pub mod error;
+pub mod explain;
 pub mod grants;
 pub mod growth;
 pub mod locks;
@@ -32,7 +33,7 @@ use crate::{
         hook::RefusalForm,
         ids::{EventId, Issuer, TenantName},
     },
-    policy::{Pipeline, TenantPolicy},
+    policy::{InForce, Pipeline},
     ports::{
         clock::Clock,
         directory::Directory,
@@ -85,7 +86,7 @@ pub struct Tenant {
     /// The same for people's eyes; maybe not of this moment.
     pub shown: Arc<dyn ShownGrants>,
     /// What it demands.
-    pub policy: TenantPolicy,
+    pub policy: InForce,
     /// How its delegated tokens look.
     pub claims: ClaimsPolicy,
     /// What refusals and failures do to a token.

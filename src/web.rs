@@ -39,6 +39,7 @@ pub fn tenant_routes(c: &mut ServiceConfig) {
         .service(v1::locks::list)
         .service(v1::locks::place)
         .service(v1::locks::lift)
+        .service(v1::policy::explain)
         .service(v1::audit::list)
         .service(compat::agent::list)
         .service(compat::agent::begin)

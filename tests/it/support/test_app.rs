@@ -197,7 +197,7 @@ impl TestApp {
                     directory: asked(),
                     directory_of_hooks: asked(),
                     shown: (setup.shown)(&name, &directory, &as_clock),
-                    policy: setup.policy.clone(),
+                    policy: setup.policy.clone().into(),
                     claims: setup.claims.clone(),
                     refusal: setup.refusal,
                     limits: setup.limits,
@@ -235,6 +235,7 @@ impl TestApp {
             })
         };
         let state = web::Data::new(AppState {
+            rules_in_doubt: None,
             services: Arc::clone(&services),
             request_ids: RequestIds::new(1),
             doors: tenants.iter().map(|(name, tenant)| (name.clone(), door(tenant))).collect(),
