@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod audit;
+pub mod canonical;
 pub mod chain;
 pub mod claims;
 pub mod delegation;
@@ -11,4 +12,5 @@ pub mod ids;
 pub mod lock;
 pub mod reason;
 pub mod rule;
+pub mod text;
 pub mod user;
