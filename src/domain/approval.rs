@@ -15,7 +15,6 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 pub use self::{
     id::ApprovalId,
@@ -113,7 +112,7 @@ impl Approval {
             rule,
             decide_by: later(now, template.decide_within),
             template,
-            digest: digest_of(&binding),
+            digest: request::digest_of(&binding),
             binding,
             epoch,
             version: 1,
@@ -127,7 +126,7 @@ impl Approval {
 
     /// SHA-256 over the binding as it is now. Whoever relies on it compares it with what was decided about.
     pub fn request_digest(&self) -> Digest {
-        digest_of(&self.binding)
+        request::digest_of(&self.binding)
     }
 
     /// The state's name at `now`.
@@ -155,10 +154,6 @@ impl Approval {
         self.revision = self.revision.saturating_add(1);
         self
     }
-}
-
-fn digest_of(binding: &str) -> Digest {
-    Digest(Sha256::digest(binding.as_bytes()).into())
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
