@@ -11,4 +11,5 @@ pub mod lock;
 pub mod reason;
 pub mod reservation;
 pub mod rule;
+pub mod shared_account;
 pub mod user;
