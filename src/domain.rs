@@ -14,4 +14,5 @@ pub mod reason;
 pub mod reservation;
 pub mod rule;
 pub mod text;
+pub mod shared_account;
 pub mod user;

@@ -9,6 +9,7 @@ pub mod grant;
 pub mod lock;
 pub mod reservation;
 pub mod rules;
+pub mod shared_account;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -163,6 +163,7 @@ impl ApiError {
         match self {
             Self::Invalid { field, .. } => field.clone(),
             Self::App(AppError::Invalid { field, .. }) => Some((*field).to_owned()),
+            Self::App(AppError::NoSuchHold { .. }) => Some("minutes".to_owned()),
             _ => None,
         }
     }
@@ -178,8 +179,12 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RateLimited(seconds) => Some(*seconds),
-            Self::App(AppError::TooManyPending { retry_after, .. }) => Some(*retry_after),
             Self::App(AppError::Approval(refused)) => refused.retry_after(),
+            Self::App(
+                AppError::TooManyPending { retry_after, .. }
+                | AppError::TooManyHeld { retry_after, .. }
+                | AppError::Reserved { retry_after, .. },
+            ) => Some(*retry_after),
             Self::KeysUnavailable | Self::App(AppError::Failed { .. }) => Some(1),
             _ => None,
         }
@@ -203,6 +208,10 @@ impl ResponseError for ApiError {
         let mut problem = Problem::new(self.status(), self.code(), self.detail());
         problem.field = self.field();
         problem.state = self.state();
+        if let Self::App(AppError::Reserved { until, holder, .. }) = self {
+            problem.until = Some(*until);
+            problem.holder = holder.as_ref().map(ToString::to_string);
+        }
         let mut answer = problem.respond(self.retry_after());
         if let Some(challenge) = self.challenge() {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -224,7 +233,9 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
-        AppError::NotPending(_) => StatusCode::CONFLICT,
+        AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } => StatusCode::CONFLICT,
+        AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         AppError::Approval(refused) => refused_status(*refused),
     }
 }
@@ -264,6 +275,10 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
         AppError::Approval(refused) => refused.code(),
+        AppError::NotHeld(_) => "not-held",
+        AppError::Reserved { .. } => Public::Reserved.code(),
+        AppError::TooManyHeld { .. } => "too-many-held",
+        AppError::NoSuchHold { .. } => "invalid-hold",
     }
 }
 

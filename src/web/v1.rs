@@ -7,3 +7,4 @@ pub mod grants;
 pub mod locks;
 pub mod policy;
 pub mod reviews;
+pub mod reservations;
