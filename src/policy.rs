@@ -51,9 +51,9 @@ impl TenantPolicy {
         self.rules.iter().any(|rule| !rule.when.delegator_groups.is_empty())
     }
 
-    /// True if a rule asks in which groups the agent is.
+    /// True if a rule asks in which groups the agent is. Who holds a shared account must be in its group.
     pub fn names_agent_groups(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.when.agent_groups.is_empty())
+        self.rules.iter().any(|rule| rule.reservation || !rule.when.agent_groups.is_empty())
     }
 
     /// True if users of that type can be delegated.
@@ -114,22 +114,40 @@ pub struct Context<'a> {
     pub bound_scopes: &'a BTreeSet<String>,
     /// Locks found on the two accounts. What isn't found here is expected absent by the commit.
     pub locks: &'a [Lock],
-    /// The store's time of what was read.
-    pub now: Timestamp,
-    /// The store's present epoch.
-    pub epoch: u64,
-    /// Which delivery of which hook.
-    pub delivery: &'a Fingerprint,
-    /// The approval that the delegation was initiated with.
-    pub approval: Option<&'a Approval>,
-    /// The delegator's account and who holds it, where the delegation was initiated with a reservation.
-    pub reservation: Option<&'a Slot>,
+    /// What the delegation was initiated with; `None` where nobody acts upon the decision.
+    pub brought: Option<Brought<'a>>,
     /// Set by `grant`.
     pub people: Option<People>,
     /// Set by `rules`.
     pub rule: Option<&'a Rule>,
     /// Set by `approval` and `reservation`.
     pub spent: Spent,
+}
+
+/// What a delegation was initiated with, and the moment of its use.
+#[derive(Debug, Clone, Copy)]
+pub struct Brought<'a> {
+    /// The store's time of what was read.
+    pub now: Timestamp,
+    /// The store's present epoch.
+    pub epoch: u64,
+    /// Which delivery of which hook.
+    pub delivery: &'a Fingerprint,
+    /// The approval.
+    pub approval: Option<&'a Approval>,
+    /// The reservation of the delegator's account.
+    pub reservation: Option<Hold<'a>>,
+}
+
+/// A reservation that a delegation was initiated with.
+#[derive(Debug, Clone, Copy)]
+pub struct Hold<'a> {
+    /// The account's slot as it is now.
+    pub slot: &'a Slot,
+    /// Which of its reservations.
+    pub generation: u64,
+    /// Whose members may reserve the account; `None`: it isn't a shared account any more.
+    pub group: Option<&'a GroupId>,
 }
 
 /// What a granted hook uses up, as it is afterwards: written in the commit that grants.

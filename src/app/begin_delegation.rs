@@ -7,20 +7,26 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use self::refused::refused;
 use super::{
     Services, Tenant,
+    approvals::{self, Ensured, Wish},
     caller::Caller,
     epoch,
     error::AppError,
     records::{self, Roster, RosterEntry},
+    reservations,
 };
 use crate::{
     domain::{
+        approval::{Approval, Template},
         audit::{Actor, Code, Event},
-        delegation::{Binding, Delegation, Party, State},
+        delegation::{Binding, Carried, Delegation, Party, State},
         ids::{ClientId, DelegationId, DelegationRef, UserRef},
         lock::Lock,
         reason::Reason,
+        reservation::Slot,
+        rule::Rule,
         user::User,
     },
     policy::{self, People, TenantPolicy},
@@ -43,6 +49,8 @@ pub struct Request {
     pub reason: Option<String>,
     /// A ticket number.
     pub ticket: Option<String>,
+    /// Skip the votes of an approval in an emergency, for this reason.
+    pub break_glass: Option<String>,
 }
 
 /// What became of it.
@@ -85,12 +93,10 @@ pub async fn begin(
     };
     let run =
         Begin { services, tenant, demands: &demands, caller, client: &client, people: &people, request: &request };
-    match run.to_the_end().await {
-        Err(AppError::Refused(reason)) => {
-            Err(refused(services, tenant, caller, &client, &request, Some(&people), reason).await)
-        }
-        other => other,
-    }
+    let done = run.to_the_end().await;
+    let Some(reason) = done.as_ref().err().and_then(AppError::refusal) else { return done };
+    refused(services, tenant, caller, &client, &request, Some(&people), reason).await;
+    done
 }
 
 struct Begin<'a> {
@@ -178,17 +184,31 @@ impl Begin<'_> {
         let mut carries = Carries { approval: None, reservation: None };
         let Some(rule) = terms.rule else { return Ok(Ok(carries)) };
         if let Some(template) = &rule.approval {
-            match self.approval(rule, template, &terms.scopes).await? {
+            match approvals::ensure(self.services, self.tenant, self.caller, self.wish(rule, template, terms)).await? {
                 Ensured::Pending(approval) => return Ok(Err(approval)),
-                Ensured::Usable { approval, version } => {
-                    carries.approval = Some(Carried { version, body: *approval });
+                Ensured::Usable(found) => {
+                    carries.approval = Some(Carried { version: found.version, body: found.approval });
                 }
             }
         }
         if rule.reservation {
-            carries.reservation = Some(self.reservation().await?);
+            let (services, tenant, caller) = (self.services, self.tenant, self.caller);
+            carries.reservation = Some(reservations::ensure(services, tenant, caller, self.people).await?);
         }
         Ok(Ok(carries))
+    }
+
+    fn wish<'a>(&'a self, rule: &'a Rule, template: &'a Template, terms: &'a Terms<'_>) -> Wish<'a> {
+        Wish {
+            people: self.people,
+            client: self.client,
+            scopes: &terms.scopes,
+            rule: &rule.name,
+            template,
+            reason: self.request.reason.as_deref(),
+            ticket: self.request.ticket.as_deref(),
+            break_glass: self.request.break_glass.as_deref(),
+        }
     }
 
     async fn change(
@@ -293,9 +313,10 @@ impl Carries {
 
     fn expectations(&self) -> Vec<(Key, Expect)> {
         let approval = self.approval.as_ref();
-        let approval = approval.map(|it| (records::approval_key(&it.body.id), Expect::VersionLive(it.version)));
+        let approval = approval.map(|it| (approvals::records::key(it.body.id), Expect::VersionLive(it.version)));
         let slot = self.reservation.as_ref();
-        let slot = slot.map(|it| (records::slot_key(&it.body.account.id), Expect::VersionLive(it.version)));
+        let slot_key = |slot: &Slot| records::slot_key(Slot::record_of(&slot.account.id));
+        let slot = slot.map(|it| (slot_key(&it.body), Expect::VersionLive(it.version)));
         approval.into_iter().chain(slot).collect()
     }
 }

@@ -93,6 +93,15 @@ impl AppError {
         }
     }
 
+    /// The reason of a refusal that is told as one of an initiation.
+    pub fn refusal(&self) -> Option<Reason> {
+        match self {
+            Self::Refused(reason) => Some(*reason),
+            Self::Reserved { .. } => Some(Reason::Reserved),
+            _ => None,
+        }
+    }
+
     /// A refusal, or a failure where the reason is one.
     pub fn from_reason(reason: Reason) -> Self {
         if reason.is_failure() { Self::Failed { reason, internal: String::new() } } else { Self::Refused(reason) }

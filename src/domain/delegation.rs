@@ -11,6 +11,7 @@ use super::{
     ids::{ClientId, Issuer, Login, UserId},
     reason::Reason,
     reservation::Slot,
+    user::User,
 };
 
 /// How long the answer to a consumed delegation is kept for a second delivery of the same hook.
@@ -23,6 +24,13 @@ pub struct Party {
     pub id: UserId,
     /// Login at the time.
     pub login: Login,
+}
+
+impl Party {
+    /// The user as the directory knows him now.
+    pub fn of(user: &User) -> Self {
+        Self { id: user.id.clone(), login: user.login.clone() }
+    }
 }
 
 /// What the delegation is bound to. A hook must show the same before it is told anything else.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{Context, Stage};
 use crate::domain::reason::Reason;
 
-/// The last stage: runs where the rule asks for a reservation.
+/// The last stage: runs where the rule asks for a reservation. That both accounts are active, `grant` has asked.
 pub struct ReservationStage;
 
 #[async_trait]
@@ -19,12 +19,14 @@ impl Stage for ReservationStage {
             return Ok(());
         }
         let people = context.people.as_ref().ok_or(Reason::Internal)?;
-        let account = context.policy.shared_account(context.delegator).ok_or(Reason::ReservationMissing)?;
-        if !people.agent_groups.contains(&account.group) {
+        let brought = context.brought.ok_or(Reason::StageMissing)?;
+        let hold = brought.reservation.ok_or(Reason::StageMissing)?;
+        if !hold.group.is_some_and(|group| people.agent_groups.contains(group)) {
             return Err(Reason::NotAMember);
         }
-        let slot = context.reservation.ok_or(Reason::StageMissing)?;
-        context.spent.reservation = Some(slot.clone().consume(context.agent, context.delivery.clone(), context.epoch, context.now)?);
+        let (slot, delivery) = (hold.slot.clone(), brought.delivery.clone());
+        let used = slot.consume(hold.generation, context.agent, delivery, brought.epoch, brought.now)?;
+        context.spent.reservation = Some(used);
         Ok(())
     }
 }

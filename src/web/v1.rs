@@ -6,5 +6,5 @@ pub mod delegations;
 pub mod grants;
 pub mod locks;
 pub mod policy;
-pub mod reviews;
 pub mod reservations;
+pub mod reviews;

@@ -20,7 +20,7 @@ use crate::{
         rule::Rule,
         user::User,
     },
-    policy::{Context, Spent},
+    policy::{Brought, Context, Spent},
     ports::store::{Change, Committed, Expect, Key, Snapshot, StoreError},
 };
 
@@ -93,10 +93,15 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) async fn run(self: Arc<Self>) -> Ended {
-        match self.decide().await {
-            Ok(ended) => ended,
-            Err(refusal) => self.refuse(refusal).await,
+        let refusal = match self.decide().await {
+            Ok(ended) => return ended,
+            Err(refusal) => refusal,
+        };
+        let held = refusal.delegation.as_ref().and_then(|it| it.reservation.as_ref()).map(|it| it.body.reference());
+        if let Some(reference) = held {
+            self.void(reference, refusal.reason).await;
         }
+        self.refuse(refusal).await
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -179,7 +184,7 @@ impl Attempt {
         }
         let bound = Bound::of(&delegation, &snapshot)?;
         let said = self.ask_policy(facts, &delegation, &bound, epoch.number, &snapshot).await?;
-        let spent = bound.spend(&said.spent)?;
+        let spent = bound.spend(&self.desk, &said.spent, snapshot.now)?;
         let [lock_one, lock_two] = [&delegation.delegator.id, &delegation.binding.agent.id].map(records::lock_key);
         let mut ready = self.ready(key, delegation, said, snapshot.now)?;
         let change = &mut ready.change;
@@ -190,10 +195,9 @@ impl Attempt {
             (lock_one, Expect::Absent),
             (lock_two, Expect::Absent),
         ];
-        for (key, expect, put) in spent {
-            change.expect.push((key, expect));
-            change.puts.push(put);
-        }
+        change.expect.extend(spent.expect);
+        change.puts.extend(spent.puts);
+        change.events.extend(records::encode_events(&spent.events)?);
         Ok(Prepared::Ready(Box::new(ready)))
     }
 
@@ -233,11 +237,13 @@ impl Attempt {
             scopes: &facts.scopes,
             bound_scopes: &delegation.scopes,
             locks: &locks,
-            now: snapshot.now,
-            epoch,
-            delivery: &self.delivery,
-            approval: bound.approval.as_ref().map(|it| &it.body),
-            reservation: bound.reservation.as_ref().map(|it| &it.body),
+            brought: Some(Brought {
+                now: snapshot.now,
+                epoch,
+                delivery: &self.delivery,
+                approval: bound.approval.as_ref().map(|it| &it.body),
+                reservation: bound.hold(delegation, &tenant.shared),
+            }),
             people: None,
             rule: None,
             spent: Spent::default(),
@@ -247,23 +253,17 @@ impl Attempt {
             |reason| Refusal { reason, trace: verdict.trace.clone(), delegation: Some(Box::new(delegation.clone())) };
         let people = verdict.result.map_err(refuse)?;
         let (rule, spent) = (context.rule, context.spent);
-        let patch = self.patch(&people.delegator, rule, &spent, snapshot.now).map_err(refuse)?;
+        let left = spent.approval.as_ref().and(bound.approval.as_ref()).map(|it| it.body.remaining(snapshot.now));
+        let patch = self.patch(&people.delegator, rule, left.map(whole_seconds)).map_err(refuse)?;
         // Only an anchor for auditors: one that can't be read must not stop anybody.
         let sealed = records::find(snapshot, &sealed::head_key()).ok().flatten().map(|(head, _)| head);
         Ok(Said { patch, trace: verdict.trace, rule: rule.map(|r| r.name.clone()), sealed, spent })
     }
 
     /// The claims; the token lives no longer than the rule and what is left of an approval allow.
-    fn patch(
-        &self,
-        delegator: &User,
-        rule: Option<&Rule>,
-        spent: &Spent,
-        now: Timestamp,
-    ) -> Result<ClaimPatch, Reason> {
+    fn patch(&self, delegator: &User, rule: Option<&Rule>, left: Option<u64>) -> Result<ClaimPatch, Reason> {
         let mut patch = self.desk.tenant.claims.delegated(&self.request, delegator)?;
         let Some(bounds) = self.desk.dialect.lifetime_bounds() else { return Ok(patch) };
-        let left = spent.approval.as_ref().and_then(|approval| approval.remaining(now)).map(whole_seconds);
         let limit = [rule.and_then(|r| r.max_token_lifetime), left].into_iter().flatten().min();
         if let Some(limit) = limit {
             let overrun = rule.is_some_and(|r| r.allow_overrun);
@@ -274,7 +274,6 @@ impl Attempt {
 
     fn ready(&self, key: Key, delegation: Delegation, said: Said, now: Timestamp) -> Result<Ready, Refusal> {
         let services = &self.desk.services;
-        let mut events = self.events_of(&said.spent, &delegation, now);
         let mut event = self.event(Code::HookGranted, &delegation, now).changed(Some("PENDING"), "CONSUMED");
         event.policy.rule = said.rule;
         event.policy.trace.clone_from(&said.trace);
@@ -291,11 +290,10 @@ impl Attempt {
         if answer.len() > MOST_ANSWER {
             return Err(Refusal { reason: Reason::AnswerTooLarge, trace, delegation: Some(Box::new(delegation)) });
         }
-        events.insert(0, event);
         let consumed = delegation.consume(self.delivery.clone(), now)?;
         let change = Change {
             puts: vec![records::put_delegation(key, &consumed)?, records::put_answer(key, now, &answer)],
-            events: records::encode_events(&events)?,
+            events: records::encode_events(&[event])?,
             ..Change::new(services.change_id(), now)
         };
         Ok(Ready { change, key, answer, event: event_id })

@@ -104,7 +104,8 @@ async fn awaiting(
 
 /// He, and his groups.
 fn principals(tenant: &Tenant, me: &Me) -> Vec<Approver> {
-    let rules = &tenant.policy.rules;
+    let policy = tenant.policy.now();
+    let rules = &policy.rules;
     let is_named = |id: &GroupId| {
         rules.iter().filter_map(|rule| rule.approval.as_ref()).flat_map(Template::groups).any(|named| named == id)
     };

@@ -14,7 +14,12 @@ use crate::{
 
 /// The roster without entries that have ended. Only when it is full are the delegations themselves looked at:
 /// a hook that consumes one needn't write the roster.
-pub(super) async fn made(services: &Services, tenant: &Tenant, mut roster: Roster, now: Timestamp) -> Result<Roster, AppError> {
+pub(super) async fn made(
+    services: &Services,
+    tenant: &Tenant,
+    mut roster: Roster,
+    now: Timestamp,
+) -> Result<Roster, AppError> {
     let limit = tenant.limits.max_pending;
     roster.pending.retain(|entry| now < entry.end);
     if roster.pending.len() < limit {
