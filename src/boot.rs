@@ -4,6 +4,7 @@ mod audit;
 mod background;
 mod directory;
 mod preview;
+mod shared_accounts;
 mod store;
 mod tenant;
 mod trail;
