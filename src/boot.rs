@@ -5,6 +5,7 @@ mod background;
 mod directory;
 mod preview;
 mod rules;
+mod shared_accounts;
 mod store;
 mod tenant;
 mod trail;

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::rig::*;
-use crate::support::test_app::{TestApp, user};
+use crate::support::test_app::{TestApp, uid, user};
 
 async fn nothing_changed(app: &TestApp, id: behalf::domain::approval::ApprovalId) {
     let item = shown(app, id).await;
