@@ -5,6 +5,7 @@ mod background;
 mod directory;
 mod preview;
 mod rules;
+mod simulate;
 mod store;
 mod tenant;
 mod trail;

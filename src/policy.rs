@@ -7,6 +7,7 @@ pub mod dry;
 pub mod grant;
 pub mod lock;
 pub mod rules;
+pub mod trial;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -18,7 +18,7 @@ use crate::{
     policy::dry::At,
     web::{
         error::ApiError,
-        extract::{Json, Reader, Then, scope_set, user_ref},
+        extract::{Json, Then, Writer, scope_set, user_ref},
         problem::{BodyProblems, CallerProblems},
         state::AppState,
     },
@@ -237,7 +237,7 @@ impl From<Explanation> for PolicyAnswer {
 )]
 #[post("/v1/policy/explain")]
 pub async fn explain(
-    Then(Reader { door, caller }, Json(body)): Then<Reader, Json<ExplainRequest>>,
+    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<ExplainRequest>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let client = ClientId::parse(&body.client)
