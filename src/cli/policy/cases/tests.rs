@@ -64,7 +64,8 @@ fn every_mistake_has_its_line() {
 #[test]
 fn what_is_no_file_of_cases_is_refused() {
     for (text, what) in [
-        ("", "cases"),
+        ("", "line 1"),
+        ("tenant: x", "missing field"),
         ("cases: []", "there are no cases"),
         ("cases: 1", "line 1"),
         ("case: []", "unknown field"),
