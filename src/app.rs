@@ -1,6 +1,7 @@
 //! Use cases. They read, ask `policy` and `domain`, and commit: what is atomic is written here.
 
 pub mod answer_hook;
+pub mod approvals;
 pub mod audit;
 pub mod begin_delegation;
 pub mod caller;
@@ -16,6 +17,7 @@ pub mod growth;
 pub mod locks;
 pub mod reaper;
 pub mod records;
+pub mod reservations;
 pub mod retention;
 pub mod sealed;
 pub mod sealer;
@@ -32,6 +34,7 @@ use crate::{
         claims::ClaimsPolicy,
         hook::RefusalForm,
         ids::{EventId, Issuer, TenantName},
+        shared_account::SharedAccounts,
     },
     policy::{InForce, Pipeline},
     ports::{
@@ -65,11 +68,13 @@ pub struct DelegationLimits {
     pub life: SignedDuration,
     /// Pending ones per agent.
     pub max_pending: usize,
+    /// Requests for approval that one requester may have open at a time.
+    pub max_open: usize,
 }
 
 impl Default for DelegationLimits {
     fn default() -> Self {
-        Self { life: SignedDuration::from_secs(60), max_pending: 10 }
+        Self { life: SignedDuration::from_secs(60), max_pending: 10, max_open: 20 }
     }
 }
 
@@ -87,6 +92,8 @@ pub struct Tenant {
     pub shown: Arc<dyn ShownGrants>,
     /// What it demands.
     pub policy: InForce,
+    /// Accounts that are used by reservation.
+    pub shared: SharedAccounts,
     /// How its delegated tokens look.
     pub claims: ClaimsPolicy,
     /// What refusals and failures do to a token.
@@ -117,6 +124,8 @@ pub struct Services {
     pub tracker: TaskTracker,
     /// Brake on events about unknown ids.
     pub unknown_ids: answer_hook::UnknownIds,
+    /// Who waits for changes of approvals.
+    pub watchers: approvals::watching::Watchers,
 }
 
 impl Services {
@@ -136,6 +145,7 @@ impl Services {
             runtime: tokio::runtime::Handle::current(),
             tracker: TaskTracker::new(),
             unknown_ids: answer_hook::UnknownIds::default(),
+            watchers: approvals::watching::Watchers::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod audit;
+pub mod canonical;
 pub mod chain;
 pub mod claims;
 pub mod delegation;
@@ -10,5 +11,8 @@ pub mod hook;
 pub mod ids;
 pub mod lock;
 pub mod reason;
+pub mod reservation;
 pub mod rule;
+pub mod shared_account;
+pub mod text;
 pub mod user;

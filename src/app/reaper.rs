@@ -4,12 +4,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Services, error::AppError, records};
+use super::{Services, approvals, epoch, error::AppError, records, reservations};
 use crate::{
     domain::{
         audit::{Actor, Code, Event},
         delegation::{Delegation, State},
         ids::{DelegationRef, TenantName},
+        reservation::Slot,
     },
     ports::store::{Change, Committed, Expect, Index, Key, ListPage, Page, Put, Record},
 };
@@ -24,7 +25,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pass {
-    /// Delegations that were ended.
+    /// Delegations, approvals and reservations that were ended.
     pub expired: usize,
     /// Used delegations that were taken off the list of what is due.
     pub retired: usize,
@@ -43,7 +44,7 @@ impl Pass {
 
 /// What is done to one record.
 enum Step {
-    Expire(Put, Box<Event>),
+    Expire(Box<Put>, Vec<Event>),
     Retire(Put),
     Drop,
 }
@@ -57,14 +58,36 @@ struct Planned {
 
 /// One pass over one tenant.
 pub async fn pass(services: &Services, tenant: &TenantName) -> Result<Pass, AppError> {
-    let now = records::millis(services.store.read(tenant, &[]).await?.now);
+    let snapshot = services.store.read(tenant, &[records::epoch_key()]).await?;
+    let now = records::millis(snapshot.now);
     let due = list(services, tenant, records::due(), now).await?;
     let gone = list(services, tenant, records::droppable(), now).await?;
+    // Of all ends: those of an older epoch are void before their time. They are no more than a tenant has accounts.
+    let held = list(services, tenant, records::held(), u64::MAX).await?;
     let mut pass = Pass { more: due.more || gone.more, ..Pass::default() };
     let mut plan: Vec<Planned> = Vec::new();
+    if let Ok((epoch, _)) = epoch::of(&snapshot) {
+        for (_, key, record) in &held.rows {
+            let step = lapse(services, tenant, record, epoch.number, held.now)?;
+            plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
+        }
+    }
     for (_, key, record) in due.rows.iter().filter(|(_, key, _)| records::is_delegation(key)) {
         let step = end(services, tenant, *key, record, due.now)?;
         plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
+    }
+    let approvals = list(services, tenant, approvals::records::due(), now).await?;
+    pass.more |= approvals.more;
+    for (_, key, record) in &approvals.rows {
+        match approvals::lapse(services, tenant, record, approvals.now) {
+            Ok(None) => {}
+            Ok(Some((put, events))) => {
+                let step = Step::Expire(Box::new(put), events);
+                plan.push(Planned { key: *key, version: record.version, step });
+            }
+            // One record that can't be read must not keep the others from ending.
+            Err(error) => tracing::error!(%tenant, %error, "an approval can't be ended"),
+        }
     }
     let dropped = gone.rows.iter().filter(|(_, _, record)| record.drop_at.is_some_and(|at| at <= gone.now));
     plan.extend(dropped.map(|(_, key, record)| Planned { key: *key, version: record.version, step: Step::Drop }));
@@ -105,7 +128,26 @@ fn end(
         .on("agent", &expired.binding.agent.id)
         .through(expired.binding.client.as_str())
         .changed(Some("PENDING"), expired.state.name());
-    Ok(Some(Step::Expire(records::put_ended(key, &expired)?, Box::new(event))))
+    Ok(Some(Step::Expire(Box::new(records::put_ended(key, &expired)?), vec![event])))
+}
+
+/// What becomes of a shared account's slot; `None`: nothing yet.
+fn lapse(
+    services: &Services,
+    tenant: &TenantName,
+    record: &Record,
+    epoch: u64,
+    now: Timestamp,
+) -> Result<Option<Step>, AppError> {
+    let slot: Slot = match records::decode(record) {
+        Ok(slot) => slot,
+        Err(error) => {
+            tracing::error!(%tenant, %error, "a reservation can't be ended");
+            return Ok(None);
+        }
+    };
+    let ended = reservations::lapse(services, tenant, &slot, epoch, now)?;
+    Ok(ended.map(|(put, event)| Step::Expire(Box::new(put), vec![event])))
 }
 
 /// Does these in one commit, without those that somebody else changed meanwhile.
@@ -142,9 +184,9 @@ fn change(services: &Services, plan: &[&Planned], now: Timestamp) -> Result<Chan
     for planned in plan {
         change.expect.push((planned.key, Expect::Version(planned.version)));
         match &planned.step {
-            Step::Expire(put, event) => {
-                change.puts.push(put.clone());
-                change.events.extend(records::encode_events(std::slice::from_ref(event))?);
+            Step::Expire(put, events) => {
+                change.puts.push((**put).clone());
+                change.events.extend(records::encode_events(events)?);
             }
             Step::Retire(put) => change.puts.push(put.clone()),
             Step::Drop => change.drops.push(planned.key),

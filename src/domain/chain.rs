@@ -11,15 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
-use self::canonical::canonical_value;
-use super::{audit::Code, hex::hex, ids::TenantName};
+use super::{audit::Code, canonical::canonical_value, hex::hex, ids::TenantName};
 
-mod canonical;
 mod checkpoint;
 mod keys;
 mod verify;
 
-pub(in crate::domain) use canonical::canonical;
 pub use checkpoint::{Checkpoint, Unsigned};
 pub use keys::{KeyId, Keyring, PublicKey, Rotation, Signature, VerifySignature};
 pub use verify::{Bad, Report, Settings, Start, Verifier, Wrong};
@@ -49,8 +46,8 @@ pub enum FormError {
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// Of `content`, behind a tag that says what it is the hash of.
-    pub(in crate::domain) fn of(tag: &[u8], content: &[u8]) -> Self {
+    /// Of a tag and what follows it; an empty tag for bare content.
+    pub fn of(tag: &[u8], content: &[u8]) -> Self {
         Self(Sha256::new().chain_update(tag).chain_update(content).finalize().into())
     }
 }

@@ -17,6 +17,16 @@ pub enum Public {
     StageMissing,
     /// The rule's maximum lifetime is below what the IdP can mint.
     LifetimeTooShort,
+    /// The account is used by reservation only, and there is none that is good here.
+    ReservationRequired,
+    /// Somebody holds the account.
+    Reserved,
+    /// The caller may not use the shared account, or there is none of that name.
+    NotAMember,
+    /// The shared account isn't active.
+    AccountNotActive,
+    /// The rule demands an approval, and this delegation has none that can be used.
+    ApprovalRequired,
     /// Our own failure: try again.
     TemporarilyUnavailable,
 }
@@ -31,6 +41,11 @@ impl Public {
             Self::ScopeNotAllowed => "scope-not-allowed",
             Self::StageMissing => "stage-missing",
             Self::LifetimeTooShort => "lifetime-too-short",
+            Self::ReservationRequired => "reservation-required",
+            Self::Reserved => "reserved",
+            Self::NotAMember => "not-a-member",
+            Self::AccountNotActive => "account-not-active",
+            Self::ApprovalRequired => "approval-required",
             Self::TemporarilyUnavailable => "temporarily-unavailable",
         }
     }
@@ -44,6 +59,13 @@ impl Public {
             Self::ScopeNotAllowed => "The token asks for more scopes than this delegation allows.",
             Self::StageMissing => "This delegation needs a step that it was not prepared for. Start it again.",
             Self::LifetimeTooShort => "The allowed token lifetime is shorter than the identity provider can issue.",
+            Self::ReservationRequired => "This account can be used with a reservation only. Reserve it first.",
+            Self::Reserved => "This account is reserved at the moment.",
+            Self::NotAMember => "There is no such shared account that you may use.",
+            Self::AccountNotActive => "This account isn't active.",
+            Self::ApprovalRequired => {
+                "This delegation needs an approval that it doesn't have (any more). Start it again."
+            }
             Self::TemporarilyUnavailable => "The delegation could not be checked. Try again in a moment.",
         }
     }
@@ -125,10 +147,36 @@ reasons! {
     ScopesUnknown = "scopes-unknown" => ScopeNotAllowed,
     /// The hook's rule asks for a stage that the delegation doesn't carry.
     StageMissing = "stage-missing" => StageMissing,
+    /// The rule demands an approval, and the delegation carries none.
+    ApprovalMissing = "approval-missing" => ApprovalRequired,
+    /// Nobody decided yet.
+    ApprovalPending = "approval-pending" => ApprovalRequired,
+    /// Somebody said no.
+    ApprovalDenied = "approval-denied" => ApprovalRequired,
+    /// Every use of it was made.
+    ApprovalSpent = "approval-spent" => ApprovalRequired,
+    /// One of its deadlines has passed.
+    ApprovalExpired = "approval-expired" => ApprovalRequired,
+    /// It was revoked, or withdrawn.
+    ApprovalRevoked = "approval-revoked" => ApprovalRequired,
+    /// What was decided about is not what the hook shows, or not what the rule demands now.
+    ApprovalMismatch = "approval-mismatch" => ApprovalRequired,
     /// The rule's lifetime lies below the dialect's minimum.
     LifetimeTooShort = "lifetime-too-short" => LifetimeTooShort,
     /// The rule limits the lifetime, and the request doesn't tell the present one.
     LifetimeUnknown = "lifetime-unknown" => LifetimeTooShort,
+    /// There is no reservation of this account that would be this user's.
+    ReservationMissing = "reservation-missing" => ReservationRequired,
+    /// The reservation was used, ran out, was released, taken away or made void.
+    ReservationGone = "reservation-gone" => ReservationRequired,
+    /// Another holds the account.
+    Reserved = "reserved" => Reserved,
+    /// The account isn't shared, or the user isn't in its group (any more).
+    NotAMember = "not-a-member" => NotAMember,
+    /// The holder's own account isn't active, or is gone.
+    HolderInactive = "holder-inactive" => NotAMember,
+    /// The shared account isn't active, or is gone.
+    AccountInactive = "account-inactive" => AccountNotActive,
     /// The delegator has no value for the subject attribute.
     SubjectMissing = "subject-missing" => TemporarilyUnavailable,
     /// The store didn't answer, or answered with an error.
@@ -155,6 +203,20 @@ impl Reason {
     /// True for our own failures (`on_failure`); false for decisions (`on_refused`).
     pub fn is_failure(self) -> bool {
         self.public() == Public::TemporarilyUnavailable
+    }
+
+    /// True if a reservation has lost what it rests on: account, holder or membership.
+    pub fn voids_reservation(self) -> bool {
+        matches!(
+            self,
+            Self::NotAMember
+                | Self::HolderInactive
+                | Self::AccountInactive
+                | Self::AgentInactive
+                | Self::AgentUnknown
+                | Self::DelegatorInactive
+                | Self::DelegatorUnknown
+        )
     }
 }
 

@@ -12,7 +12,11 @@ use actix_web::{
 
 use super::problem::Problem;
 use crate::{
-    app::{caller::CallerError, error::AppError},
+    app::{
+        approvals::{Refused, refused::Sort},
+        caller::CallerError,
+        error::AppError,
+    },
     domain::{ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
@@ -159,6 +163,14 @@ impl ApiError {
         match self {
             Self::Invalid { field, .. } => field.clone(),
             Self::App(AppError::Invalid { field, .. }) => Some((*field).to_owned()),
+            Self::App(AppError::NoSuchHold { .. }) => Some("minutes".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        match self {
+            Self::App(AppError::Approval(refused)) => refused.state(),
             _ => None,
         }
     }
@@ -167,7 +179,12 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RateLimited(seconds) => Some(*seconds),
-            Self::App(AppError::TooManyPending { retry_after, .. }) => Some(*retry_after),
+            Self::App(AppError::Approval(refused)) => refused.retry_after(),
+            Self::App(
+                AppError::TooManyPending { retry_after, .. }
+                | AppError::TooManyHeld { retry_after, .. }
+                | AppError::Reserved { retry_after, .. },
+            ) => Some(*retry_after),
             Self::KeysUnavailable | Self::App(AppError::Failed { .. }) => Some(1),
             _ => None,
         }
@@ -190,6 +207,11 @@ impl ResponseError for ApiError {
         self.log();
         let mut problem = Problem::new(self.status(), self.code(), self.detail());
         problem.field = self.field();
+        problem.state = self.state();
+        if let Self::App(AppError::Reserved { until, holder, .. }) = self {
+            problem.until = Some(*until);
+            problem.holder = holder.as_ref().map(ToString::to_string);
+        }
         let mut answer = problem.respond(self.retry_after());
         if let Some(challenge) = self.challenge() {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -211,7 +233,19 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
-        AppError::NotPending(_) => StatusCode::CONFLICT,
+        AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } => StatusCode::CONFLICT,
+        AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        AppError::Approval(refused) => refused_status(*refused),
+    }
+}
+
+fn refused_status(refused: Refused) -> StatusCode {
+    match refused.sort() {
+        Sort::Incomplete => StatusCode::UNPROCESSABLE_ENTITY,
+        Sort::Forbidden => StatusCode::FORBIDDEN,
+        Sort::Conflict => StatusCode::CONFLICT,
+        Sort::TooMany => StatusCode::TOO_MANY_REQUESTS,
     }
 }
 
@@ -219,7 +253,14 @@ fn public_status(public: Public) -> StatusCode {
     match public {
         Public::NotDelegated | Public::ScopeNotAllowed => StatusCode::FORBIDDEN,
         Public::Locked => StatusCode::LOCKED,
-        Public::DelegationNotUsable | Public::StageMissing | Public::LifetimeTooShort => StatusCode::CONFLICT,
+        Public::NotAMember => StatusCode::FORBIDDEN,
+        Public::DelegationNotUsable
+        | Public::StageMissing
+        | Public::LifetimeTooShort
+        | Public::ApprovalRequired
+        | Public::ReservationRequired
+        | Public::Reserved
+        | Public::AccountNotActive => StatusCode::CONFLICT,
         Public::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -233,6 +274,11 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::AdministratorOnly => "administrator-only",
         AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
+        AppError::Approval(refused) => refused.code(),
+        AppError::NotHeld(_) => "not-held",
+        AppError::Reserved { .. } => Public::Reserved.code(),
+        AppError::TooManyHeld { .. } => "too-many-held",
+        AppError::NoSuchHold { .. } => "invalid-hold",
     }
 }
 

@@ -1,7 +1,10 @@
 //! The API, version 1: one file per resource.
 
+pub mod approvals;
 pub mod audit;
 pub mod delegations;
 pub mod grants;
 pub mod locks;
 pub mod policy;
+pub mod reservations;
+pub mod reviews;

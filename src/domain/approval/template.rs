@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    chain::{Digest, canonical},
+    canonical::canonical,
+    chain::Digest,
     ids::{GroupId, IdError, UserId},
 };
 

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FormError, KeyId, SealedHead, Signature, canonical};
-use crate::domain::ids::TenantName;
+use super::{FormError, KeyId, SealedHead, Signature};
+use crate::domain::{canonical::canonical, ids::TenantName};
 
 /// Begins what is signed.
 const CHECKPOINT: &[u8] = b"da-audit-checkpoint-v1\0";

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Digest, FormError, canonical};
-use crate::domain::{audit::Code, ids::TenantName};
+use super::{Digest, FormError};
+use crate::domain::{audit::Code, canonical::canonical, ids::TenantName};
 
 /// Begins what is signed when a key takes over.
 const ROTATION: &[u8] = b"da-audit-key-v1\0";

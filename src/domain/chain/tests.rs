@@ -2,7 +2,7 @@ use jiff::SignedDuration;
 use proptest::{collection::vec, prelude::*};
 use serde_json::json;
 
-use super::*;
+use super::{super::canonical::canonical, *};
 
 fn acme() -> TenantName {
     TenantName::parse("acme").unwrap()

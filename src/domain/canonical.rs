@@ -3,18 +3,18 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::FormError;
+use super::chain::FormError;
 
 /// Beyond it, canonical numbers are rounded.
 const MOST_EXACT: u64 = (1 << 53) - 1;
 
 /// Any value in canonical form.
-pub(in crate::domain) fn canonical(value: &impl Serialize) -> Result<String, FormError> {
+pub fn canonical(value: &impl Serialize) -> Result<String, FormError> {
     serde_json_canonicalizer::to_string(value).map_err(|error| unreadable(&error))
 }
 
 /// The same, faster for what events are made of: there `serde_json`'s own spelling is the canonical one.
-pub(super) fn canonical_value(value: &Value) -> Result<String, FormError> {
+pub fn canonical_value(value: &Value) -> Result<String, FormError> {
     if is_plain(value) { serde_json::to_string(value).map_err(|error| unreadable(&error)) } else { canonical(value) }
 }
 
