@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
+use self::props::Props;
 use super::{
     Pipeline, TenantPolicy,
     dry::{self, Answer, At},
@@ -17,6 +18,12 @@ use crate::{
     },
     ports::directory::{Directory, DirectoryError, Written},
 };
+
+mod props;
+#[cfg(test)]
+mod tests;
+
+pub use props::{Approved, Reserved};
 
 /// One of the two users of a case.
 #[derive(Debug, Clone)]
@@ -46,11 +53,19 @@ pub struct Case {
     pub granted: bool,
     /// When.
     pub at: At,
+    /// How the approval stands, where a rule asks for one.
+    pub approval: Approved,
+    /// How the reservation of the delegator's account stands, where a rule asks for one.
+    pub reservation: Reserved,
 }
 
 /// Decides the case. Asks no directory and no store.
 pub async fn run(policy: &TenantPolicy, case: Case) -> Answer {
     let locks: Vec<Lock> = case.people().into_iter().filter_map(Person::lock).collect();
+    let props = match Props::of(policy, &case) {
+        Ok(props) => props,
+        Err(reason) => return Answer::refused_by("rules", reason),
+    };
     let people = MadeUp(case);
     let case = &people.0;
     let question = dry::Question {
@@ -61,6 +76,7 @@ pub async fn run(policy: &TenantPolicy, case: Case) -> Answer {
         client: &case.client,
         scopes: &case.scopes,
         locks: &locks,
+        brought: Some(props.brought()),
         at: case.at,
     };
     dry::run(&Pipeline::standard(), &question).await
@@ -104,7 +120,11 @@ impl Directory for MadeUp {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         let found = self.0.people().into_iter().find(|person| person.party.id == *user);
-        Ok(found.map(|person| person.groups.clone()).unwrap_or_default())
+        let mut groups = found.map(|person| person.groups.clone()).unwrap_or_default();
+        if self.0.agent.party.id == *user && matches!(self.0.reservation, Reserved::Held | Reserved::Gone) {
+            groups.extend(props::members());
+        }
+        Ok(groups)
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {

@@ -28,7 +28,7 @@ use crate::{
     },
     policy::{
         dry::{At, Decision},
-        trial::{Case, Person},
+        trial::{Approved, Case, Person, Reserved},
     },
 };
 
@@ -104,8 +104,8 @@ struct State {
     granted: bool,
     active: Active,
     locked: Locked,
-    approval: Nothing,
-    reservation: Nothing,
+    approval: Approved,
+    reservation: Reserved,
 }
 
 impl Default for State {
@@ -114,8 +114,8 @@ impl Default for State {
             granted: true,
             active: Active::default(),
             locked: Locked::default(),
-            approval: Nothing::None,
-            reservation: Nothing::None,
+            approval: Approved::None,
+            reservation: Reserved::None,
         }
     }
 }
@@ -138,13 +138,6 @@ impl Default for Active {
 struct Locked {
     agent: bool,
     delegator: bool,
-}
-
-/// What the delegation carries for a stage.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Nothing {
-    None,
 }
 
 #[derive(Deserialize)]
@@ -195,8 +188,6 @@ pub(super) fn parse(content: &str) -> Result<Cases, Vec<String>> {
 fn tried(draft: CaseDraft) -> Result<Tried, String> {
     let CaseDraft { name, agent, delegator, client, scopes, at, groups, state, expect } = draft;
     let expected = expected(expect).map_err(|why| format!("\"{name}\": {why}"))?;
-    let Nothing::None = state.approval;
-    let Nothing::None = state.reservation;
     let person = |id: UserId, groups, active, locked| {
         let login = Login::parse(id.as_str()).map_err(|error| format!("the id {id} {error}"))?;
         Ok::<_, String>(Person { party: Party { id, login }, groups, active, locked })
@@ -211,6 +202,8 @@ fn tried(draft: CaseDraft) -> Result<Tried, String> {
             Moment::Initiation => At::Initiation,
             Moment::Hook => At::Hook,
         },
+        approval: state.approval,
+        reservation: state.reservation,
     };
     Ok(Tried { name, case, expected })
 }

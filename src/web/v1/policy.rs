@@ -175,7 +175,8 @@ impl From<Rule> for Applies {
     "delegator": {"id": "00u1bob", "login": "bob@example.com", "active": true},
     "scopes": ["payments.read"],
     "trace": [{"stage": "grant", "said": "continue"}, {"stage": "lock", "said": "continue"},
-        {"stage": "rules", "said": "stage-missing"}],
+        {"stage": "rules", "said": "continue"}, {"stage": "approval", "said": "continue"},
+        {"stage": "reservation", "said": "stage-missing"}],
     "rules": [{"name": "directors", "fit": "missed", "missed": [
         {"condition": "delegator_groups", "wanted": ["00g1dir"], "present": []}]},
         {"name": "payments", "fit": "matched", "missed": []}],

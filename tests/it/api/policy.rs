@@ -72,7 +72,8 @@ async fn the_rule_that_applies_is_named_and_why_the_others_do_not() {
     assert_eq!(told["rules"], rules);
     assert_eq!(told["agent"], json!({"id": "00uann", "login": "ann@example.test", "active": true}));
     assert_eq!(told["delegator"]["login"], "bob@example.test");
-    let stages = ["grant", "lock", "rules"].map(|stage| json!({"stage": stage, "said": "continue"}));
+    let stages =
+        ["grant", "lock", "rules", "approval", "reservation"].map(|stage| json!({"stage": stage, "said": "continue"}));
     assert_eq!(told["trace"], json!(stages));
 }
 
@@ -88,7 +89,7 @@ async fn stages_that_a_rule_asks_for_are_told_with_their_settings() {
 
     let early = ask(&app, &with(question("app"), "at", json!("initiation"))).await;
     assert_eq!((&early["decision"], &early["reason"]), (&json!("prepare"), &json!(null)));
-    assert_eq!(early["trace"][2], json!({"stage": "rules", "said": "prepare"}));
+    assert_eq!(early["trace"][3], json!({"stage": "approval", "said": "prepare"}));
 
     let beyond = ask(&app, &with(question("app"), "scopes", json!(["openid", "all"]))).await;
     assert_eq!(beyond["reason"], "scope-not-allowed");

@@ -10,7 +10,7 @@ cases:
     scopes: [b, a]
     at: initiation
     groups: { agent: [x], delegator: [y, z] }
-    state: { granted: false, active: { agent: false }, locked: { delegator: true }, approval: none, reservation: none }
+    state: { granted: false, active: { agent: false }, locked: { delegator: true }, approval: spent, reservation: not_a_member }
     expect: { decision: prepare, rule: directors, stages: [approval] }
   - { name: least, agent: ann, delegator: bob, client: web, expect: { decision: grant-gone } }
   - { name: no rule, agent: ann, delegator: bob, client: web, expect: { decision: granted, rule: null, stages: [] } }
@@ -25,6 +25,8 @@ fn a_whole_case_is_read_and_the_rest_has_its_defaults() {
     assert_eq!((agent.active, agent.locked, delegator.active, delegator.locked), (false, false, true, true));
     assert_eq!((agent.groups.len(), delegator.groups.len()), (1, 2));
     assert_eq!((whole.case.granted, whole.case.at), (false, At::Initiation));
+    assert_eq!((whole.case.approval, whole.case.reservation), (Approved::Spent, Reserved::NotAMember));
+    assert_eq!((least.case.approval, least.case.reservation), (Approved::None, Reserved::None));
     assert_eq!(whole.case.scopes.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b"]);
     let expected =
         Expected { decision: "prepare", rule: Some(Some("directors".to_owned())), stages: Some(vec!["approval"]) };
@@ -44,7 +46,7 @@ fn every_mistake_has_its_line() {
         ("expect: { decision: granted }, stat: {}", "unknown field `stat`"),
         ("expect: { decision: granted }, state: { grant: true }", "unknown field `grant`"),
         ("expect: { decision: granted }, state: { locked: true }", "invalid type"),
-        ("expect: { decision: granted }, state: { approval: approved }", "unknown variant `approved`"),
+        ("expect: { decision: granted }, state: { approval: yes_please }", "unknown variant `yes_please`"),
         ("expect: { decision: granted }, groups: { agent: [\"\"] }", "must not be empty"),
         ("expect: { decision: granted }, at: noon", "unknown variant `noon`"),
         ("at: hook", "missing field `expect`"),
