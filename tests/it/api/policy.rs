@@ -137,7 +137,7 @@ async fn other_rules_are_in_force_from_the_next_question_on() {
     let app = TestApp::new().await;
     let tenant = app.services.tenant(&TenantName::default_tenant()).unwrap();
     let id = app.begin().await;
-    tenant.policy.replace_rules(&rules());
+    tenant.policy.replace_rules(&[Rule { reservation: true, ..rule("reserved", When::default()) }]);
     assert_eq!(ask(&app, &question("app")).await["reason"], "stage-missing");
     let hook = crate::support::test_app::refresh_hook("e1", Some(&id));
     let refused = app.deliver(&hook.to_string()).await.1;
