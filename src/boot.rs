@@ -6,6 +6,7 @@ mod directory;
 mod preview;
 mod rules;
 mod shared_accounts;
+mod simulate;
 mod store;
 mod tenant;
 mod trail;

@@ -10,6 +10,7 @@ pub mod lock;
 pub mod reservation;
 pub mod rules;
 pub mod shared_account;
+pub mod trial;
 
 use std::{collections::BTreeSet, sync::Arc};
 

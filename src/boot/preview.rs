@@ -18,6 +18,8 @@ use crate::{
     ports::{clock::Clock, entropy::Entropy, store::Store},
 };
 
+mod people;
+
 /// What `check` found.
 pub struct Preview {
     /// A line for each dependency.
@@ -97,6 +99,12 @@ impl Behalf {
             }
             for Finding { level, text } in shared_accounts::inspect(name, settings, &parts).await {
                 preview.say(level, &format!("shared accounts of `{name}`"), &text);
+            }
+            // What keeps the directory from being built is told already.
+            if let Ok(directories) = directory::build(name, settings, &parts) {
+                for Finding { level, text } in people::inspect(&settings.rules, &directories).await {
+                    preview.say(level, &format!("rules of `{name}`"), &text);
+                }
             }
             preview.note(&format!("issuer of `{name}`"), issuer(name, settings, &parts).await);
         }
