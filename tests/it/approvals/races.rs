@@ -21,6 +21,7 @@ use behalf::{
         claims::{ClaimNames, ClaimsPolicy},
         hook::RefusalForm,
         ids::{Issuer, TenantName},
+        shared_account::SharedAccounts,
     },
     policy::TenantPolicy,
     ports::{
@@ -71,7 +72,8 @@ async fn services(store: Arc<dyn Store>, clock: &Arc<ManualClock>) -> Arc<Servic
         directory: Arc::clone(&directory) as _,
         directory_of_hooks: Arc::clone(&directory) as _,
         shown: Arc::new(Live::new(directory as _)),
-        policy: TenantPolicy::default(),
+        policy: TenantPolicy::default().into(),
+        shared: SharedAccounts::default(),
         claims: ClaimsPolicy::default(),
         refusal: RefusalForm::default(),
         limits: DelegationLimits::default(),
