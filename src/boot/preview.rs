@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Behalf, audit, directory, store as stores, tenant, trail};
+use super::{Behalf, audit, directory, shared_accounts, store as stores, tenant, trail};
 use crate::{
     adapters::{
         finding::{Finding, Level},
@@ -96,6 +96,9 @@ impl Behalf {
             }
             for Finding { level, text } in directory::inspect(name, settings, &parts).await {
                 preview.say(level, &format!("directory of `{name}`"), &text);
+            }
+            for Finding { level, text } in shared_accounts::inspect(name, settings, &parts).await {
+                preview.say(level, &format!("shared accounts of `{name}`"), &text);
             }
             // What keeps the directory from being built is told already.
             if let Ok(directories) = directory::build(name, settings, &parts) {
