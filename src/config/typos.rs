@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Tables of a tenant that the design has and this version hasn't.
-const NOT_YET: &[&str] = &["applications", "roles.break_glass"];
+const NOT_YET: &[&str] = &["applications"];
 /// Read by parsers of their own.
 const TABLES: &[&str] = &["rules", tenant::SHARED_ACCOUNTS];
 
