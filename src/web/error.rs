@@ -231,10 +231,9 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Failed { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
-        AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::TooManyPending { .. } | AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
         AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } => StatusCode::CONFLICT,
-        AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         AppError::Approval(refused) => refused_status(*refused),
     }
@@ -251,9 +250,8 @@ fn refused_status(refused: Refused) -> StatusCode {
 
 fn public_status(public: Public) -> StatusCode {
     match public {
-        Public::NotDelegated | Public::ScopeNotAllowed => StatusCode::FORBIDDEN,
+        Public::NotDelegated | Public::ScopeNotAllowed | Public::NotAMember => StatusCode::FORBIDDEN,
         Public::Locked => StatusCode::LOCKED,
-        Public::NotAMember => StatusCode::FORBIDDEN,
         Public::DelegationNotUsable
         | Public::StageMissing
         | Public::LifetimeTooShort

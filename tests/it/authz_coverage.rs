@@ -13,10 +13,6 @@ use crate::support::{
 /// Operations that change something in form only: they need no scope. This list may only shrink.
 const NO_SCOPE: [&str; 1] = ["lock-check"];
 
-/// Operations that look at one thing, which the document's example doesn't make. What they show to whom has tests of its
-/// own.
-const NEED_THEIR_THING: [&str; 2] = ["approval-get", "approval-events"];
-
 /// Operations for everybody who reaches the port. This list may only shrink.
 const OPEN: [&str; 6] = ["livez", "readyz", "healthz", "metrics", "version", "openapi"];
 
