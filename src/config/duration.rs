@@ -45,6 +45,12 @@ pub(super) fn whole_seconds(text: &str) -> Result<u64, Fault> {
     Ok(value.as_secs())
 }
 
+/// The same in whole seconds, within bounds.
+pub(super) fn seconds_within(bounds: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<u64, Fault> {
+    let within = duration_within(bounds);
+    move |text| within(text).and_then(|_| whole_seconds(text))
+}
+
 /// The shortest text that a setting reads as this span (to the millisecond).
 pub fn spell(span: Duration) -> String {
     let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);

@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    duration::{duration, whole_seconds},
-    mistakes::{Fault, Findings, Read, Recorded, fault},
+    duration::whole_seconds,
+    mistakes::{Fault, Findings, Read, fault},
     parse,
     table::Table,
 };
 use crate::domain::{
-    ids::{ClientId, GroupId, IdError, UserId},
+    approval::template::Template,
+    ids::{ClientId, GroupId, IdError},
     rule::{Rule, When},
 };
+
+pub(in crate::config) mod approval;
 
 /// Reads the rules under the key `at`.
 pub(super) fn rules(at: &str, value: Option<&Value>, found: &mut Findings) -> Read<Vec<Rule>> {
@@ -55,13 +58,15 @@ fn rule(at: &str, value: &Value, found: &mut Findings) -> Read<Rule> {
         (overrun, _) => overrun,
     };
     table.finish()?;
-    stages?;
+    let Stages { approval, reservation } = stages?;
     Ok(Rule {
         name: name?,
         when: when?,
         scopes_allowed: scopes?,
         max_token_lifetime: lifetime?,
         allow_overrun: overrun?.unwrap_or(false),
+        approval,
+        reservation,
     })
 }
 
@@ -94,82 +99,50 @@ fn scopes_allowed(rule: &mut Table<'_, '_>) -> Read<Option<BTreeSet<String>>> {
     }
 }
 
-/// Checks the stages and their settings. None of them is built yet, so naming one is always a mistake.
-fn stages(rule: &mut Table<'_, '_>) -> Read<()> {
-    let named = rule.texts("stages", |text| Ok(text.to_owned()));
-    let settings = settings_of(rule);
-    let named = named?.unwrap_or_default();
+/// What a rule demands beyond grant and lock.
+struct Stages {
+    approval: Option<Template>,
+    reservation: bool,
+}
+
+/// The stages that a rule names, with their settings: neither goes without the other.
+fn stages(rule: &mut Table<'_, '_>) -> Read<Stages> {
+    let named = named_stages(rule);
+    let settings = match rule.inner("approval") {
+        Ok(Some(table)) => approval::template(table).map(Some),
+        other => other.map(|_| None),
+    };
+    let named = named?;
+    let names = |stage: &str| named.iter().any(|name| name == stage);
+    if rule.has("approval") != names("approval") {
+        let what = if names("approval") {
+            "is named in `stages`, but has no settings"
+        } else {
+            "has settings, but `stages` doesn't name it"
+        };
+        return Err(rule.wrong("approval", fault(what, "do both or neither")));
+    }
+    Ok(Stages { approval: settings?, reservation: names("reservation") })
+}
+
+fn named_stages(rule: &mut Table<'_, '_>) -> Read<BTreeSet<String>> {
+    let named = rule.texts("stages", |text| Ok(text.to_owned()))?.unwrap_or_default();
     let mut seen = BTreeSet::new();
-    let mut all_well = settings;
-    for stage in &named {
-        let twice = !seen.insert(stage.as_str());
+    let mut all_well = Ok(());
+    for stage in named {
         let fault = match stage.as_str() {
-            _ if twice => fault(format!("`{stage}` is named twice"), "name it once"),
-            "grant" | "lock" => fault(format!("`{stage}` always runs"), "leave it out"),
-            "approval" | "elevation" | "reservation" => {
-                fault(format!("stage `{stage}` isn't built yet"), "remove the stage and its settings, or the rule")
+            "approval" | "reservation" if !seen.contains(&stage) => {
+                seen.insert(stage);
+                continue;
             }
-            _ => fault(format!("`{stage}` is no stage"), "known are approval, elevation, reservation"),
+            "approval" | "reservation" => fault(format!("`{stage}` is named twice"), "name it once"),
+            "grant" | "lock" => fault(format!("`{stage}` always runs"), "leave it out"),
+            "elevation" => fault("stage `elevation` isn't built yet", "remove the stage, or the rule"),
+            _ => fault(format!("`{stage}` is no stage"), "known are approval, reservation"),
         };
         all_well = Err(rule.wrong("stages", fault));
     }
-    for (stage, needs_settings) in [("approval", true), ("elevation", false)] {
-        let (named, settings) = (seen.contains(stage), rule.has(stage));
-        if settings && !named {
-            all_well =
-                Err(rule.wrong(stage, fault("has settings, but `stages` doesn't name it", "do both or neither")));
-        }
-        if named && needs_settings && !settings {
-            all_well = Err(rule.wrong(stage, fault("is named in `stages`, but has no settings", "do both or neither")));
-        }
-    }
-    all_well
-}
-
-fn settings_of(rule: &mut Table<'_, '_>) -> Read<()> {
-    let approval = match rule.inner("approval")? {
-        Some(table) => approval(table),
-        None => Ok(()),
-    };
-    // What an elevation's settings are is for its own issue to say.
-    rule.inner("elevation")?;
-    approval
-}
-
-/// The shape of an approval's settings; the values aren't kept before the stage exists.
-fn approval(mut table: Table<'_, '_>) -> Read<()> {
-    const DEMANDS: &[(&str, ())] = &[("required", ()), ("optional", ())];
-    let kind = table.text("type", parse::choice(&[("approve", ()), ("sign_and_approve", ())]));
-    let kind = table.required("type", kind);
-    let approvers = table.texts("approvers", approver);
-    let approvers = match table.required("approvers", approvers) {
-        Ok(list) if list.is_empty() => Err(table.wrong("approvers", fault("is empty", "name who may approve"))),
-        other => other.map(drop),
-    };
-    let parts = [
-        kind,
-        approvers,
-        table.number("quorum", 1, 16).map(drop),
-        table.text("decide_within", duration).map(drop),
-        table.text("use_within", duration).map(drop),
-        table.text("valid_for", duration).map(drop),
-        table.number("max_uses", 1, 1000).map(drop),
-        table.text("reason", parse::choice(DEMANDS)).map(drop),
-        table.text("ticket", parse::choice(DEMANDS)).map(drop),
-        table.flag("delegator_may_approve").map(drop),
-        table.finish(),
-    ];
-    if parts.contains(&Err(Recorded)) { Err(Recorded) } else { Ok(()) }
-}
-
-fn approver(text: &str) -> Result<(), Fault> {
-    let known = match text.split_once(':') {
-        Some(("group", id)) => GroupId::parse(id).is_ok(),
-        Some(("user", id)) => UserId::parse(id).is_ok(),
-        _ => false,
-    };
-    let remedy = "write `group:<id>` or `user:<id>`";
-    if known { Ok(()) } else { Err(fault(format!("`{text}` names no approver"), remedy)) }
+    all_well.map(|()| seen)
 }
 
 #[cfg(test)]

@@ -104,8 +104,13 @@ impl<'v, 'f> Table<'v, 'f> {
         }
     }
 
-    /// Puts every key that nobody asked for on the list.
+    /// Puts every key that nobody asked for on the list, and is done.
     pub(super) fn finish(mut self) -> Read<()> {
+        self.unknown()
+    }
+
+    /// Puts every key that nobody asked for on the list.
+    pub(super) fn unknown(&mut self) -> Read<()> {
         let map = self.map;
         let unknown: Vec<&String> = map.keys().filter(|key| !self.asked.contains(&key.as_str())).collect();
         let remedy = format!("known are {}", self.asked.join(", "));

@@ -56,6 +56,32 @@ codes! {
     DelegationCancelled = "DA1102", "delegation.cancelled", "info";
     /// A delegation was not used in time.
     DelegationExpired = "DA1103", "delegation.expired", "info";
+    /// An approval was asked for.
+    ApprovalRequested = "DA2000", "approval.requested", "info";
+    /// Somebody decided about one.
+    ApprovalVoted = "DA2001", "approval.voted", "info";
+    /// Enough people said yes.
+    ApprovalApproved = "DA2002", "approval.approved", "info";
+    /// Somebody said no.
+    ApprovalDenied = "DA2003", "approval.denied", "info";
+    /// Nobody decided in time.
+    ApprovalExpired = "DA2004", "approval.expired", "info";
+    /// The requester took it back.
+    ApprovalWithdrawn = "DA2005", "approval.withdrawn", "info";
+    /// A decision was taken back.
+    ApprovalRevoked = "DA2006", "approval.revoked", "warning";
+    /// A hook used it.
+    ApprovalUsed = "DA2007", "approval.used", "info";
+    /// It was used up, or its time ran out.
+    ApprovalEnded = "DA2008", "approval.ended", "info";
+    /// Nobody used it in time.
+    ApprovalUnusedExpired = "DA2009", "approval.unused_expired", "info";
+    /// A request or a vote was refused.
+    ApprovalRefused = "DA2010", "approval.refused", "warning";
+    /// Votes were skipped in an emergency.
+    BreakGlass = "DA4000", "approval.break_glass", "critical";
+    /// The review of an emergency was closed.
+    ReviewClosed = "DA4001", "review.closed", "info";
     /// A change of grants is about to be asked of the directory.
     GrantRequested = "DA6100", "grant.requested", "info";
     /// The directory took a grant in.

@@ -17,6 +17,8 @@ pub enum Public {
     StageMissing,
     /// The rule's maximum lifetime is below what the IdP can mint.
     LifetimeTooShort,
+    /// The rule demands an approval, and this delegation has none that can be used.
+    ApprovalRequired,
     /// Our own failure: try again.
     TemporarilyUnavailable,
 }
@@ -31,6 +33,7 @@ impl Public {
             Self::ScopeNotAllowed => "scope-not-allowed",
             Self::StageMissing => "stage-missing",
             Self::LifetimeTooShort => "lifetime-too-short",
+            Self::ApprovalRequired => "approval-required",
             Self::TemporarilyUnavailable => "temporarily-unavailable",
         }
     }
@@ -44,6 +47,9 @@ impl Public {
             Self::ScopeNotAllowed => "The token asks for more scopes than this delegation allows.",
             Self::StageMissing => "This delegation needs a step that it was not prepared for. Start it again.",
             Self::LifetimeTooShort => "The allowed token lifetime is shorter than the identity provider can issue.",
+            Self::ApprovalRequired => {
+                "This delegation needs an approval that it doesn't have (any more). Start it again."
+            }
             Self::TemporarilyUnavailable => "The delegation could not be checked. Try again in a moment.",
         }
     }
@@ -125,6 +131,20 @@ reasons! {
     ScopesUnknown = "scopes-unknown" => ScopeNotAllowed,
     /// The hook's rule asks for a stage that the delegation doesn't carry.
     StageMissing = "stage-missing" => StageMissing,
+    /// The rule demands an approval, and the delegation carries none.
+    ApprovalMissing = "approval-missing" => ApprovalRequired,
+    /// Nobody decided yet.
+    ApprovalPending = "approval-pending" => ApprovalRequired,
+    /// Somebody said no.
+    ApprovalDenied = "approval-denied" => ApprovalRequired,
+    /// Every use of it was made.
+    ApprovalSpent = "approval-spent" => ApprovalRequired,
+    /// One of its deadlines has passed.
+    ApprovalExpired = "approval-expired" => ApprovalRequired,
+    /// It was revoked, or withdrawn.
+    ApprovalRevoked = "approval-revoked" => ApprovalRequired,
+    /// What was decided about is not what the hook shows, or not what the rule demands now.
+    ApprovalMismatch = "approval-mismatch" => ApprovalRequired,
     /// The rule's lifetime lies below the dialect's minimum.
     LifetimeTooShort = "lifetime-too-short" => LifetimeTooShort,
     /// The rule limits the lifetime, and the request doesn't tell the present one.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::ids::{ClientId, GroupId};
+use super::{
+    approval::template::Template,
+    ids::{ClientId, GroupId},
+};
 
 /// What a rule is for. An empty set means "any"; otherwise one common element suffices.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,7 +20,7 @@ pub struct When {
     pub scopes: BTreeSet<String>,
 }
 
-/// One rule. Stages beyond grant and lock are named by the configuration and refused until they are built.
+/// One rule: what it is for, and what it demands beyond grant and lock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {
     /// For people, traces and audit.
@@ -30,6 +33,17 @@ pub struct Rule {
     pub max_token_lifetime: Option<u64>,
     /// Use the dialect's minimum where the bound lies below it, instead of refusing.
     pub allow_overrun: bool,
+    /// The approval that it demands.
+    pub approval: Option<Template>,
+    /// Whether the delegator's account must be reserved.
+    pub reservation: bool,
+}
+
+impl Rule {
+    /// True if a delegation must be prepared for it before a hook can grant it.
+    pub fn asks_for_stages(&self) -> bool {
+        self.approval.is_some() || self.reservation
+    }
 }
 
 /// What is known when a rule is looked for.

@@ -27,10 +27,12 @@ impl Stage for RuleStage {
         if !context.scopes.is_subset(context.bound_scopes) {
             return Err(Reason::ScopeNotAllowed);
         }
-        match rule.and_then(|r| r.scopes_allowed.as_ref()) {
-            Some(allowed) if !context.scopes.is_subset(allowed) => Err(Reason::ScopeNotAllowed),
-            _ => Ok(()),
+        let Some(rule) = rule else { return Ok(()) };
+        if rule.scopes_allowed.as_ref().is_some_and(|allowed| !context.scopes.is_subset(allowed)) {
+            return Err(Reason::ScopeNotAllowed);
         }
+        // No delegation carries an approval or a reservation yet.
+        if rule.asks_for_stages() { Err(Reason::StageMissing) } else { Ok(()) }
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::{
     domain::{
+        approval::template::{Kind, Template},
         delegation::Party,
         ids::{GroupId, Login, UserRef},
         rule::When,
@@ -195,6 +196,20 @@ async fn scopes_are_bound_from_above_by_the_delegation_and_by_the_rule() {
     ] {
         let verdict = run(&Pipeline::standard(), &Fixed::good(), &policy, &[], [token, bound]).await;
         assert_eq!(verdict.result.err(), (!good).then_some(Reason::ScopeNotAllowed), "{token:?} {bound:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stage_that_the_delegation_does_not_carry_is_missing() {
+    let approvers = ["user:eve".parse().unwrap()].into();
+    let approval = Rule { approval: Some(Template::new(Kind::Approve, approvers)), ..Rule::default() };
+    let reservation = Rule { reservation: true, ..Rule::default() };
+    for (rule, said) in
+        [(approval, Some(Reason::StageMissing)), (reservation, Some(Reason::StageMissing)), (Rule::default(), None)]
+    {
+        let policy = TenantPolicy { rules: vec![rule], ..TenantPolicy::default() };
+        let verdict = run(&Pipeline::standard(), &Fixed::good(), &policy, &[], [&["a"], &["a"]]).await;
+        assert_eq!(verdict.result.err(), said);
     }
 }
 

@@ -219,7 +219,9 @@ fn public_status(public: Public) -> StatusCode {
     match public {
         Public::NotDelegated | Public::ScopeNotAllowed => StatusCode::FORBIDDEN,
         Public::Locked => StatusCode::LOCKED,
-        Public::DelegationNotUsable | Public::StageMissing | Public::LifetimeTooShort => StatusCode::CONFLICT,
+        Public::DelegationNotUsable | Public::StageMissing | Public::LifetimeTooShort | Public::ApprovalRequired => {
+            StatusCode::CONFLICT
+        }
         Public::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -1,0 +1,210 @@
+//! Who may decide, and how votes count.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Approval, Cause, State, Template,
+    template::{Approver, Kind, SignatureLevel},
+};
+use crate::domain::{
+    delegation::Party,
+    ids::{GroupId, UserId},
+    user::User,
+};
+
+/// What somebody says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// Yes.
+    Approve,
+    /// No: the first one wins.
+    Deny,
+}
+
+impl Choice {
+    /// Its stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// A signature that was verified, with what an outsider needs to verify it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// How it was given.
+    pub level: SignatureLevel,
+    /// The proof.
+    pub evidence: Value,
+}
+
+/// One person's decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Whose, as the directory knew him.
+    pub by: Party,
+    /// What he said.
+    pub choice: Choice,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in his words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// How he signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
+}
+
+/// Somebody who wants to decide, as the directory tells of him now.
+#[derive(Debug, Clone, Copy)]
+pub struct Voter<'a> {
+    /// The caller's id, as his token names him.
+    pub caller: &'a UserId,
+    /// The directory's record of him.
+    pub user: &'a User,
+    /// His groups.
+    pub groups: &'a BTreeSet<GroupId>,
+}
+
+/// A vote, before it counts.
+#[derive(Debug, Clone)]
+pub struct Ballot {
+    /// What he says.
+    pub choice: Choice,
+    /// The version of the content that he saw.
+    pub version: u32,
+    /// Why.
+    pub comment: Option<String>,
+    /// His signature, verified.
+    pub signed: Option<Signed>,
+}
+
+/// Why somebody may not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Ineligible {
+    /// Nobody approves his own request.
+    #[error("self-approval")]
+    Requester,
+    /// The delegator's own vote doesn't count here.
+    #[error("delegator-approval")]
+    Delegator,
+    /// His account doesn't work.
+    #[error("approver-inactive")]
+    Inactive,
+    /// The rule doesn't name him, nor a group of his.
+    #[error("not-an-approver")]
+    NotNamed,
+}
+
+/// Why a vote doesn't count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// He may not decide.
+    #[error(transparent)]
+    Ineligible(#[from] Ineligible),
+    /// It is decided, or over: the state's name.
+    #[error("approval-closed")]
+    Closed(&'static str),
+    /// He saw another version.
+    #[error("version-changed")]
+    VersionChanged,
+    /// One person counts once.
+    #[error("already-voted")]
+    AlreadyVoted,
+    /// The rule wants a signature of another kind, or one at all.
+    #[error("signature-required")]
+    SignatureRequired,
+}
+
+impl Template {
+    /// True if it names the user, or one of his groups.
+    pub fn names(&self, user: &UserId, groups: &BTreeSet<GroupId>) -> bool {
+        self.approvers.iter().any(|approver| match approver {
+            Approver::User(id) => id == user,
+            Approver::Group(id) => groups.contains(id),
+        })
+    }
+}
+
+impl Approval {
+    /// Whether he may decide. Ids decide; that a login or the token's name for him is a party's, is as good as his id:
+    /// an alias is no second person.
+    pub fn eligible(&self, voter: &Voter<'_>) -> Result<(), Ineligible> {
+        if is_same(voter, &self.asked.requester) {
+            return Err(Ineligible::Requester);
+        }
+        if !self.template.delegator_may_approve && is_same(voter, &self.asked.delegator) {
+            return Err(Ineligible::Delegator);
+        }
+        if !voter.user.is_active() {
+            return Err(Ineligible::Inactive);
+        }
+        if self.template.names(&voter.user.id, voter.groups) { Ok(()) } else { Err(Ineligible::NotNamed) }
+    }
+
+    /// Counts a vote: PENDING stays, or -> APPROVED with the last one that is needed, or -> DENIED at once.
+    pub fn vote(self, voter: &Voter<'_>, ballot: Ballot, now: Timestamp) -> Result<Self, Refusal> {
+        self.may_vote(voter, ballot.version, now)?;
+        if !self.takes(ballot.signed.as_ref()) {
+            return Err(Refusal::SignatureRequired);
+        }
+        let by = Party { id: voter.user.id.clone(), login: voter.user.login.clone() };
+        let Ballot { choice, comment, signed, .. } = ballot;
+        let mut voted = self.next();
+        voted.votes.push(Vote { by: by.clone(), choice, at: now, comment, signed });
+        Ok(match choice {
+            Choice::Deny => voted.closed(Cause::Denied, Some(by), now),
+            Choice::Approve if voted.has_quorum() => voted.approved(now),
+            Choice::Approve => voted,
+        })
+    }
+
+    /// Whether a vote on this version would count, but for its signature.
+    pub fn may_vote(&self, voter: &Voter<'_>, version: u32, now: Timestamp) -> Result<(), Refusal> {
+        self.eligible(voter)?;
+        let state = self.state_name(now);
+        if state != State::Pending.name() {
+            return Err(Refusal::Closed(state));
+        }
+        if version != self.version {
+            return Err(Refusal::VersionChanged);
+        }
+        if self.votes.iter().any(|vote| is_same(voter, &vote.by)) {
+            return Err(Refusal::AlreadyVoted);
+        }
+        Ok(())
+    }
+
+    /// True if he voted.
+    pub fn has_voted(&self, user: &UserId) -> bool {
+        self.votes.iter().any(|vote| &vote.by.id == user)
+    }
+
+    pub(super) fn has_quorum(&self) -> bool {
+        let yes: BTreeSet<&UserId> =
+            self.votes.iter().filter(|vote| vote.choice == Choice::Approve).map(|vote| &vote.by.id).collect();
+        let no = self.votes.iter().any(|vote| vote.choice == Choice::Deny);
+        !no && self.template.quorum > 0 && yes.len() >= usize::from(self.template.quorum)
+    }
+
+    fn takes(&self, signed: Option<&Signed>) -> bool {
+        match self.template.kind {
+            Kind::Approve => true,
+            Kind::SignAndApprove => signed.is_some_and(|signed| self.template.signatures.contains(&signed.level)),
+        }
+    }
+}
+
+/// The same person under any of his names. Logins are compared without regard to case, as directories do.
+fn is_same(voter: &Voter<'_>, party: &Party) -> bool {
+    let login = party.login.as_str().to_lowercase();
+    let his = [voter.user.id.as_str(), voter.caller.as_str(), voter.user.login.as_str()];
+    his.iter().any(|name| *name == party.id.as_str() || name.to_lowercase() == login)
+}
