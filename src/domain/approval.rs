@@ -4,25 +4,31 @@
 //! APPROVED -> UNUSED_EXPIRED | REVOKED. A deadline is over from its instant on, whether somebody wrote that down or
 //! not: whatever is asked of an approval takes the present time.
 
+pub mod challenge;
+pub mod evidence;
 mod id;
+pub mod jwk;
+pub mod keys;
 pub mod request;
+pub mod signature;
 mod standing;
 pub mod template;
 mod using;
+pub mod verify;
 mod voting;
 
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 pub use self::{
+    evidence::Signed,
     id::ApprovalId,
     standing::{Cause, Closed, State},
     template::Template,
     using::Use,
-    voting::{Ballot, Choice, Ineligible, Refusal, Signed, Vote, Voter},
+    voting::{Ballot, Choice, Ineligible, Refusal, Vote, Voter},
 };
 use super::{
     chain::Digest,
@@ -113,7 +119,7 @@ impl Approval {
             rule,
             decide_by: later(now, template.decide_within),
             template,
-            digest: digest_of(&binding),
+            digest: request::digest_of(&binding),
             binding,
             epoch,
             version: 1,
@@ -127,7 +133,7 @@ impl Approval {
 
     /// SHA-256 over the binding as it is now. Whoever relies on it compares it with what was decided about.
     pub fn request_digest(&self) -> Digest {
-        digest_of(&self.binding)
+        request::digest_of(&self.binding)
     }
 
     /// The state's name at `now`.
@@ -155,10 +161,6 @@ impl Approval {
         self.revision = self.revision.saturating_add(1);
         self
     }
-}
-
-fn digest_of(binding: &str) -> Digest {
-    Digest(Sha256::digest(binding.as_bytes()).into())
 }
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
