@@ -1,6 +1,7 @@
 //! Use cases. They read, ask `policy` and `domain`, and commit: what is atomic is written here.
 
 pub mod answer_hook;
+pub mod approvals;
 pub mod audit;
 pub mod begin_delegation;
 pub mod caller;
@@ -64,11 +65,13 @@ pub struct DelegationLimits {
     pub life: SignedDuration,
     /// Pending ones per agent.
     pub max_pending: usize,
+    /// Requests for approval that one requester may have open at a time.
+    pub max_open: usize,
 }
 
 impl Default for DelegationLimits {
     fn default() -> Self {
-        Self { life: SignedDuration::from_secs(60), max_pending: 10 }
+        Self { life: SignedDuration::from_secs(60), max_pending: 10, max_open: 20 }
     }
 }
 
@@ -116,6 +119,8 @@ pub struct Services {
     pub tracker: TaskTracker,
     /// Brake on events about unknown ids.
     pub unknown_ids: answer_hook::UnknownIds,
+    /// Who waits for changes of approvals.
+    pub watchers: approvals::watching::Watchers,
 }
 
 impl Services {
@@ -135,6 +140,7 @@ impl Services {
             runtime: tokio::runtime::Handle::current(),
             tracker: TaskTracker::new(),
             unknown_ids: answer_hook::UnknownIds::default(),
+            watchers: approvals::watching::Watchers::default(),
         }
     }
 

@@ -190,6 +190,10 @@ impl Behalf {
     /// Says that hooks should come here, or not any more.
     pub fn set_ready(&self, ready: bool) {
         self.state.readiness.set(ready);
+        if !ready {
+            // Whoever waits for a change would be waited for.
+            self.state.services.watchers.close();
+        }
     }
 
     /// Ends the background work, waits for commits whose outcome is open, seals and delivers the last events, and

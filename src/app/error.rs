@@ -39,6 +39,9 @@ pub enum AppError {
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),
+    /// An approval can't be had, decided or ended in this way.
+    #[error(transparent)]
+    Approval(#[from] super::approvals::Refused),
     /// Our failure.
     #[error("failed: {}: {internal}", .reason.code())]
     Failed {

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Services, error::AppError, records};
+use super::{Services, approvals, error::AppError, records};
 use crate::{
     domain::{
         audit::{Actor, Code, Event},
@@ -24,7 +24,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pass {
-    /// Delegations that were ended.
+    /// Delegations and approvals that were ended.
     pub expired: usize,
     /// Used delegations that were taken off the list of what is due.
     pub retired: usize,
@@ -43,7 +43,7 @@ impl Pass {
 
 /// What is done to one record.
 enum Step {
-    Expire(Put, Box<Event>),
+    Expire(Box<Put>, Vec<Event>),
     Retire(Put),
     Drop,
 }
@@ -65,6 +65,19 @@ pub async fn pass(services: &Services, tenant: &TenantName) -> Result<Pass, AppE
     for (_, key, record) in due.rows.iter().filter(|(_, key, _)| records::is_delegation(key)) {
         let step = end(services, tenant, *key, record, due.now)?;
         plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
+    }
+    let approvals = list(services, tenant, approvals::records::due(), now).await?;
+    pass.more |= approvals.more;
+    for (_, key, record) in &approvals.rows {
+        match approvals::lapse(services, tenant, record, approvals.now) {
+            Ok(None) => {}
+            Ok(Some((put, events))) => {
+                let step = Step::Expire(Box::new(put), events);
+                plan.push(Planned { key: *key, version: record.version, step });
+            }
+            // One record that can't be read must not keep the others from ending.
+            Err(error) => tracing::error!(%tenant, %error, "an approval can't be ended"),
+        }
     }
     let dropped = gone.rows.iter().filter(|(_, _, record)| record.drop_at.is_some_and(|at| at <= gone.now));
     plan.extend(dropped.map(|(_, key, record)| Planned { key: *key, version: record.version, step: Step::Drop }));
@@ -105,7 +118,7 @@ fn end(
         .on("agent", &expired.binding.agent.id)
         .through(expired.binding.client.as_str())
         .changed(Some("PENDING"), expired.state.name());
-    Ok(Some(Step::Expire(records::put_ended(key, &expired)?, Box::new(event))))
+    Ok(Some(Step::Expire(Box::new(records::put_ended(key, &expired)?), vec![event])))
 }
 
 /// Does these in one commit, without those that somebody else changed meanwhile.
@@ -142,9 +155,9 @@ fn change(services: &Services, plan: &[&Planned], now: Timestamp) -> Result<Chan
     for planned in plan {
         change.expect.push((planned.key, Expect::Version(planned.version)));
         match &planned.step {
-            Step::Expire(put, event) => {
-                change.puts.push(put.clone());
-                change.events.extend(records::encode_events(std::slice::from_ref(event))?);
+            Step::Expire(put, events) => {
+                change.puts.push((**put).clone());
+                change.events.extend(records::encode_events(events)?);
             }
             Step::Retire(put) => change.puts.push(put.clone()),
             Step::Drop => change.drops.push(planned.key),

@@ -48,6 +48,8 @@ pub struct Tenant {
     pub refusal: RefusalForm,
     /// Who is an administrator; `None`: nobody.
     pub admin: Option<ClaimRole>,
+    /// Who may skip votes in an emergency; `None`: nobody.
+    pub break_glass: Option<ClaimRole>,
     /// The rules, first match wins.
     pub rules: Vec<Rule>,
     /// Time that a hook may take.
@@ -76,6 +78,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let delegation = delegation::delegation(r);
     let refusal = delegation::refusal(r);
     let admin = callers::admin(r);
+    let break_glass = callers::break_glass(r);
     let at = format!("tenants.{name}.rules");
     let rules = rules::rules(&at, r.sources.in_file(&at), r.found);
     let budgets = delegation::budgets(r);
@@ -92,6 +95,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         delegation: delegation?,
         refusal: refusal?,
         admin: admin?,
+        break_glass: break_glass?,
         rules: rules?,
         budgets: budgets?,
     })

@@ -12,7 +12,11 @@ use actix_web::{
 
 use super::problem::Problem;
 use crate::{
-    app::{caller::CallerError, error::AppError},
+    app::{
+        approvals::{Refused, refused::Sort},
+        caller::CallerError,
+        error::AppError,
+    },
     domain::{ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
@@ -163,11 +167,19 @@ impl ApiError {
         }
     }
 
+    fn state(&self) -> Option<&'static str> {
+        match self {
+            Self::App(AppError::Approval(refused)) => refused.state(),
+            _ => None,
+        }
+    }
+
     /// Seconds after which another try makes sense.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RateLimited(seconds) => Some(*seconds),
             Self::App(AppError::TooManyPending { retry_after, .. }) => Some(*retry_after),
+            Self::App(AppError::Approval(refused)) => refused.retry_after(),
             Self::KeysUnavailable | Self::App(AppError::Failed { .. }) => Some(1),
             _ => None,
         }
@@ -190,6 +202,7 @@ impl ResponseError for ApiError {
         self.log();
         let mut problem = Problem::new(self.status(), self.code(), self.detail());
         problem.field = self.field();
+        problem.state = self.state();
         let mut answer = problem.respond(self.retry_after());
         if let Some(challenge) = self.challenge() {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -212,6 +225,16 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
         AppError::NotPending(_) => StatusCode::CONFLICT,
+        AppError::Approval(refused) => refused_status(*refused),
+    }
+}
+
+fn refused_status(refused: Refused) -> StatusCode {
+    match refused.sort() {
+        Sort::Incomplete => StatusCode::UNPROCESSABLE_ENTITY,
+        Sort::Forbidden => StatusCode::FORBIDDEN,
+        Sort::Conflict => StatusCode::CONFLICT,
+        Sort::TooMany => StatusCode::TOO_MANY_REQUESTS,
     }
 }
 
@@ -235,6 +258,7 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::AdministratorOnly => "administrator-only",
         AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
+        AppError::Approval(refused) => refused.code(),
     }
 }
 

@@ -29,6 +29,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub field: Option<String>,
+    /// The state that the thing has, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub state: Option<&'static str>,
 }
 
 impl Problem {
@@ -41,6 +45,7 @@ impl Problem {
             code: code.to_owned(),
             detail,
             field: None,
+            state: None,
         }
     }
 

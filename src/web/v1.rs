@@ -1,6 +1,8 @@
 //! The API, version 1: one file per resource.
 
+pub mod approvals;
 pub mod audit;
 pub mod delegations;
 pub mod grants;
 pub mod locks;
+pub mod reviews;
