@@ -145,13 +145,28 @@ pub async fn register(
     Err(AppError::from_reason(Reason::Busy))
 }
 
-/// Takes a key out of use: the owner his own, an administrator any. What was signed before stays signed.
-pub async fn revoke(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid) -> Result<(), AppError> {
-    let owner = owner_of(services, tenant, kid).await?;
-    if owner != caller.user && !caller.administrator {
-        return Err(AppError::NotFound("key"));
+/// Takes a key of the caller's out of use. What it signed before stays signed.
+pub async fn revoke_own(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid) -> Result<(), AppError> {
+    revoke(services, tenant, caller, &caller.user, kid).await
+}
+
+/// The same for anybody's key, by an administrator.
+pub async fn revoke_any(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid) -> Result<(), AppError> {
+    if !caller.administrator {
+        return Err(services.denied(tenant, caller, "key.revoke", &kid.to_string()).await);
     }
-    change_key(services, tenant, caller, &owner, kid, Code::KeyRevoked, |ring, now| ring.revoke(kid, now)).await?;
+    let owner = owner_of(services, tenant, kid).await?;
+    revoke(services, tenant, caller, &owner, kid).await
+}
+
+async fn revoke(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    owner: &UserId,
+    kid: &Kid,
+) -> Result<(), AppError> {
+    change_key(services, tenant, caller, owner, kid, Code::KeyRevoked, |ring, now| ring.revoke(kid, now)).await?;
     Ok(())
 }
 
@@ -249,8 +264,8 @@ async fn change_key(
             Err(other) => return Err(other.into()),
         };
         let key = after.key(kid).cloned().ok_or(AppError::NotFound("key"))?;
-        let event = event(services, tenant, code, caller, &after.owner, &key, snapshot.now)
-            .changed(from, key.state.name());
+        let event =
+            event(services, tenant, code, caller, &after.owner, &key, snapshot.now).changed(from, key.state.name());
         let commits = Change {
             expect: vec![expected(&snapshot, at)],
             puts: vec![put_ring(&after)?],

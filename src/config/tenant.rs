@@ -15,11 +15,13 @@ pub use directory::{
     OktaCredentials, OktaSettings, ScimSettings, UserTypes, is_attribute,
 };
 pub(super) use directory::{okta, user_types};
+pub use keys::KeySettings;
 
 mod callers;
 mod claims;
 mod delegation;
 mod directory;
+mod keys;
 
 /// One tenant's configuration.
 #[derive(Debug, Clone)]
@@ -50,6 +52,8 @@ pub struct Tenant {
     pub admin: Option<ClaimRole>,
     /// Who may skip votes in an emergency; `None`: nobody.
     pub break_glass: Option<ClaimRole>,
+    /// What approvers' keys must come through.
+    pub keys: KeySettings,
     /// The rules, first match wins.
     pub rules: Vec<Rule>,
     /// Time that a hook may take.
@@ -81,6 +85,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let break_glass = callers::break_glass(r);
     let at = format!("tenants.{name}.rules");
     let rules = rules::rules(&at, r.sources.in_file(&at), r.found);
+    let keys = keys::keys(r);
     let budgets = delegation::budgets(r);
     Ok(Tenant {
         issuer: issuer?,
@@ -96,6 +101,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         refusal: refusal?,
         admin: admin?,
         break_glass: break_glass?,
+        keys: keys?,
         rules: rules?,
         budgets: budgets?,
     })

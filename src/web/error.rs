@@ -16,8 +16,9 @@ use crate::{
         approvals::{Refused, refused::Sort},
         caller::CallerError,
         error::AppError,
+        keys::KeyRefused,
     },
-    domain::{ids::TenantName, reason::Public},
+    domain::{approval::signature::Fault, ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
 
@@ -99,6 +100,10 @@ impl ApiError {
         match self {
             Self::NotAuthenticated => Some("Bearer"),
             Self::InvalidToken => Some(r#"Bearer error="invalid_token""#),
+            // RFC 9470, 3.
+            Self::App(AppError::Signature(Fault::NotFresh)) => {
+                Some(r#"Bearer error="insufficient_user_authentication", max_age=300"#)
+            }
             _ => None,
         }
     }
@@ -226,6 +231,10 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
         AppError::NotPending(_) => StatusCode::CONFLICT,
         AppError::Approval(refused) => refused_status(*refused),
+        AppError::Signature(Fault::NotFresh) => StatusCode::UNAUTHORIZED,
+        AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AppError::Key(KeyRefused::Inactive) => StatusCode::FORBIDDEN,
+        AppError::Key(_) => StatusCode::CONFLICT,
     }
 }
 
@@ -259,6 +268,8 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
         AppError::Approval(refused) => refused.code(),
+        AppError::Signature(fault) => fault.public_code(),
+        AppError::Key(refused) => refused.code(),
     }
 }
 

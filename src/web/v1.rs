@@ -4,5 +4,6 @@ pub mod approvals;
 pub mod audit;
 pub mod delegations;
 pub mod grants;
+pub mod keys;
 pub mod locks;
 pub mod reviews;

@@ -5,7 +5,10 @@
 
 use super::{Found, Verified, events, records};
 use crate::{
-    app::{Services, Tenant, caller::Caller, error::AppError, grants::find_user, keys::records as key_records, records as all},
+    app::{
+        Services, Tenant, caller::Caller, error::AppError, grants::find_user, keys::records as key_records,
+        records as all,
+    },
     domain::{
         approval::{
             ApprovalId, Choice, Signed,

@@ -218,15 +218,15 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Of an approval, as it is at `now`.
-    pub fn of(tenant: &TenantName, approval: &Approval, keys: ServiceKeys, now: Timestamp) -> Self {
+    /// Of an approval, as of some moment.
+    pub fn of(tenant: &TenantName, approval: &Approval, keys: ServiceKeys) -> Self {
         Self {
             v: 1,
             typ: TYP.to_owned(),
             tenant: tenant.clone(),
             approval: approval.id,
             version: approval.version,
-            state: approval.state_name(now).to_owned(),
+            state: approval.state.name().to_owned(),
             binding: approval.binding.clone(),
             request_digest: approval.digest,
             template: approval.template.clone(),
