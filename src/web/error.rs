@@ -228,13 +228,13 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
-        AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
-        AppError::NotPending(_) => StatusCode::CONFLICT,
+        AppError::AdministratorOnly | AppError::CannotDelegate | AppError::Key(KeyRefused::Inactive) => {
+            StatusCode::FORBIDDEN
+        }
+        AppError::NotPending(_) | AppError::Key(_) => StatusCode::CONFLICT,
         AppError::Approval(refused) => refused_status(*refused),
         AppError::Signature(Fault::NotFresh) => StatusCode::UNAUTHORIZED,
         AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        AppError::Key(KeyRefused::Inactive) => StatusCode::FORBIDDEN,
-        AppError::Key(_) => StatusCode::CONFLICT,
     }
 }
 

@@ -72,8 +72,13 @@ pub async fn prove(
     let Some(found) = Found::in_snapshot(&snapshot, id)? else {
         return Err(run.failed(Fault::ChallengeMismatch).await);
     };
-    if let Err(fault) = challenge.check(&caller.user, &found.approval, choice, snapshot.now) {
-        return Err(run.failed(fault).await);
+    match challenge.check(&caller.user, &found.approval, choice, snapshot.now) {
+        Ok(()) => {}
+        // His own, and for something else: whatever he meant by it, it is spent.
+        Err(fault @ (Fault::ChallengeMismatch | Fault::DigestMismatch)) => {
+            return Err(run.spoiled(fault, &nonce, challenge, record, &found).await);
+        }
+        Err(fault) => return Err(run.failed(fault).await),
     }
     let mut expect = vec![(challenge_at, Expect::VersionLive(record.version))];
     let signed = match &signature.how {

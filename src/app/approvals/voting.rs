@@ -115,9 +115,9 @@ impl Voting<'_> {
         let unsigned = || AppError::from_reason(Reason::Internal);
         let event = events.first().ok_or_else(unsigned)?;
         let signer = self.services.signing.signer();
-        let signed =
+        let sealed =
             after.countersigned(&self.tenant.name, event.id.as_str(), &signer.public_key(), |m| signer.sign(m));
-        signed.map_err(|_| unsigned())
+        sealed.map_err(|_| unsigned())
     }
 
     async fn refused(&self, found: &Found, no: Refused) -> AppError {

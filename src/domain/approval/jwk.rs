@@ -60,7 +60,7 @@ pub enum JwkError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub enum Jwk {
-    /// Ed25519; signs with EdDSA (RFC 8037).
+    /// Ed25519; signs with `EdDSA` (RFC 8037).
     Ed25519 {
         /// The raw key.
         x: Coordinate,
