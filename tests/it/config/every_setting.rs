@@ -51,6 +51,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_CLAIM_CAN_DELEGATE", "tenants.default.claims.can_delegate", "sample", "can_delegate: \"sample\""),
     ("BEHALF_DELEGATION_LIFE", "tenants.default.delegation.life", "77s", "life: 77s"),
     ("BEHALF_MAX_PENDING", "tenants.default.delegation.max_pending", "77", "max_pending: 77"),
+    ("BEHALF_APPROVALS_MAX_OPEN", "tenants.default.approvals.max_open", "77", "max_open: 77"),
     ("BEHALF_ON_REFUSED", "tenants.default.on_refused", "pass", "on_refused: Pass"),
     ("BEHALF_ON_FAILURE", "tenants.default.on_failure", "pass", "on_failure: Pass"),
     ("BEHALF_BUDGET_HOOK", "tenants.default.budgets.hook", "2345ms", "hook: 2.345s"),
@@ -96,6 +97,8 @@ const ELSEWHERE: &[&str] = &[
     "BEHALF_HOOK_BEARER_ISSUER",
     "BEHALF_ADMIN_CLAIM",
     "BEHALF_ADMIN_VALUE",
+    "BEHALF_BREAK_GLASS_CLAIM",
+    "BEHALF_BREAK_GLASS_VALUE",
     "BEHALF_OKTA_URL",
     "BEHALF_OKTA_TOKEN",
     "BEHALF_OKTA_CLIENT_ID",
@@ -142,6 +145,20 @@ fn an_administrator_is_named_by_a_claim() {
         let admin = default_tenant(&case.ok()).admin.clone().unwrap();
         assert_eq!((admin.claim.as_str(), admin.value.as_str()), ("groups", "behalf admins"));
     }
+}
+
+#[test]
+fn who_may_break_the_glass_is_named_by_a_claim() {
+    let case = Case::least().vars(&[("BEHALF_BREAK_GLASS_CLAIM", "groups"), ("BEHALF_BREAK_GLASS_VALUE", "duty")]);
+    let by_key = Case::least().toml("[tenants.default.roles]\nbreak_glass = { claim = \"groups\", value = \"duty\" }");
+    for case in [case, by_key] {
+        let tenant = default_tenant(&case.ok()).clone();
+        let role = tenant.break_glass.unwrap();
+        assert_eq!((role.claim.as_str(), role.value.as_str()), ("groups", "duty"));
+        assert_eq!(tenant.admin, None, "it is no administrator's role");
+    }
+    assert_eq!(default_tenant(&Case::least().ok()).break_glass, None);
+    Case::least().var("BEHALF_BREAK_GLASS_CLAIM", "groups").refused(&["BEHALF_BREAK_GLASS_VALUE", "is missing"]);
 }
 
 #[test]

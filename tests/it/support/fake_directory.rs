@@ -47,6 +47,7 @@ struct State {
     instead: HashMap<String, User>,
     grants: BTreeSet<(UserId, UserId)>,
     entities: HashMap<UserId, Entity>,
+    groups: HashMap<UserId, BTreeSet<GroupId>>,
     /// Types of ordinary users and of delegators.
     kinds: Option<[String; 2]>,
     old_lists: Option<BTreeSet<(UserId, UserId)>>,
@@ -111,6 +112,12 @@ impl FakeDirectory {
             Some(entity) => entities.insert(user.clone(), entity),
             None => entities.remove(user),
         };
+    }
+
+    /// Sets the groups of a user.
+    pub(crate) fn set_groups(&self, user: &str, groups: &[&str]) {
+        let groups = groups.iter().map(|id| GroupId::parse(id).unwrap()).collect();
+        self.state.lock().unwrap().groups.insert(UserId::parse(user).unwrap(), groups);
     }
 
     /// From now on users change between these two types.
@@ -256,8 +263,12 @@ impl Directory for FakeDirectory {
         self.answer(Op::User, |s| s.find(who)).await
     }
 
-    async fn groups_of(&self, _: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
-        Ok(BTreeSet::new())
+    async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        let state = self.state.lock().unwrap();
+        if let Some(error) = &state.failing {
+            return Err(error.clone());
+        }
+        Ok(state.groups.get(user).cloned().unwrap_or_default())
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {

@@ -17,7 +17,10 @@ use behalf::{
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
     },
-    app::{Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, caller::IdentityPolicy, epoch, reaper},
+    app::{
+        Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, approvals::watching::Watchers,
+        caller::IdentityPolicy, epoch, reaper,
+    },
     domain::{
         audit::Event,
         claims::{ClaimNames, ClaimsPolicy, MappedClaim},
@@ -205,6 +208,7 @@ impl TestApp {
                     identity: IdentityPolicy {
                         user_claim: "uid".to_owned(),
                         administrator: Some(("groups".to_owned(), "behalf-admins".to_owned())),
+                        break_glass: Some(("groups".to_owned(), "behalf-break-glass".to_owned())),
                         scope: setup.scope.clone(),
                         claims: ClaimNames::default(),
                     },
@@ -221,6 +225,7 @@ impl TestApp {
             runtime: tokio::runtime::Handle::current(),
             tracker: TaskTracker::new(),
             unknown_ids: UnknownIds::default(),
+            watchers: Watchers::default(),
         });
         for name in tenants.keys() {
             epoch::ensure(&services, name, 0).await.unwrap();
