@@ -44,7 +44,11 @@ async fn main() -> Result<(), Fault> {
     let place = Place::Folder(PathBuf::from(folder.path()));
     let store = EmbeddedStore::open(&Settings::new(place), Arc::new(SystemClock), &OsEntropy)?;
     let (mut written, mut out) = (0, std::io::stdout());
-    writeln!(out, "{:>9} {:>12} {:>12} {:>12} {:>12}", "open", "page of all", "of approver", "of one's own", "one more")?;
+    writeln!(
+        out,
+        "{:>9} {:>12} {:>12} {:>12} {:>12}",
+        "open", "page of all", "of approver", "of one's own", "one more"
+    )?;
     for size in [0, count / 100, count / 10, count / 2, count] {
         while written < size {
             let last = size.min(written + CHUNK);

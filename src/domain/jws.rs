@@ -68,28 +68,21 @@ impl<'a> Jws<'a> {
         self.payload.is_empty()
     }
 
-    /// The payload that it carries.
-    pub fn payload(&self) -> Result<Vec<u8>, JwsError> {
-        URL_SAFE_NO_PAD.decode(self.payload).map_err(|_| JwsError::Form)
-    }
-
-    /// What is signed, with the payload that it carries.
-    pub fn input(&self) -> Vec<u8> {
-        format!("{}.{}", self.protected, self.payload).into_bytes()
-    }
-
     /// What is signed, with this payload put back in.
     pub fn input_with(&self, payload: &str) -> Vec<u8> {
         format!("{}.{}", self.protected, URL_SAFE_NO_PAD.encode(payload)).into_bytes()
     }
 }
 
-/// Signs a payload, which goes along.
-pub fn sign(header: &Header, payload: &str, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<String, serde_json::Error> {
-    let header = serde_json::to_string(header)?;
-    let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-    let signature = sign(input.as_bytes());
-    Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+/// Signs a payload, which is left out.
+pub fn sign_detached(
+    header: &Header,
+    payload: &str,
+    sign: impl FnOnce(&[u8]) -> [u8; 64],
+) -> Result<String, serde_json::Error> {
+    let header = URL_SAFE_NO_PAD.encode(serde_json::to_string(header)?);
+    let signature = sign(format!("{header}.{}", URL_SAFE_NO_PAD.encode(payload)).as_bytes());
+    Ok(format!("{header}..{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
 #[cfg(test)]

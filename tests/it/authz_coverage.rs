@@ -15,7 +15,7 @@ const NO_SCOPE: [&str; 1] = ["lock-check"];
 
 /// Operations that look at one thing, which the document's example doesn't make. What they show to whom has tests of its
 /// own.
-const NEED_THEIR_THING: [&str; 2] = ["approval-get", "approval-events"];
+const NEED_THEIR_THING: [&str; 3] = ["approval-get", "approval-events", "approval-evidence"];
 
 /// Operations for everybody who reaches the port. This list may only shrink.
 const OPEN: [&str; 7] = ["livez", "readyz", "healthz", "metrics", "version", "openapi", "service-keys"];

@@ -12,9 +12,6 @@ use crate::{
     ports::store::{Expect, Key, Put, Snapshot},
 };
 
-/// More than the service's signature under a vote takes.
-const COUNTERSIGNATURE_BYTES: usize = 4 * 1024;
-
 /// What somebody says.
 #[derive(Debug, Clone)]
 pub struct Cast {
@@ -105,9 +102,7 @@ impl Voting<'_> {
         let ballot = Ballot { choice, version, comment, signed: self.proof.map(|proof| proof.signed.clone()) };
         let voted = found.approval.clone().vote(&self.me.voter(self.caller), ballot, found.now);
         let after = voted.map_err(Refused::from)?;
-        let room = records::MOST_BYTES - COUNTERSIGNATURE_BYTES;
-        let fits = crate::app::records::encode(&after).is_ok_and(|body| body.len() <= room);
-        if fits { Ok(after) } else { Err(Refused::NoRoom) }
+        if records::has_room(&after, true) { Ok(after) } else { Err(Refused::NoRoom) }
     }
 
     /// With the service's signature, which names the event that tells of the vote.

@@ -71,21 +71,31 @@ impl Signed {
     }
 }
 
+/// The service's own signature under a vote. What it signs is rebuilt from the vote, so it isn't kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Countersignature {
+    /// The audit event that tells of the vote.
+    pub event: String,
+    /// Detached JWS (RFC 7515, appendix F).
+    pub jws: String,
+}
+
 /// What the service signs about a decision.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Countersigned {
-    approver: Party,
+#[derive(Serialize)]
+struct Countersigned<'a> {
+    approver: &'a Party,
     decision: Choice,
-    /// The audit event that tells of it.
-    pub(super) event: String,
+    event: &'a str,
     iat: i64,
-    level: String,
+    level: &'static str,
     request_digest: Digest,
     request_id: ApprovalId,
     request_version: u32,
-    tenant: TenantName,
-    typ: String,
+    tenant: &'a TenantName,
+    typ: &'static str,
     v: u8,
+    /// Of the whole vote but for this signature.
     vote_digest: Digest,
 }
 
@@ -111,16 +121,16 @@ pub(super) fn countersigned(subject: &Subject<'_>, vote: &Vote, event: &str) -> 
         Some(SignatureLevel::Jws) => "jws",
     };
     canonical(&Countersigned {
-        approver: vote.by.clone(),
+        approver: &vote.by,
         decision: vote.choice,
-        event: event.to_owned(),
+        event,
         iat: vote.at.as_second(),
-        level: level.to_owned(),
+        level,
         request_digest: subject.digest,
         request_id: subject.approval,
         request_version: subject.version,
-        tenant: subject.tenant.clone(),
-        typ: "approval-countersignature".to_owned(),
+        tenant: subject.tenant,
+        typ: "approval-countersignature",
         v: 1,
         vote_digest: Digest::of(b"", canonical(&bare)?.as_bytes()),
     })
@@ -140,8 +150,9 @@ impl Approval {
             let payload = countersigned(&subject, vote, event)?;
             let header =
                 Header { alg: SERVICE_ALG.to_owned(), kid: key.id().to_string(), typ: COUNTERSIGNATURE_TYP.to_owned() };
-            let signed = jws::sign(&header, &payload, |input| sign(input).0);
-            vote.countersignature = Some(signed.map_err(|error| FormError::Unreadable(error.to_string()))?);
+            let signed = jws::sign_detached(&header, &payload, |input| sign(input).0);
+            let jws = signed.map_err(|error| FormError::Unreadable(error.to_string()))?;
+            vote.countersignature = Some(Countersignature { event: event.to_owned(), jws });
         }
         Ok(self)
     }

@@ -6,18 +6,13 @@ use serde_json::Value;
 
 use super::{
     Choice, Signed, Vote,
-    evidence::{COUNTERSIGNATURE_TYP, Countersigned, Evidence, SERVICE_ALG, Subject, TYP, countersigned},
+    evidence::{COUNTERSIGNATURE_TYP, Evidence, SERVICE_ALG, Subject, TYP, countersigned},
     jwk::{Jwk, Kid},
     request::{BindingError, Request},
     signature::{Fault, MOST_SECONDS, Statement, Times, is_fresh, meaning, verify_detached},
     template::{Kind, SignatureLevel},
 };
-use crate::domain::{
-    chain::{FormError, PublicKey},
-    delegation::Party,
-    ids::UserId,
-    jws::Jws,
-};
+use crate::domain::{chain::PublicKey, delegation::Party, ids::UserId, jws::Jws};
 
 /// States that somebody's yes leads to.
 const DECIDED: [&str; 5] = ["APPROVED", "ACTIVE", "ENDED", "REVOKED", "UNUSED_EXPIRED"];
@@ -306,27 +301,23 @@ impl Check<'_> {
         if was_good { Ok(()) } else { Err(WrongVote::Statement) }
     }
 
-    /// The service's statement is rebuilt as well; of what it signed only the event's id is read, which is given back.
+    /// The service's statement is rebuilt as well. Gives the id of the audit event.
     fn countersignature(&self) -> Result<String, WrongVote> {
-        let text = self.vote.countersignature.as_deref().ok_or(WrongVote::NotCountersigned)?;
+        let given = self.vote.countersignature.as_ref().ok_or(WrongVote::NotCountersigned)?;
         let bad = || WrongVote::Countersignature;
-        let jws = Jws::parse(text).map_err(|_| bad())?;
-        let payload = String::from_utf8(jws.payload().map_err(|_| bad())?).map_err(|_| bad())?;
+        let jws = Jws::parse(&given.jws).map_err(|_| bad())?;
         let key = self.keys.iter().find(|key| key.id().to_string() == jws.header.kid);
         let key = key.ok_or_else(|| WrongVote::ServiceKey(jws.header.kid.clone()))?;
-        let is_ours = jws.header.alg == SERVICE_ALG && jws.header.typ == COUNTERSIGNATURE_TYP;
-        if !is_ours || !Jwk::of_service(key).verify(&jws.input(), &jws.signature) {
-            return Err(bad());
-        }
-        let Countersigned { event, .. } = serde_json::from_str(&payload).map_err(|_| bad())?;
         let subject = Subject {
             tenant: &self.evidence.tenant,
             approval: self.evidence.approval,
             version: self.evidence.version,
             digest: self.evidence.request_digest,
         };
-        let rebuilt: Result<_, FormError> = countersigned(&subject, self.vote, &event);
-        if rebuilt.as_deref() == Ok(payload.as_str()) { Ok(event) } else { Err(bad()) }
+        let payload = countersigned(&subject, self.vote, &given.event).map_err(|_| bad())?;
+        let is_ours = jws.header.alg == SERVICE_ALG && jws.header.typ == COUNTERSIGNATURE_TYP && jws.is_detached();
+        let holds = is_ours && Jwk::of_service(key).verify(&jws.input_with(&payload), &jws.signature);
+        if holds { Ok(given.event.clone()) } else { Err(bad()) }
     }
 }
 

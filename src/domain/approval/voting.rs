@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Approval, Cause, Signed, State, Template,
+    evidence::Countersignature,
     template::{Approver, Kind},
 };
 use crate::domain::{
@@ -50,9 +51,9 @@ pub struct Vote {
     /// How he signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Signed>,
-    /// The service's own signature over all of this: a JWS in compact form.
+    /// The service's own signature over all of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub countersignature: Option<String>,
+    pub countersignature: Option<Countersignature>,
 }
 
 /// Somebody who wants to decide, as the directory tells of him now.

@@ -219,6 +219,13 @@ fn every_change_of_the_document_is_named() {
     assert!(vote_is(&changed("/votes/1/at", json!("2027-01-15T08:02:59Z")), &seal));
     assert!(vote_is(&changed("/votes/1/signed/name", json!("Eve Example")), &seal));
     assert!(vote_is(&changed("/votes/0/signed/registered", json!("2020-01-01T00:00:00Z")), &seal));
+    assert!(vote_is(&changed("/votes/0/countersignature/event", json!("evt_2")), &seal));
+    let theirs = good["votes"][1]["countersignature"]["jws"].clone();
+    assert!(vote_is(&changed("/votes/0/countersignature/jws", theirs), &seal));
+    let approvers = good["votes"][0]["signed"]["jws"].clone();
+    let key = |kid: &WrongVote| matches!(kid, WrongVote::ServiceKey(_));
+    let by_approver = ask(&changed("/votes/0/countersignature/jws", approvers));
+    assert!(matches!(&by_approver, Err(Wrong::Vote(_, what)) if key(what)), "{by_approver:?}");
     assert!(vote_is(&changed("/votes/0/choice", json!("deny")), &WrongVote::Payload));
     assert!(vote_is(&changed("/votes/0/by", json!(party("ben"))), &WrongVote::Payload));
     assert!(vote_is(&changed("/votes/0/by", json!(party("kim"))), &WrongVote::Requester));
