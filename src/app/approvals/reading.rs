@@ -20,6 +20,7 @@ use crate::{
             template::{Approver, Template},
         },
         ids::GroupId,
+        reason::Reason,
     },
     ports::store::{ListPage, Page, Record},
 };
@@ -60,7 +61,8 @@ pub async fn evidence(
 ) -> Result<Evidence, AppError> {
     let approval = find(services, tenant, caller, id).await?;
     let keys = services.signing.keys(&*services.store, &tenant.name).await?;
-    Ok(Evidence::of(&tenant.name, &approval, keys))
+    let unwritable = |error| AppError::Failed { reason: Reason::Internal, internal: format!("evidence: {error}") };
+    Evidence::of(&tenant.name, &approval, keys).map_err(unwritable)
 }
 
 /// A page, newest first. One of what awaits a vote may be short, and still have a next one.

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
-    Approval, ApprovalId, Choice, Template, Vote,
+    Approval, ApprovalId, Choice, Vote,
     jwk::{Jwk, Kid},
     signature::Nonce,
     template::SignatureLevel,
@@ -217,8 +218,8 @@ pub struct Evidence {
     pub binding: String,
     /// Its digest.
     pub request_digest: Digest,
-    /// What the rule demanded.
-    pub template: Template,
+    /// What the rule demanded, as it was written down: another version may know more of it, or less.
+    pub template: Value,
     /// Who decided what.
     pub votes: Vec<Vote>,
     /// The votes were skipped in an emergency, and why.
@@ -230,8 +231,9 @@ pub struct Evidence {
 
 impl Evidence {
     /// Of an approval, as of some moment.
-    pub fn of(tenant: &TenantName, approval: &Approval, keys: ServiceKeys) -> Self {
-        Self {
+    pub fn of(tenant: &TenantName, approval: &Approval, keys: ServiceKeys) -> Result<Self, FormError> {
+        let template = serde_json::to_value(&approval.template);
+        Ok(Self {
             v: 1,
             typ: TYP.to_owned(),
             tenant: tenant.clone(),
@@ -240,10 +242,10 @@ impl Evidence {
             state: approval.state.name().to_owned(),
             binding: approval.binding.clone(),
             request_digest: approval.digest,
-            template: approval.template.clone(),
+            template: template.map_err(|error| FormError::Unreadable(error.to_string()))?,
             votes: approval.votes.clone(),
             break_glass: approval.break_glass.clone(),
             keys,
-        }
+        })
     }
 }

@@ -248,6 +248,12 @@ pub fn is_fresh(auth_time: Option<Timestamp>, now: Timestamp) -> Option<Timestam
     })
 }
 
+/// The same for an outsider, who has the sign-in by one clock and the vote by another.
+pub fn was_fresh(auth_time: Timestamp, voted: Timestamp) -> bool {
+    let age = voted.duration_since(auth_time);
+    age <= FRESH + LEEWAY && age >= -LEEWAY
+}
+
 /// The user's full name as the directory has it: first and last name, else the name that it displays.
 pub fn full_name(user: &User) -> Option<String> {
     let parts: Vec<_> = ["firstName", "lastName"].iter().filter_map(|name| user.text(name)).collect();

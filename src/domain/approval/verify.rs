@@ -8,11 +8,11 @@ use super::{
     Choice, Signed, Vote,
     evidence::{COUNTERSIGNATURE_TYP, Evidence, SERVICE_ALG, Subject, TYP, countersigned},
     jwk::{Jwk, Kid},
-    request::{BindingError, Request},
-    signature::{Fault, MOST_SECONDS, Statement, Times, is_fresh, meaning, verify_detached},
-    template::{Kind, SignatureLevel},
+    request::{BindingError, Request, digest_of},
+    signature::{Fault, MOST_SECONDS, Nonce, Statement, Times, meaning, verify_detached, was_fresh},
+    template::{Kind, SignatureLevel, Template},
 };
-use crate::domain::{chain::PublicKey, delegation::Party, ids::UserId, jws::Jws};
+use crate::domain::{canonical::canonical, chain::PublicKey, delegation::Party, ids::UserId, jws::Jws};
 
 /// States that somebody's yes leads to.
 const DECIDED: [&str; 5] = ["APPROVED", "ACTIVE", "ENDED", "REVOKED", "UNUSED_EXPIRED"];
@@ -157,6 +157,7 @@ pub fn verify(text: &str, trust: &Trust) -> Result<Report, Wrong> {
     if raw != read || evidence.typ != TYP || evidence.v != 1 {
         return Err(Wrong::Form("it has other fields, or another version".to_owned()));
     }
+    let template: Template = serde_json::from_value(evidence.template.clone()).map_err(unreadable)?;
     let request = request(&evidence)?;
     let keys = match &trust.service {
         Some(keys) => keys.clone(),
@@ -165,22 +166,23 @@ pub fn verify(text: &str, trust: &Trust) -> Result<Report, Wrong> {
     let mut votes: Vec<Checked> = Vec::new();
     for vote in &evidence.votes {
         let wrong = |what| Wrong::Vote(vote.by.id.to_string(), what);
-        let checked = Check { evidence: &evidence, request: &request, vote, keys: &keys, trust };
+        let checked = Check { evidence: &evidence, template: &template, request: &request, vote, keys: &keys, trust };
         let checked = checked.run(&votes).map_err(wrong)?;
         votes.push(checked);
     }
-    let outcome = outcome(&evidence)?;
+    let outcome = outcome(&evidence, &template)?;
     Ok(Report { request, state: evidence.state, outcome, votes, own_word: trust.service.is_none() })
 }
 
 fn request(evidence: &Evidence) -> Result<Request, Wrong> {
     let (request, digest) = Request::read(&evidence.binding)?;
+    let template = canonical(&evidence.template).map_err(BindingError::from)?;
     let same = [
         ("digest", digest == evidence.request_digest),
         ("tenant", request.tenant == evidence.tenant),
         ("request_id", request.request_id == evidence.approval.to_string()),
         ("request_version", request.request_version == u64::from(evidence.version)),
-        ("template", request.template.digest == evidence.template.digest()),
+        ("template", request.template.digest == digest_of(&template)),
     ];
     match same.iter().find(|(_, is_same)| !is_same) {
         Some((what, _)) => Err(Wrong::Mismatch(what)),
@@ -188,8 +190,8 @@ fn request(evidence: &Evidence) -> Result<Request, Wrong> {
     }
 }
 
-fn outcome(evidence: &Evidence) -> Result<Outcome, Wrong> {
-    let quorum = usize::from(evidence.template.quorum);
+fn outcome(evidence: &Evidence, template: &Template) -> Result<Outcome, Wrong> {
+    let quorum = usize::from(template.quorum);
     let no = evidence.votes.iter().any(|vote| vote.choice == Choice::Deny);
     let votes = evidence.votes.iter().filter(|vote| vote.choice == Choice::Approve).count();
     let enough = quorum > 0 && votes >= quorum;
@@ -211,6 +213,7 @@ fn outcome(evidence: &Evidence) -> Result<Outcome, Wrong> {
 
 struct Check<'a> {
     evidence: &'a Evidence,
+    template: &'a Template,
     request: &'a Request,
     vote: &'a Vote,
     keys: &'a [PublicKey],
@@ -223,7 +226,7 @@ impl Check<'_> {
         if !(self.request.not_before..self.request.expires_at).contains(&self.vote.at) {
             return Err(WrongVote::Time);
         }
-        let template = &self.evidence.template;
+        let template = self.template;
         let level = self.vote.signed.as_ref().map(Signed::level);
         let fits = level.map_or(template.kind == Kind::Approve, |level| template.signatures.contains(&level));
         if !fits && template.kind == Kind::SignAndApprove {
@@ -236,7 +239,7 @@ impl Check<'_> {
 
     /// Whether he may have voted; true if he is named himself.
     fn person(&self, before: &[Checked]) -> Result<bool, WrongVote> {
-        let (by, template) = (&self.vote.by, &self.evidence.template);
+        let (by, template) = (&self.vote.by, self.template);
         if same_person(by, &self.request.requester) {
             return Err(WrongVote::Requester);
         }
@@ -262,8 +265,7 @@ impl Check<'_> {
                 if meant != meaning(self.vote.choice) {
                     return Err(Fault::MeaningDiffers.into());
                 }
-                is_fresh(Some(*auth_time), self.vote.at).ok_or(Fault::NotFresh)?;
-                Ok(None)
+                if was_fresh(*auth_time, self.vote.at) { Ok(None) } else { Err(Fault::NotFresh.into()) }
             }
             Signed::Jws { nonce, kid, key, payload, jws, .. } => {
                 if key.kid() != *kid {
@@ -281,7 +283,7 @@ impl Check<'_> {
     }
 
     /// The statement is rebuilt from the request and the vote; of what was signed only the times are read.
-    fn statement(&self, payload: &str, nonce: &super::signature::Nonce) -> Result<(), WrongVote> {
+    fn statement(&self, payload: &str, nonce: &Nonce) -> Result<(), WrongVote> {
         let Times { iat, exp } = serde_json::from_str(payload).map_err(|_| WrongVote::Payload)?;
         let second = |seconds| jiff::Timestamp::from_second(seconds).map_err(|_| WrongVote::Statement);
         let statement = Statement {

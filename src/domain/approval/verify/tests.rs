@@ -125,7 +125,7 @@ fn approved() -> Approval {
 
 fn document(approval: &Approval) -> Value {
     let keys = ServiceKeys { keys: vec![(&raw(200)).into()] };
-    serde_json::to_value(Evidence::of(&tenant(), approval, keys)).unwrap()
+    serde_json::to_value(Evidence::of(&tenant(), approval, keys).unwrap()).unwrap()
 }
 
 fn ask(document: &Value) -> Result<Report, Wrong> {
