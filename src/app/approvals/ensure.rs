@@ -74,9 +74,9 @@ pub async fn ensure(
     wish: Wish<'_>,
 ) -> Result<Ensured, AppError> {
     let run = Ensure { services, tenant, caller, wish };
-    let done = match run.check().await {
+    let done = match run.check() {
         Ok(()) => run.find_or_open().await,
-        Err(error) => Err(error),
+        Err(refused) => Err(refused.into()),
     };
     if let Err(AppError::Approval(refused)) = &done {
         run.write_refusal(refused.code()).await;
@@ -104,30 +104,29 @@ impl Ensure<'_> {
         &self.wish.people.agent.id
     }
 
-    async fn check(&self) -> Result<(), AppError> {
+    fn check(&self) -> Result<(), Refused> {
         let Wish { template, reason, ticket, break_glass, .. } = self.wish;
         if template.reason == Demand::Required && reason.is_none() {
-            return Err(Refused::ReasonRequired.into());
+            return Err(Refused::ReasonRequired);
         }
         if template.ticket == Demand::Required && ticket.is_none() {
-            return Err(Refused::TicketRequired.into());
+            return Err(Refused::TicketRequired);
         }
         if let Some(why) = break_glass {
             if !self.caller.break_glass {
-                return Err(Refused::NoBreakGlass.into());
+                return Err(Refused::NoBreakGlass);
             }
             if why.trim().chars().count() < BREAK_GLASS_REASON {
-                return Err(Refused::BreakGlassReason(BREAK_GLASS_REASON).into());
+                return Err(Refused::BreakGlassReason(BREAK_GLASS_REASON));
             }
-            return Ok(());
         }
-        if self.has_approvers().await? { Ok(()) } else { Err(Refused::NoApprovers.into()) }
+        Ok(())
     }
 
     /// Whether enough others could decide. Users are asked for; groups are taken on trust, their members' votes are not.
     async fn has_approvers(&self) -> Result<bool, AppError> {
-        let Wish { template, people, .. } = self.wish;
-        if template.groups().next().is_some() {
+        let Wish { template, people, break_glass, .. } = self.wish;
+        if break_glass.is_some() || template.groups().next().is_some() {
             return Ok(true);
         }
         let may =
@@ -204,6 +203,9 @@ impl Ensure<'_> {
         asks: &str,
         now: Timestamp,
     ) -> Result<Option<ApprovalId>, AppError> {
+        if !self.has_approvers().await? {
+            return Err(Refused::NoApprovers.into());
+        }
         let mut roster = self.with_room(known.roster, asks, now).await?;
         let approval = self.opened(known.epoch, now)?;
         let (id, key) = (approval.id, records::key(approval.id));

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Refused, find};
+use super::{Found, Refused, find, read};
 use crate::{
     app::{Services, Tenant, caller::Caller, error::AppError},
     domain::{
@@ -154,7 +154,7 @@ pub async fn watch(
         services.runtime.clone().spawn(reader::read(services, tenant));
     }
     // Read again behind the entry: every change after this one is told.
-    let last = find(services, tenant, caller, id).await?;
+    let (Found { approval: last, .. }, _) = read(services, tenant, id).await?;
     Ok(Watch { seen, closed: services.watchers.closed.subscribe(), last, _place: place })
 }
 

@@ -100,7 +100,7 @@ pub async fn list(
 #[into_params(parameter_in = Path)]
 pub struct ApprovalPath {
     /// Its id.
-    #[param(example = "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y")]
+    #[param(example = "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A")]
     id: String,
 }
 

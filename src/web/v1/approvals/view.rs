@@ -130,7 +130,7 @@ impl From<Closed> for ClosedItem {
 /// An approval.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "id": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y", "state": "PENDING", "version": 1, "revision": 1,
+    "id": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A", "state": "PENDING", "version": 1, "revision": 1,
     "requester": {"id": "00u1ann", "login": "ann@example.com"},
     "delegator": {"id": "00u1bob", "login": "bob@example.com"}, "client": "app", "scopes": ["payments.read"],
     "reason": "invoice run", "rule": "finance directors",
