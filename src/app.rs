@@ -14,6 +14,7 @@ pub mod error;
 pub mod explain;
 pub mod grants;
 pub mod growth;
+pub mod keys;
 pub mod locks;
 pub mod reaper;
 pub mod records;
@@ -42,6 +43,7 @@ use crate::{
         directory::Directory,
         entropy::{self, Entropy},
         shown::ShownGrants,
+        signer::Signer,
         store::{ChangeId, Store},
     },
 };
@@ -102,6 +104,8 @@ pub struct Tenant {
     pub limits: DelegationLimits,
     /// Bounds on time.
     pub budget: Budget,
+    /// What it demands of approvers' keys.
+    pub keys: keys::KeyPolicy,
     /// How its users' tokens are read.
     pub identity: caller::IdentityPolicy,
 }
@@ -114,6 +118,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// What signs decisions, and the trail.
+    pub signing: keys::service::SigningDesk,
     /// The stages.
     pub pipeline: Pipeline,
     /// Tenants by name.
@@ -134,12 +140,14 @@ impl Services {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        signer: Arc<dyn Signer>,
         tenants: BTreeMap<TenantName, Arc<Tenant>>,
     ) -> Self {
         Self {
             store,
             clock,
             entropy,
+            signing: keys::service::SigningDesk::new(signer),
             pipeline: Pipeline::standard(),
             tenants,
             runtime: tokio::runtime::Handle::current(),

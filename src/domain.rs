@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod audit;
+pub mod bytes;
 pub mod canonical;
 pub mod chain;
 pub mod claims;
@@ -9,6 +10,7 @@ pub mod delegation;
 pub mod hex;
 pub mod hook;
 pub mod ids;
+pub mod jws;
 pub mod lock;
 pub mod reason;
 pub mod reservation;

@@ -43,6 +43,10 @@ pub struct Caller {
     pub break_glass: bool,
     /// Whether the token has the scope for changes.
     pub may_change: bool,
+    /// When he signed in, as the token says (OpenID Connect Core, 2).
+    pub auth_time: Option<Timestamp>,
+    /// How, as the token says: a few short words.
+    pub amr: Vec<String>,
     /// When the token ends.
     pub expires: Timestamp,
     /// The id of the request he calls with, for the audit trail.
@@ -77,6 +81,8 @@ impl Caller {
             scopes: token.scopes.clone(),
             administrator: has(&policy.administrator),
             break_glass: has(&policy.break_glass),
+            auth_time: token.claims.get("auth_time").and_then(seconds),
+            amr: amr(token.claims.get("amr")),
             expires: token.expires,
             may_change: policy.scope.as_ref().is_none_or(|scope| token.scopes.contains(scope)),
             request: None,
@@ -94,6 +100,18 @@ fn is_delegated(token: &VerifiedToken, names: &ClaimNames) -> bool {
         Some(Value::String(text)) => !text.eq_ignore_ascii_case("false"),
         Some(_) => true,
     }
+}
+
+/// A `NumericDate`, to the second. What is none is unknown.
+fn seconds(value: &Value) -> Option<Timestamp> {
+    Timestamp::from_second(value.as_i64()?).ok()
+}
+
+/// Methods of authentication (RFC 8176): at most eight, of the letters that such names have.
+fn amr(claim: Option<&Value>) -> Vec<String> {
+    let is_plain = |word: &&str| (1..=32).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
+    let words = claim.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    words.filter(is_plain).take(8).map(str::to_owned).collect()
 }
 
 fn holds(present: &Value, value: &str) -> bool {

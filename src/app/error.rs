@@ -44,6 +44,12 @@ pub enum AppError {
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),
+    /// A signature doesn't count.
+    #[error(transparent)]
+    Signature(#[from] crate::domain::approval::signature::Fault),
+    /// A key can't be registered or changed in this way.
+    #[error(transparent)]
+    Key(#[from] super::keys::KeyRefused),
     /// An approval can't be had, decided or ended in this way.
     #[error(transparent)]
     Approval(#[from] super::approvals::Refused),

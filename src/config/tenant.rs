@@ -17,12 +17,14 @@ pub use directory::{
 };
 pub(super) use directory::{okta, user_types};
 pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
+pub use keys::KeySettings;
 
 mod callers;
 mod claims;
 mod delegation;
 mod directory;
 mod shared_accounts;
+mod keys;
 
 /// One tenant's configuration.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ pub struct Tenant {
     pub admin: Option<ClaimRole>,
     /// Who may skip votes in an emergency; `None`: nobody.
     pub break_glass: Option<ClaimRole>,
+    /// What approvers' keys must come through.
+    pub keys: KeySettings,
     /// The rules, first match wins.
     pub rules: Vec<Rule>,
     /// Accounts that are used by reservation.
@@ -93,6 +97,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         // Where nobody reserves anything, the name is anybody's.
         claims.names.reserved_by = None;
     }
+    let keys = keys::keys(r);
     let budgets = delegation::budgets(r);
     Ok(Tenant {
         issuer: issuer?,
@@ -108,6 +113,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         refusal: refusal?,
         admin: admin?,
         break_glass: break_glass?,
+        keys: keys?,
         rules: rules?,
         shared: shared?,
         budgets: budgets?,

@@ -4,11 +4,17 @@
 //! `APPROVED -> UNUSED_EXPIRED | REVOKED`. A deadline is over from its instant on, whether somebody wrote that down or
 //! not: whatever is asked of an approval takes the present time.
 
+pub mod challenge;
+pub mod evidence;
 mod id;
+pub mod jwk;
+pub mod keys;
 pub mod request;
+pub mod signature;
 mod standing;
 pub mod template;
 mod using;
+pub mod verify;
 mod voting;
 
 use std::collections::BTreeSet;
@@ -17,11 +23,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    evidence::Signed,
     id::ApprovalId,
     standing::{Cause, Closed, State},
     template::Template,
     using::Use,
-    voting::{Ballot, Choice, Ineligible, Refusal, Signed, Vote, Voter},
+    voting::{Ballot, Choice, Ineligible, Refusal, Vote, Voter},
 };
 use super::{
     chain::Digest,

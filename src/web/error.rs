@@ -16,8 +16,9 @@ use crate::{
         approvals::{Refused, refused::Sort},
         caller::CallerError,
         error::AppError,
+        keys::KeyRefused,
     },
-    domain::{ids::TenantName, reason::Public},
+    domain::{approval::signature::Fault, ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
 
@@ -99,6 +100,10 @@ impl ApiError {
         match self {
             Self::NotAuthenticated => Some("Bearer"),
             Self::InvalidToken => Some(r#"Bearer error="invalid_token""#),
+            // RFC 9470, 3.
+            Self::App(AppError::Signature(Fault::NotFresh)) => {
+                Some(r#"Bearer error="insufficient_user_authentication", max_age=300"#)
+            }
             _ => None,
         }
     }
@@ -232,10 +237,16 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::TooManyPending { .. } | AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
-        AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
-        AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } => StatusCode::CONFLICT,
+        AppError::AdministratorOnly | AppError::CannotDelegate | AppError::Key(KeyRefused::Inactive) => {
+            StatusCode::FORBIDDEN
+        }
+        AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } | AppError::Key(_) => {
+            StatusCode::CONFLICT
+        }
         AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         AppError::Approval(refused) => refused_status(*refused),
+        AppError::Signature(Fault::NotFresh) => StatusCode::UNAUTHORIZED,
+        AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
@@ -277,6 +288,8 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::Reserved { .. } => Public::Reserved.code(),
         AppError::TooManyHeld { .. } => "too-many-held",
         AppError::NoSuchHold { .. } => "invalid-hold",
+        AppError::Signature(fault) => fault.public_code(),
+        AppError::Key(refused) => refused.code(),
     }
 }
 

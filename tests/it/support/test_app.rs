@@ -12,14 +12,20 @@ use actix_web::{HttpServer, dev::ServerHandle, web};
 use async_trait::async_trait;
 use behalf::{
     adapters::{
+        audit::signing::SigningKey,
         dialect::okta::{self, HeaderSecrets, Okta},
         directory::shown::{Cached, Kept, Live},
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
     },
     app::{
-        Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, approvals::watching::Watchers,
-        caller::IdentityPolicy, epoch, reaper,
+        Budget, DelegationLimits, Services, Tenant,
+        answer_hook::UnknownIds,
+        approvals::watching::Watchers,
+        caller::IdentityPolicy,
+        epoch,
+        keys::{KeyPolicy, service::SigningDesk},
+        reaper,
     },
     domain::{
         audit::Event,
@@ -71,6 +77,7 @@ pub(crate) struct Setup {
     pub(crate) refusal: RefusalForm,
     pub(crate) limits: DelegationLimits,
     pub(crate) budget: Budget,
+    pub(crate) keys: KeyPolicy,
     pub(crate) scope: Option<String>,
     pub(crate) per_minute: u32,
     pub(crate) pipeline: Pipeline,
@@ -99,6 +106,7 @@ impl Default for Setup {
             refusal: RefusalForm::default(),
             limits: DelegationLimits::default(),
             budget: Budget::default(),
+            keys: KeyPolicy::default(),
             scope: Some("behalf".to_owned()),
             per_minute: 1_000_000,
             pipeline: Pipeline::standard(),
@@ -209,6 +217,7 @@ impl TestApp {
                     refusal: setup.refusal,
                     limits: setup.limits,
                     budget: setup.budget,
+                    keys: setup.keys.clone(),
                     identity: IdentityPolicy {
                         user_claim: "uid".to_owned(),
                         administrator: Some(("groups".to_owned(), "behalf-admins".to_owned())),
@@ -224,6 +233,7 @@ impl TestApp {
             store: (setup.wrap)(Arc::clone(&store)),
             clock: as_clock,
             entropy: Arc::new(OsEntropy),
+            signing: SigningDesk::new(Arc::new(SigningKey::ephemeral(&OsEntropy).unwrap())),
             pipeline: setup.pipeline,
             tenants: tenants.clone(),
             runtime: tokio::runtime::Handle::current(),

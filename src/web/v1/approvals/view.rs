@@ -49,7 +49,7 @@ pub struct VoteItem {
 
 impl From<Vote> for VoteItem {
     fn from(vote: Vote) -> Self {
-        let level = vote.signed.and_then(|signed| serde_json::to_value(signed.level).ok());
+        let level = vote.signed.and_then(|signed| serde_json::to_value(signed.level()).ok());
         Self {
             by: vote.by.into(),
             decision: vote.choice.code(),
