@@ -16,15 +16,15 @@ pub use directory::{
     OktaCredentials, OktaSettings, ScimSettings, UserTypes, is_attribute,
 };
 pub(super) use directory::{okta, user_types};
-pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
 pub use keys::KeySettings;
+pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
 
 mod callers;
 mod claims;
 mod delegation;
 mod directory;
-mod shared_accounts;
 mod keys;
+mod shared_accounts;
 
 /// One tenant's configuration.
 #[derive(Debug, Clone)]
