@@ -51,7 +51,7 @@ impl Events {
                 continue;
             }
             let chunk = tokio::time::timeout(Duration::from_secs(20), self.response.chunk()).await;
-            let chunk = chunk.expect("the stream goes on or ends").unwrap()?;
+            let chunk = chunk.unwrap().unwrap()?;
             self.rest.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
