@@ -25,7 +25,7 @@ fn all_mistakes_come_at_once_one_per_line() {
         [tenants.default]
         isuer = "x"
         shared_accounts = []
-        [tenants.default.roles.break_glass]
+        applications = []
         [[tenants.default.rules]]
         nam = "x"
         [tenants.Acme]
@@ -63,7 +63,7 @@ fn all_mistakes_come_at_once_one_per_line() {
         "BEHALF_TLS_KEY_FILE (key `server.tls_key_file`)",
         "key `tenants.default.isuer`: is no setting; did you mean `issuer`",
         "`shared_accounts` isn't built yet",
-        "`roles.break_glass` isn't built yet",
+        "`applications` isn't built yet",
         "tenants.default.rules[0], key `nam`",
         "tenants.default.rules[0], key `name`: is missing",
         "key `tenants.Acme`: is no tenant's name",
@@ -126,11 +126,7 @@ fn variables_of_others_are_left_alone() {
 
 #[test]
 fn tables_of_later_versions_are_refused_not_ignored() {
-    for table in [
-        "[[tenants.default.shared_accounts]]\nid = \"x\"",
-        "[[tenants.default.applications]]\nuri = \"x\"",
-        "[tenants.default.roles.break_glass]\nclaim = \"x\"",
-    ] {
+    for table in ["[[tenants.default.shared_accounts]]\nid = \"x\"", "[[tenants.default.applications]]\nuri = \"x\""] {
         Case::least().toml(table).refused(&["isn't built yet"]);
     }
 }

@@ -157,10 +157,10 @@ pub(in crate::contract) async fn bodies_are_bounded(b: Bench) {
     let more = vec![7; 64 * 1024 + 1];
     assert!(b.store.commit(&b.tenant, draft().put(key(2), &more).event(b"e").build()).await.is_err());
     assert!(b.get(key(2)).await.is_none());
-    let rows: Vec<_> = (0..9).map(|n| (1, n)).collect();
+    let rows: Vec<_> = (0..17).map(|n| (1, n)).collect();
     assert!(b.store.commit(&b.tenant, draft().put_in(key(2), &rows).build()).await.is_err());
     assert!(b.store.events(&b.tenant, Seq(0), 10).await.unwrap().is_empty());
-    b.done(draft().put_in(key(2), &rows[..8]).build()).await;
+    b.done(draft().put_in(key(2), &rows[..16]).build()).await;
 }
 
 pub(in crate::contract) async fn a_record_is_written_once_in_a_change(b: Bench) {
