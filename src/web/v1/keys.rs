@@ -269,7 +269,9 @@ pub async fn decide(
 #[utoipa::path(
     operation_id = "service-keys", tag = "keys",
     responses(
-        (status = 200, description = "The keys.", body = Object),
+        (status = 200, description = "The keys.", body = Object, example = json!({"keys": [{
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "alg": "EdDSA", "use": "sig",
+            "kid": "sha256:21fe31dfa154a261626bf854046fd2271b7bed4b6abe45aa58877ef47f9721b9"}]})),
         (status = 404, description = "No such tenant.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store doesn't answer.", body = Problem,
          content_type = "application/problem+json"),

@@ -148,7 +148,14 @@ pub async fn challenge(
 /// keys. Whoever may see the approval may have it.
 #[utoipa::path(
     operation_id = "approval-evidence", tag = "approvals", params(ApprovalPath),
-    responses((status = 200, description = "The evidence.", body = Object), CallerProblems),
+    responses(
+        (status = 200, description = "The evidence.", body = Object, example = json!({
+            "v": 1, "typ": "approval-evidence", "tenant": "default", "approval": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y",
+            "version": 1, "state": "PENDING", "binding": "{\"action\":\"delegation.grant\",…}",
+            "request_digest": "sha256:dc29c9f9faa6feb5872e5a5805bda9401a5d5a715c091e5c9e31f9269c8cf779",
+            "template": {"type": "sign_and_approve"}, "votes": [], "keys": {"keys": []}})),
+        CallerProblems,
+    ),
     security(("user_token" = []))
 )]
 #[get("/v1/approvals/{id}/evidence")]

@@ -116,7 +116,7 @@ async fn every_decision_has_the_services_signature() {
     vote(&app, id, "ada", "deny").await;
     let evidence = app.get(&path(id, "/evidence"), "ann").await.json;
     assert_eq!(evidence["state"], "DENIED");
-    assert!(evidence["votes"][0]["countersignature"].is_string(), "{evidence}");
+    assert!(evidence["votes"][0]["countersignature"]["jws"].is_string(), "{evidence}");
     let trust = behalf::domain::approval::verify::Trust::default();
     let report = behalf::domain::approval::verify::verify(&evidence.to_string(), &trust).unwrap();
     let voted = app.events().await.into_iter().find(|event| event.code == "DA2001").unwrap();
