@@ -1,6 +1,6 @@
 //! A use against every other end, at the same time: one of them wins, and the trail says which.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use behalf::{
     app::reservations,
@@ -9,9 +9,10 @@ use behalf::{
 };
 use jiff::SignedDuration;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{DBA, HOLD_MS, app, hold, log_in, state};
-use crate::{hooks::tenant, support::test_app::TestApp};
+use crate::{durability::Dice, hooks::tenant, support::test_app::TestApp};
 
 /// Schedules of one race: 200 in plain runs, 1,000 where 25 rounds are asked for.
 fn schedules() -> usize {
@@ -22,18 +23,29 @@ fn schedules() -> usize {
 /// Gives how it went, for people.
 async fn race<F: Future<Output = ()>>(end: &str, other: impl Fn(Rc<TestApp>, String) -> F) -> String {
     let app = Rc::new(app().await);
-    let mut used = 0;
+    let (mut used, mut took, mut dice) = (0, Duration::from_millis(4), Dice::new());
     for nth in 0..schedules() {
         let (secret, id) = hold(&app, "ann", DBA).await;
         let event = format!("e{nth}");
-        let (mine, others) = (log_in(&app, &event, &secret), other(Rc::clone(&app), id.clone()));
+        let mine = async {
+            let began = Instant::now();
+            let told = log_in(&app, &event, &secret).await;
+            (told, began.elapsed())
+        };
+        let others = async {
+            // Not to wait for anything: a random moment of the login.
+            tokio::time::sleep(took * u32::try_from(dice.throw(1000)).unwrap() / 800).await;
+            other(Rc::clone(&app), id.clone()).await;
+        };
         // Neither is always polled first.
-        let told = if nth % 2 == 0 { tokio::join!(mine, others).0 } else { tokio::join!(others, mine).1 };
+        let (told, lasted) = if nth % 2 == 0 { tokio::join!(mine, others).0 } else { tokio::join!(others, mine).1 };
+        took = (took + lasted) / 2;
         let stands = state(&app, "ann", &id).await;
         assert_eq!(told.is_granted(), stands == "CONSUMED", "{nth}: {stands}, {told:?}");
         assert!(told.is_granted() || stands == end, "{nth}: {stands}, {told:?}");
         used += usize::from(told.is_granted());
     }
+    assert!(used > 0 && used < schedules(), "a race that one side always wins is none: {used} of {}", schedules());
     let trail = whole_trail(&app).await;
     let ended = ends(&trail);
     assert!(ended.values().all(|codes| codes.len() == 1), "one end for each, in the trail as well: {ended:?}");
