@@ -23,23 +23,22 @@ fn schedules() -> usize {
 /// Gives how it went, for people.
 async fn race<F: Future<Output = ()>>(end: &str, other: impl Fn(Rc<TestApp>, String) -> F) -> String {
     let app = Rc::new(app().await);
-    let (mut used, mut took, mut dice) = (0, Duration::from_millis(4), Dice::new());
+    let (mut used, mut dice) = (0, Dice::new());
+    // How long each side takes, as seen so far: what begins a random part of that before the other can win or lose.
+    let mut took = [Duration::from_millis(4); 2];
     for nth in 0..schedules() {
         let (secret, id) = hold(&app, "ann", DBA).await;
         let event = format!("e{nth}");
-        let mine = async {
-            let began = Instant::now();
-            let told = log_in(&app, &event, &secret).await;
-            (told, began.elapsed())
+        let part = |of: Duration, dice: &mut Dice| of * u32::try_from(dice.throw(1000)).unwrap() / 1000;
+        let pauses = if dice.throw(2) == 0 {
+            [part(took[1], &mut dice), Duration::ZERO]
+        } else {
+            [Duration::ZERO, part(took[0], &mut dice)]
         };
-        let others = async {
-            // Not to wait for anything: a random moment of the login.
-            tokio::time::sleep(took * u32::try_from(dice.throw(1000)).unwrap() / 800).await;
-            other(Rc::clone(&app), id.clone()).await;
-        };
-        // Neither is always polled first.
-        let (told, lasted) = if nth % 2 == 0 { tokio::join!(mine, others).0 } else { tokio::join!(others, mine).1 };
-        took = (took + lasted) / 2;
+        let mine = timed(pauses[0], log_in(&app, &event, &secret));
+        let others = timed(pauses[1], other(Rc::clone(&app), id.clone()));
+        let ((told, lasted), ((), others)) = tokio::join!(mine, others);
+        took = [(took[0] + lasted) / 2, (took[1] + others) / 2];
         let stands = state(&app, "ann", &id).await;
         assert_eq!(told.is_granted(), stands == "CONSUMED", "{nth}: {stands}, {told:?}");
         assert!(told.is_granted() || stands == end, "{nth}: {stands}, {told:?}");
@@ -52,6 +51,14 @@ async fn race<F: Future<Output = ()>>(end: &str, other: impl Fn(Rc<TestApp>, Str
     assert_eq!(ended.len(), schedules());
     assert_eq!(ended.values().filter(|codes| codes[0] == "DA3001").count(), used);
     format!("a use against {end}: {} schedules, {used} used", schedules())
+}
+
+/// Does it after a pause, which is not to wait for anything but a random moment. Gives how long it took.
+async fn timed<T>(pause: Duration, work: impl Future<Output = T>) -> (T, Duration) {
+    tokio::time::sleep(pause).await;
+    let began = Instant::now();
+    let done = work.await;
+    (done, began.elapsed())
 }
 
 async fn whole_trail(app: &TestApp) -> Vec<Event> {
