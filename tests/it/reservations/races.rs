@@ -1,6 +1,6 @@
 //! A use against every other end, at the same time: one of them wins, and the trail says which.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use behalf::{
     app::reservations,
@@ -9,9 +9,10 @@ use behalf::{
 };
 use jiff::SignedDuration;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{DBA, HOLD_MS, app, hold, log_in, state};
-use crate::{hooks::tenant, support::test_app::TestApp};
+use crate::{durability::Dice, hooks::tenant, support::test_app::TestApp};
 
 /// Schedules of one race: 200 in plain runs, 1,000 where 25 rounds are asked for.
 fn schedules() -> usize {
@@ -22,24 +23,42 @@ fn schedules() -> usize {
 /// Gives how it went, for people.
 async fn race<F: Future<Output = ()>>(end: &str, other: impl Fn(Rc<TestApp>, String) -> F) -> String {
     let app = Rc::new(app().await);
-    let mut used = 0;
+    let (mut used, mut dice) = (0, Dice::new());
+    // How long each side takes, as seen so far: what begins a random part of that before the other can win or lose.
+    let mut took = [Duration::from_millis(4); 2];
     for nth in 0..schedules() {
         let (secret, id) = hold(&app, "ann", DBA).await;
         let event = format!("e{nth}");
-        let (mine, others) = (log_in(&app, &event, &secret), other(Rc::clone(&app), id.clone()));
-        // Neither is always polled first.
-        let told = if nth % 2 == 0 { tokio::join!(mine, others).0 } else { tokio::join!(others, mine).1 };
+        let part = |of: Duration, dice: &mut Dice| of * u32::try_from(dice.throw(1000)).unwrap() / 1000;
+        let pauses = if dice.throw(2) == 0 {
+            [part(took[1], &mut dice), Duration::ZERO]
+        } else {
+            [Duration::ZERO, part(took[0], &mut dice)]
+        };
+        let mine = timed(pauses[0], log_in(&app, &event, &secret));
+        let others = timed(pauses[1], other(Rc::clone(&app), id.clone()));
+        let ((told, lasted), ((), others)) = tokio::join!(mine, others);
+        took = [(took[0] + lasted) / 2, (took[1] + others) / 2];
         let stands = state(&app, "ann", &id).await;
         assert_eq!(told.is_granted(), stands == "CONSUMED", "{nth}: {stands}, {told:?}");
         assert!(told.is_granted() || stands == end, "{nth}: {stands}, {told:?}");
         used += usize::from(told.is_granted());
     }
+    assert!(used > 0 && used < schedules(), "a race that one side always wins is none: {used} of {}", schedules());
     let trail = whole_trail(&app).await;
     let ended = ends(&trail);
     assert!(ended.values().all(|codes| codes.len() == 1), "one end for each, in the trail as well: {ended:?}");
     assert_eq!(ended.len(), schedules());
     assert_eq!(ended.values().filter(|codes| codes[0] == "DA3001").count(), used);
     format!("a use against {end}: {} schedules, {used} used", schedules())
+}
+
+/// Does it after a pause, which is not to wait for anything but a random moment. Gives how long it took.
+async fn timed<T>(pause: Duration, work: impl Future<Output = T>) -> (T, Duration) {
+    tokio::time::sleep(pause).await;
+    let began = Instant::now();
+    let done = work.await;
+    (done, began.elapsed())
 }
 
 async fn whole_trail(app: &TestApp) -> Vec<Event> {
