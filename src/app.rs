@@ -13,6 +13,7 @@ pub mod error;
 pub mod grants;
 pub mod growth;
 pub mod locks;
+pub mod notify;
 pub mod reaper;
 pub mod records;
 pub mod retention;

@@ -21,9 +21,10 @@ pub use okta_setup::{OktaSetup, SetUp};
 pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
-    Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, HookHeader, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, OktaCredentials,
-    OktaSettings, ScimSettings, Tenant, UserTypes, is_attribute,
+    Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmailSecurity,
+    EmailSettings, EmbeddedSettings, HookBearer, HookCallers, HookHeader, LDAP_ROLES, LdapKind, LdapSecurity,
+    LdapServer, LdapSettings, NotifySettings, OktaCredentials, OktaSettings, ScimSettings, Tenant, UserTypes,
+    WebhookKey, WebhookSettings, is_attribute,
 };
 
 use crate::domain::ids::TenantName;

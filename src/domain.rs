@@ -8,6 +8,7 @@ pub mod hex;
 pub mod hook;
 pub mod ids;
 pub mod lock;
+pub mod notice;
 pub mod reason;
 pub mod rule;
 pub mod user;

@@ -18,7 +18,7 @@ use crate::domain::hook::Outcome;
 use caches::CacheFamilies;
 pub use caches::{CacheKind, CacheSeries};
 use hooks::{DialectSeries, HookFamilies};
-use labels::{ApiLabels, CallLabels, NameLabels, ResultLabels, RouteLabels};
+use labels::{ApiLabels, CallLabels, ChannelLabels, NameLabels, ResultLabels, RouteLabels, TryLabels};
 pub use names::{Kind, Metric};
 
 mod caches;
@@ -78,6 +78,8 @@ pub struct Metrics {
     keys: Histograms<ResultLabels>,
     caches: CacheFamilies,
     pending: Gauge,
+    notifications: Family<TryLabels, Counter>,
+    waiting: Family<ChannelLabels, Gauge>,
     up: Family<NameLabels, Gauge>,
 }
 
@@ -96,6 +98,8 @@ impl Default for Metrics {
             keys: Family::new_with_constructor(SECONDS),
             caches: CacheFamilies::default(),
             pending: Gauge::default(),
+            notifications: Family::default(),
+            waiting: Family::default(),
             up: Family::default(),
         };
         metrics.registered()
@@ -121,6 +125,8 @@ impl Metrics {
                 Metric::CacheLookups => registry.register(name, help, self.caches.lookups.clone()),
                 Metric::CacheEvictions => registry.register(name, help, self.caches.evictions.clone()),
                 Metric::PendingDelegations => registry.register(name, help, self.pending.clone()),
+                Metric::Notifications => registry.register(name, help, self.notifications.clone()),
+                Metric::NotificationsWaiting => registry.register(name, help, self.waiting.clone()),
                 Metric::DependencyUp => registry.register(name, help, self.up.clone()),
                 Metric::BuildInfo => registry.register(name, help, Info::new([("version", env!("CARGO_PKG_VERSION"))])),
             }
@@ -184,6 +190,17 @@ impl Metrics {
     /// Delegations that wait for their hook.
     pub fn pending_delegations(&self, count: u64) {
         self.pending.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A try to tell somebody, or the end of trying.
+    pub fn notification(&self, channel: &'static str, result: &'static str) {
+        self.notifications.get_or_create(&TryLabels { channel, result }).inc();
+    }
+
+    /// Notifications that wait to be sent.
+    pub fn notifications_waiting(&self, channel: &'static str, count: u64) {
+        let gauge = self.waiting.get_or_create(&ChannelLabels { channel });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Whether a dependency answered when last asked.

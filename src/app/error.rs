@@ -39,6 +39,9 @@ pub enum AppError {
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),
+    /// Only what was given up can be tried again.
+    #[error("the notification is {0}; only one that was given up can be tried again")]
+    NotGivenUp(&'static str),
     /// Our failure.
     #[error("failed: {}: {internal}", .reason.code())]
     Failed {

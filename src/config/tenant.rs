@@ -15,11 +15,13 @@ pub use directory::{
     OktaCredentials, OktaSettings, ScimSettings, UserTypes, is_attribute,
 };
 pub(super) use directory::{okta, user_types};
+pub use notify::{EmailSecurity, EmailSettings, NotifySettings, WebhookKey, WebhookSettings};
 
 mod callers;
 mod claims;
 mod delegation;
 mod directory;
+mod notify;
 
 /// One tenant's configuration.
 #[derive(Debug, Clone)]
@@ -50,6 +52,8 @@ pub struct Tenant {
     pub admin: Option<ClaimRole>,
     /// The rules, first match wins.
     pub rules: Vec<Rule>,
+    /// How people are told of what concerns them; `None`: not at all.
+    pub notify: Option<NotifySettings>,
     /// Time that a hook may take.
     pub budgets: Budgets,
 }
@@ -78,6 +82,9 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let admin = callers::admin(r);
     let at = format!("tenants.{name}.rules");
     let rules = rules::rules(&at, r.sources.in_file(&at), r.found);
+    let at = format!("tenants.{name}.notify");
+    let place = (r.sources.dir.as_path(), r.sources.development);
+    let notify = notify::notify(&at, r.sources.in_file(&at), place, r.found);
     let budgets = delegation::budgets(r);
     Ok(Tenant {
         issuer: issuer?,
@@ -93,6 +100,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         refusal: refusal?,
         admin: admin?,
         rules: rules?,
+        notify: notify?,
         budgets: budgets?,
     })
 }

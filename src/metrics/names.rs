@@ -69,6 +69,8 @@ metrics! {
     CacheLookups = Counter "behalf_cache_lookups", "Look-ups in local caches, by cache and whether they found something";
     CacheEvictions = Counter "behalf_cache_evictions", "Entries that local caches dropped for want of room, by cache";
     PendingDelegations = Gauge "behalf_pending_delegations", "Delegations that wait for their hook";
+    Notifications = Counter "behalf_notifications", "Tries to tell somebody, by channel and what they came to";
+    NotificationsWaiting = Gauge "behalf_notifications_waiting", "Notifications that wait to be sent, by channel; counted up to 1000 for each way";
     DependencyUp = Gauge "behalf_dependency_up", "1 if the dependency answered when last asked, else 0";
     BuildInfo = Info "behalf_build", "The version that runs";
 }

@@ -211,7 +211,7 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
-        AppError::NotPending(_) => StatusCode::CONFLICT,
+        AppError::NotPending(_) | AppError::NotGivenUp(_) => StatusCode::CONFLICT,
     }
 }
 
@@ -233,6 +233,7 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::AdministratorOnly => "administrator-only",
         AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
+        AppError::NotGivenUp(_) => "not-given-up",
     }
 }
 
