@@ -211,3 +211,6 @@ impl Facts {
 fn segment(id: &str) -> String {
     id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).collect()
 }
+
+#[cfg(test)]
+mod tests;

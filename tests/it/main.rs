@@ -12,6 +12,7 @@ mod directory;
 mod documents;
 mod durability;
 mod hooks;
+mod notify;
 mod oidc;
 mod oidc_provider;
 mod okta;
