@@ -119,8 +119,8 @@ fn who_is(role: Role, event: &Event) -> Vec<Who> {
             let named = event.on_behalf_of.as_ref().and_then(|who| user(&who.id));
             first(named.into_iter().collect(), &|| targets("delegator"))
         }
-        // A reservation's event names the account first, then who holds it.
-        Role::Holder => first(targets("holder"), &|| targets("user").into_iter().last().into_iter().collect()),
+        // Such an event names the account first, then who holds it, if somebody does.
+        Role::Holder => first(targets("holder"), &|| targets("user").into_iter().skip(1).collect()),
     }
 }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod delivery;
 mod making;
+mod processes;
 mod receiver;
 mod routes;
 mod smtp;

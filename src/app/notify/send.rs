@@ -197,7 +197,8 @@ impl Sender<'_> {
             (Ended::Unreachable(_), Some(others)) => self.keys_of(&found.notification, others),
             _ => Vec::new(),
         };
-        for _ in 0..3 {
+        // Those that are tried at the same time may each be in the way once.
+        for _ in 0..TOGETHER + 2 {
             let snapshot = self.services.store.read(&self.tenant.name, &others).await?;
             let (next, outcome) = self.next(found.notification.clone(), &ended, &snapshot);
             let mut events = Vec::new();

@@ -122,3 +122,6 @@ fn secret_file(table: &mut Table<'_, '_>, key: &'static str, place: &Place<'_>) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

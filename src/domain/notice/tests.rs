@@ -51,6 +51,7 @@ fn each_event_concerns_whom_it_should() {
     assert_eq!(told(&broken), both);
     let freed = event("reservation.force_released").on("user", &"00ushared").on("user", &"00ueve");
     assert_eq!(told(&freed), [(Role::Holder, "user", "00ueve".to_owned())]);
+    assert!(told(&event("otp.locked").on("user", &"00ushared")).is_empty(), "nobody holds it");
     let granted = event("grant.added").on("delegator", &"00ubob").on("agent", &"00uann");
     assert_eq!(told(&granted).len(), 2);
     for other in ["hook.decision.denied", "notification.dead", "approval.voted", ""] {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::TcpListener};
 
-use behalf::app::error::AppError;
+use behalf::{app::error::AppError, ports::store::Store};
 
 use super::*;
 use crate::support::{
@@ -171,8 +171,9 @@ async fn of_two_senders_each_notification_is_sent_by_one() {
 
 fn tampered() -> (Setup, Arc<Tamper>) {
     let tamper = Arc::new(Tamper::default());
-    let within = Arc::clone(&tamper);
-    (Setup { wrap: Box::new(|store| Arc::new(TamperedStore::new(store, within))), ..Setup::default() }, tamper)
+    let for_store = Arc::clone(&tamper);
+    let wrap = move |inner| Arc::new(TamperedStore { inner, tamper: for_store }) as Arc<dyn Store>;
+    (Setup { wrap: Box::new(wrap), ..Setup::default() }, tamper)
 }
 
 /// As after a `kill -9` between the two: the record says that it waits.
