@@ -43,7 +43,8 @@ class Handler:
 def authenticate(server, session, envelope, mechanism, data):
     login = getattr(data, "login", b"").decode()
     password = getattr(data, "password", b"").decode()
-    return AuthResult(success=(login, password) == (settings["user"], settings["password"]))
+    # Not handled: the server itself says no.
+    return AuthResult(success=(login, password) == (settings["user"], settings["password"]), handled=False)
 
 
 options = {}
