@@ -37,6 +37,12 @@ fn webhook(with: &Value) -> Value {
     json!({"base_url": "https://behalf.example.com", "webhooks": [webhook]})
 }
 
+fn with_base(url: &str) -> Value {
+    let mut table = webhook(&json!({}));
+    table["base_url"] = json!(url);
+    table
+}
+
 fn email(with: &Value) -> Value {
     let mut email = json!({"smtp": "smtp://mail.example.com", "from": "behalf <noreply@example.com>"});
     email.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
@@ -108,7 +114,8 @@ fn every_fault_is_named_with_its_key() {
         (json!([]), "tenants.x.notify", "is not a table"),
         (json!({"base_url": "https://a.example.com"}), "key `email`", "nobody would be told"),
         (json!({"base_url": "https://a.example.com", "webhooks": {}}), "key `webhooks`", "is not a list of tables"),
-        (json!({"base_url": "http://a.example.com", "webhooks": []}), "key `base_url`", "no address to look things up"),
+        (with_base("http://a.example.com"), "key `base_url`", "no address to look things up"),
+        (with_base("https://a.example.com/?q=1"), "key `base_url`", "no address to look things up"),
         (webhook(&json!({"nmae": "x"})), "key `nmae`", "is unknown"),
         (webhook(&json!({"name": "Ops"})), "webhooks[0], key `name`", "no webhook's name"),
         (webhook(&json!({"url": "http://hook.example.com"})), "key `url`", "told in the clear"),
