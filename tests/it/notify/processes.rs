@@ -123,3 +123,18 @@ async fn two_processes_on_one_redis_tell_each_thing_once() {
     let twice: Vec<_> = told.iter().filter(|(_, times)| **times > 1).collect();
     assert!(twice.is_empty(), "{twice:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_names_the_ways_and_tells_nobody() {
+    let (world, receiver) = (World::new(1), Receiver::start());
+    configure(world.folder.path(), &receiver);
+    let data = world.path("data");
+    let said = world.run(&data, &["check"]).await;
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert!(said.status.success() && text.contains("ok: notifications of `default`: by webhook:ops"), "{text}");
+    fs::write(world.folder.path().join("webhook.secret"), "whsec_c2hvcnQ=").unwrap();
+    let said = world.run(&data, &["check"]).await;
+    let text = String::from_utf8_lossy(&said.stderr).into_owned() + &String::from_utf8_lossy(&said.stdout);
+    assert!(!said.status.success() && text.contains("holds no secret of a webhook"), "{text}");
+    assert!(!text.contains("c2hvcnQ") && receiver.seen().is_empty());
+}
