@@ -6,6 +6,7 @@ pub mod dialect;
 pub mod directory;
 pub mod finding;
 pub mod http_client;
+pub mod notify;
 pub mod oidc;
 pub mod okta_admin;
 pub mod store;

@@ -16,6 +16,7 @@ pub mod grants;
 pub mod growth;
 pub mod keys;
 pub mod locks;
+pub mod notify;
 pub mod reaper;
 pub mod records;
 pub mod reservations;

@@ -3,6 +3,7 @@
 mod audit;
 mod background;
 mod directory;
+mod notify;
 mod preview;
 mod rules;
 mod shared_accounts;
@@ -31,7 +32,13 @@ use crate::{
         },
         watched::{DEFAULT_PERIOD, Reloaded, Watched},
     },
-    app::{Services, epoch, error::AppError, retention::Retention, sealer::Sealer},
+    app::{
+        Services, epoch,
+        error::AppError,
+        notify::{Outlets, make},
+        retention::Retention,
+        sealer::Sealer,
+    },
     config::Config,
     domain::ids::TenantName,
     metrics::Metrics,
@@ -95,6 +102,7 @@ pub struct Behalf {
     retention: Retention,
     files: Vec<directory::Watched>,
     rules: Arc<Watched<rules::Rules>>,
+    outlets: BTreeMap<TenantName, Arc<Outlets>>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -113,7 +121,13 @@ impl Behalf {
         let timed: Arc<dyn Store> = Arc::new(Timed::new(store.port(), Arc::clone(&metrics)));
         let parts = tenant::Parts::new(http, config.ca_file.as_deref(), &metrics, &clock, &entropy, &timed);
         let (mut doors, mut tenants, mut files) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let mut outlets = BTreeMap::new();
         for (name, settings) in &config.tenants {
+            if let Some(notify) = &settings.notify {
+                let made = notify::outlets(notify, config.ca_file.as_deref());
+                let made = made.map_err(|what| BootError::Tenant(name.clone(), what))?;
+                outlets.insert(name.clone(), Arc::new(made));
+            }
             let (door, file) = tenant::build(name, settings, &parts)?;
             tenants.insert(name.clone(), Arc::clone(&door.tenant));
             files.extend(file);
@@ -129,10 +143,13 @@ impl Behalf {
             epoch::ensure(&services, name, 0).await?;
             sealer.announce(&services, name).await?;
         }
+        for name in outlets.keys() {
+            make::begin(&services, name).await?;
+        }
         let state = web::Data::new(state(config, Arc::new(services), doors, metrics, &rules));
         let (sink, stop) = (audit::sink(&config.audit), CancellationToken::new());
         let retention = audit::retention(config, sink.as_deref());
-        Ok(Self { state, store, sealer, sink, retention, files, rules, stop, tracker })
+        Ok(Self { state, store, sealer, sink, retention, files, rules, outlets, stop, tracker })
     }
 
     /// Binds, and starts the background work. The server runs once it is awaited; it leaves signals to the caller.
@@ -171,6 +188,7 @@ impl Behalf {
             self.spawn(background::deliver(Arc::clone(&services), Arc::clone(sink), Arc::clone(&sealer)));
             self.spawn(background::trim(services, self.retention.clone(), sealer));
         }
+        self.start_notifying();
         for file in &self.files {
             self.spawn(file.directory.watch(file.period));
         }
@@ -182,6 +200,32 @@ impl Behalf {
                     tracing::error!(path = %path.display(), %error, "the admin socket is not served");
                 }
             });
+        }
+    }
+
+    fn start_notifying(&self) {
+        let (services, metrics) = (&self.state.services, &self.state.metrics);
+        let backlog = Arc::new(notify::Backlog::of(&self.outlets));
+        let mut rooms: BTreeMap<&'static str, usize> = BTreeMap::new();
+        for (name, outlets) in &self.outlets {
+            let holder = self.sealer.holder().to_owned();
+            self.spawn(notify::make_all(Arc::clone(services), name.clone(), Arc::clone(outlets), holder));
+            let Some(tenant) = services.tenant(name) else { continue };
+            for (at, outlet) in outlets.all.iter().enumerate() {
+                let room = rooms.entry(outlet.channel.sort()).or_default();
+                let sending = notify::Sending {
+                    services: Arc::clone(services),
+                    metrics: Arc::clone(metrics),
+                    tenant: Arc::clone(tenant),
+                    outlets: Arc::clone(outlets),
+                    outlet: at,
+                    backlog: Arc::clone(&backlog),
+                    room: *room,
+                    holder: self.sealer.holder().to_owned(),
+                };
+                *room += 1;
+                self.spawn(sending.run());
+            }
         }
     }
 

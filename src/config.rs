@@ -23,9 +23,10 @@ pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use reread::{ConfigFile, Reread};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
-    Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, HookHeader, KeySettings, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings,
-    OktaCredentials, OktaSettings, ScimSettings, Tenant, UserTypes, is_attribute,
+    Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmailSecurity,
+    EmailSettings, EmbeddedSettings, HookBearer, HookCallers, HookHeader, KeySettings, LDAP_ROLES, LdapKind, LdapSecurity,
+    LdapServer, LdapSettings, NotifySettings, OktaCredentials, OktaSettings, ScimSettings, Tenant, UserTypes,
+    WebhookKey, WebhookSettings, is_attribute,
 };
 
 use crate::domain::ids::TenantName;

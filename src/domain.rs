@@ -12,6 +12,7 @@ pub mod hook;
 pub mod ids;
 pub mod jws;
 pub mod lock;
+pub mod notice;
 pub mod reason;
 pub mod reservation;
 pub mod rule;

@@ -19,7 +19,7 @@ use crate::domain::hook::Outcome;
 use caches::CacheFamilies;
 pub use caches::{CacheKind, CacheSeries};
 use hooks::{DialectSeries, HookFamilies};
-use labels::{ApiLabels, CallLabels, NameLabels, ResultLabels, RouteLabels};
+use labels::{ApiLabels, CallLabels, ChannelLabels, NameLabels, ResultLabels, RouteLabels, TryLabels};
 pub use names::{Kind, Metric};
 
 mod caches;
@@ -81,6 +81,8 @@ pub struct Metrics {
     pending: Gauge,
     policy_failed: Gauge,
     policy_loaded: Gauge,
+    notifications: Family<TryLabels, Counter>,
+    waiting: Family<ChannelLabels, Gauge>,
     up: Family<NameLabels, Gauge>,
 }
 
@@ -101,6 +103,8 @@ impl Default for Metrics {
             pending: Gauge::default(),
             policy_failed: Gauge::default(),
             policy_loaded: Gauge::default(),
+            notifications: Family::default(),
+            waiting: Family::default(),
             up: Family::default(),
         };
         metrics.registered()
@@ -128,6 +132,8 @@ impl Metrics {
                 Metric::PendingDelegations => registry.register(name, help, self.pending.clone()),
                 Metric::PolicyReloadFailed => registry.register(name, help, self.policy_failed.clone()),
                 Metric::PolicyLoaded => registry.register(name, help, self.policy_loaded.clone()),
+                Metric::Notifications => registry.register(name, help, self.notifications.clone()),
+                Metric::NotificationsWaiting => registry.register(name, help, self.waiting.clone()),
                 Metric::DependencyUp => registry.register(name, help, self.up.clone()),
                 Metric::BuildInfo => registry.register(name, help, Info::new([("version", env!("CARGO_PKG_VERSION"))])),
             }
@@ -201,6 +207,15 @@ impl Metrics {
     /// Rules were taken from the configuration's file.
     pub fn policy_loaded(&self, at: Timestamp) {
         self.policy_loaded.set(at.as_second());
+    /// A try to tell somebody, or the end of trying.
+    pub fn notification(&self, channel: &'static str, result: &'static str) {
+        self.notifications.get_or_create(&TryLabels { channel, result }).inc();
+    }
+
+    /// Notifications that wait to be sent.
+    pub fn notifications_waiting(&self, channel: &'static str, count: u64) {
+        let gauge = self.waiting.get_or_create(&ChannelLabels { channel });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Whether a dependency answered when last asked.

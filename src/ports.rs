@@ -5,6 +5,7 @@ pub mod clock;
 pub mod dialect;
 pub mod directory;
 pub mod entropy;
+pub mod notifier;
 pub mod shown;
 pub mod signer;
 pub mod store;

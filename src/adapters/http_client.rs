@@ -2,7 +2,7 @@
 
 use std::{error::Error, fs, io, path::Path, path::PathBuf, time::Duration};
 
-use reqwest::{Certificate, Client, Response, redirect::Policy};
+use reqwest::{Certificate, Client, ClientBuilder, Response, redirect::Policy};
 
 /// How long a connection may take to come about.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,7 +48,16 @@ pub enum HttpClientError {
 /// It never uses a proxy: `HTTP_PROXY` and its siblings are ignored, so that a variable in somebody's shell can't send
 /// bearer secrets somewhere else.
 pub fn build(ca_file: Option<&Path>) -> Result<Client, HttpClientError> {
-    let Some(path) = ca_file else { return build_without_extra() };
+    build_with(ca_file, |builder| builder)
+}
+
+/// The same, for one that has something of its own, such as who resolves names.
+pub fn build_with(
+    ca_file: Option<&Path>,
+    own: impl Fn(ClientBuilder) -> ClientBuilder,
+) -> Result<Client, HttpClientError> {
+    let builder = || own(builder());
+    let Some(path) = ca_file else { return build_without_extra(builder) };
     let extra = certificates(path)?;
     builder()
         .tls_certs_merge(extra)
@@ -56,7 +65,7 @@ pub fn build(ca_file: Option<&Path>) -> Result<Client, HttpClientError> {
         .map_err(|source| HttpClientError::BadCertificate { path: path.to_owned(), source })
 }
 
-fn build_without_extra() -> Result<Client, HttpClientError> {
+fn build_without_extra(builder: impl Fn() -> ClientBuilder) -> Result<Client, HttpClientError> {
     builder().build().or_else(|error| {
         // Without extra certificates only an empty system store can fail.
         tracing::warn!(
@@ -68,7 +77,7 @@ fn build_without_extra() -> Result<Client, HttpClientError> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
-fn builder() -> reqwest::ClientBuilder {
+fn builder() -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("behalf/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)

@@ -80,6 +80,9 @@ pub enum AppError {
     /// The reservation has ended.
     #[error("the reservation is {0}")]
     NotHeld(&'static str),
+    /// Only what was given up can be tried again.
+    #[error("the notification is {0}; only one that was given up can be tried again")]
+    NotGivenUp(&'static str),
     /// Our failure.
     #[error("failed: {}: {internal}", .reason.code())]
     Failed {

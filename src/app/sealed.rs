@@ -108,7 +108,7 @@ fn dropped_of(snapshot: &Snapshot) -> Result<u64, StoreError> {
     Ok(start_of(snapshot)?.map_or(0, |start| start.says.head.seq))
 }
 
-pub(super) fn plain<T: Serialize>(key: Key, content: &T) -> Result<Put, StoreError> {
+pub(in crate::app) fn plain<T: Serialize>(key: Key, content: &T) -> Result<Put, StoreError> {
     Ok(Put { key, body: records::encode(content)?, live_until: None, drop_at: None, indexes: Vec::new() })
 }
 

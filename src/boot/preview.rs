@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Behalf, audit, directory, shared_accounts, store as stores, tenant, trail};
+use super::{Behalf, audit, directory, notify, shared_accounts, store as stores, tenant, trail};
 use crate::{
     adapters::{
         finding::{Finding, Level},
@@ -12,6 +12,7 @@ use crate::{
             redis::inspect,
         },
     },
+    app::notify::Outlets,
     config::{self, Config, StoreKind},
     domain::ids::TenantName,
     metrics::Metrics,
@@ -106,10 +107,20 @@ impl Behalf {
                     preview.say(level, &format!("rules of `{name}`"), &text);
                 }
             }
+            if let Some(settings) = &settings.notify {
+                let ways = notify::outlets(settings, config.ca_file.as_deref()).map(|outlets| told(&outlets));
+                preview.note(&format!("notifications of `{name}`"), ways);
+            }
             preview.note(&format!("issuer of `{name}`"), issuer(name, settings, &parts).await);
         }
         preview
     }
+}
+
+/// By which ways people are told. Nobody is told anything for a check.
+fn told(outlets: &Outlets) -> String {
+    let ways: Vec<String> = outlets.all.iter().map(|outlet| outlet.channel.to_string()).collect();
+    format!("by {}", ways.join(", "))
 }
 
 async fn issuer(name: &TenantName, settings: &config::Tenant, parts: &tenant::Parts<'_>) -> Result<String, String> {

@@ -228,7 +228,7 @@ impl<'r> Reader<'r> {
         let path: &Path = &self.sources.dir.join(path);
         match fs::read_to_string(path) {
             Ok(text) => {
-                self.warn_if_open(setting, path);
+                warn_if_open(&self.place(setting), path, self.found);
                 Ok(text.trim_end_matches(['\r', '\n']).to_owned())
             }
             Err(e) => {
@@ -237,26 +237,25 @@ impl<'r> Reader<'r> {
             }
         }
     }
-
-    /// A secret that others of the machine may read or replace is worth a word.
-    #[cfg(unix)]
-    fn warn_if_open(&mut self, setting: &Setting, path: &Path) {
-        use std::os::unix::fs::PermissionsExt;
-
-        let mode = fs::metadata(path).map_or(0, |data| data.permissions().mode() & 0o777);
-        if mode & 0o077 != 0 {
-            let warning = format!(
-                "{}: others than the owner may read or write its file `{}` (mode {mode:03o}); `chmod 600` it",
-                self.place(setting),
-                path.display()
-            );
-            self.found.warnings.push(warning);
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn warn_if_open(&mut self, _: &Setting, _: &Path) {}
 }
+
+/// A secret that others of the machine may read or replace is worth a word. `place` names who wants the file.
+#[cfg(unix)]
+pub(super) fn warn_if_open(place: &str, path: &Path, found: &mut Findings) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = fs::metadata(path).map_or(0, |data| data.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        found.warnings.push(format!(
+            "{place}: others than the owner may read or write its file `{}` (mode {mode:03o}); `chmod 600` it",
+            path.display()
+        ));
+    }
+}
+
+/// Other systems have no such modes.
+#[cfg(not(unix))]
+pub(super) fn warn_if_open(_: &str, _: &Path, _: &mut Findings) {}
 
 fn scalar(value: &Value) -> Option<String> {
     match value {

@@ -44,6 +44,35 @@ impl<'v, 'f> Table<'v, 'f> {
         }
     }
 
+    /// The list of tables under `key`, each read by itself.
+    pub(super) fn each<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(Table<'v, '_>) -> Read<T>,
+    ) -> Read<Option<Vec<T>>> {
+        let Some(value) = self.ask(key) else { return Ok(None) };
+        let Value::Array(items) = value else {
+            let remedy = format!("write `[[{}.{key}]]`", self.place);
+            return Err(self.wrong(key, fault("is not a list of tables", remedy)));
+        };
+        let items: Vec<Read<T>> = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| read(Table::new(format!("{}.{key}[{index}]", self.place), item, self.found)?))
+            .collect();
+        items.into_iter().collect::<Read<Vec<T>>>().map(Some)
+    }
+
+    /// How mistakes name this key.
+    pub(super) fn place_of(&self, key: &str) -> String {
+        format!("{}, key `{key}`", self.place)
+    }
+
+    /// The list of what was found, for what is more than a mistake about a key.
+    pub(super) fn findings(&mut self) -> &mut Findings {
+        self.found
+    }
+
     /// True if the key is there. It counts as asked for.
     pub(super) fn has(&mut self, key: &'static str) -> bool {
         self.ask(key).is_some()
@@ -103,7 +132,8 @@ impl<'v, 'f> Table<'v, 'f> {
 
     /// Puts a mistake about `key` on the list.
     pub(super) fn wrong(&mut self, key: &str, fault: Fault) -> Recorded {
-        self.found.mistake_at(&format!("{}.{key}", self.path), format!("{}, key `{key}`", self.place), fault)
+        let place = self.place_of(key);
+        self.found.mistake_at(&format!("{}.{key}", self.path), place, fault)
     }
 
     /// A mistake for a required key that isn't there.

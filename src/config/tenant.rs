@@ -18,6 +18,7 @@ pub use directory::{
 pub(super) use directory::{okta, user_types};
 pub use keys::KeySettings;
 pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
+pub use notify::{EmailSecurity, EmailSettings, NotifySettings, WebhookKey, WebhookSettings};
 
 mod callers;
 mod claims;
@@ -25,6 +26,7 @@ mod delegation;
 mod directory;
 mod keys;
 mod shared_accounts;
+mod notify;
 
 /// One tenant's configuration.
 #[derive(Debug, Clone)]
@@ -61,6 +63,8 @@ pub struct Tenant {
     pub rules: Vec<Rule>,
     /// Accounts that are used by reservation.
     pub shared: SharedAccounts,
+    /// How people are told of what concerns them; `None`: not at all.
+    pub notify: Option<NotifySettings>,
     /// Time that a hook may take.
     pub budgets: Budgets,
 }
@@ -98,6 +102,9 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         claims.names.reserved_by = None;
     }
     let keys = keys::keys(r);
+    let at = format!("tenants.{name}.notify");
+    let place = (r.sources.dir.as_path(), r.sources.development);
+    let notify = notify::notify(&at, r.sources.in_file(&at), place, r.found);
     let budgets = delegation::budgets(r);
     Ok(Tenant {
         issuer: issuer?,
@@ -116,6 +123,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         keys: keys?,
         rules: rules?,
         shared: shared?,
+        notify: notify?,
         budgets: budgets?,
     })
 }

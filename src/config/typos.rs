@@ -12,7 +12,7 @@ use super::{
 /// Tables of a tenant that the design has and this version hasn't.
 const NOT_YET: &[&str] = &["applications"];
 /// Read by parsers of their own.
-const TABLES: &[&str] = &["rules", tenant::SHARED_ACCOUNTS];
+const TABLES: &[&str] = &["rules", "notify", tenant::SHARED_ACCOUNTS];
 
 /// Puts every unknown variable and key on the list.
 pub(super) fn report(sources: &Sources, found: &mut Findings) {

@@ -132,6 +132,14 @@ codes! {
     LockLifted = "DA6201", "lock.lifted", "info";
     /// Somebody tried what he has no right to.
     AccessDenied = "DA6300", "access.denied", "warning";
+    /// Nobody could be told of an event.
+    NoneReachable = "DA7001", "notification.none_reachable", "warning";
+    /// A notification was given up.
+    NotificationDead = "DA7002", "notification.dead", "warning";
+    /// A webhook said that it wants nothing any more.
+    WebhookDisabled = "DA7003", "notification.webhook_disabled", "warning";
+    /// An administrator had a notification tried again.
+    NotificationRetried = "DA7004", "notification.retried", "info";
     /// Another key signs the audit trail's checkpoints from now on.
     SigningKeyRotated = "DA9001", "audit.key_rotated", "warning";
     /// Old entries of the audit trail were dropped up to a checkpoint.

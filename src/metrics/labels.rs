@@ -54,6 +54,17 @@ pub(super) struct NameLabels {
     pub(super) name: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct TryLabels {
+    pub(super) channel: &'static str,
+    pub(super) result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ChannelLabels {
+    pub(super) channel: &'static str,
+}
+
 /// A method is any token that the caller likes (RFC 9110, 9.1): count only the common ones by name.
 pub(super) fn method(text: &str) -> &'static str {
     const COMMON: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];

@@ -71,6 +71,8 @@ metrics! {
     PendingDelegations = Gauge "behalf_pending_delegations", "Delegations that wait for their hook";
     PolicyReloadFailed = Gauge "behalf_policy_reload_failed", "1 if the configuration's file is wrong or gone, so that old rules are in force, else 0";
     PolicyLoaded = Gauge "behalf_policy_loaded_timestamp_seconds", "When the rules were last taken from the configuration's file";
+    Notifications = Counter "behalf_notifications", "Tries to tell somebody, by channel and what they came to";
+    NotificationsWaiting = Gauge "behalf_notifications_waiting", "Notifications that wait to be sent, by channel; counted up to 1000 for each way";
     DependencyUp = Gauge "behalf_dependency_up", "1 if the dependency answered when last asked, else 0";
     BuildInfo = Info "behalf_build", "The version that runs";
 }

@@ -18,6 +18,8 @@ fn exercised() -> Metrics {
     metrics.api("/v1/grants/{agent}", "GET", 200, SECOND);
     metrics.keys(CallResult::Failed, SECOND);
     metrics.cache(CacheKind::Tokens).looked_up(false);
+    metrics.notification("webhook", "sent");
+    metrics.notifications_waiting("email", 2);
     metrics.dependency_up("directory", false);
     metrics
 }

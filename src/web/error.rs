@@ -240,7 +240,7 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::AdministratorOnly | AppError::CannotDelegate | AppError::Key(KeyRefused::Inactive) => {
             StatusCode::FORBIDDEN
         }
-        AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } | AppError::Key(_) => {
+        AppError::NotPending(_) | AppError::NotGivenUp(_) | AppError::NotHeld(_) | AppError::Reserved { .. } | AppError::Key(_) => {
             StatusCode::CONFLICT
         }
         AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -290,6 +290,7 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::NoSuchHold { .. } => "invalid-hold",
         AppError::Signature(fault) => fault.public_code(),
         AppError::Key(refused) => refused.code(),
+        AppError::NotGivenUp(_) => "not-given-up",
     }
 }
 

@@ -33,6 +33,7 @@ use super::{compat::CompatErrorBody, ops_routes, problem::Problem, tenant_routes
         (name = "locks", description = "Accounts that are locked against delegation"),
         (name = "policy", description = "What would be decided, and why"),
         (name = "reservations", description = "Shared accounts, one user at a time"),
+        (name = "notifications", description = "Who was told of what"),
         (name = "audit", description = "What happened"),
         (name = "compatibility", description = "The routes of Okta Managed Access"),
         (name = "operations", description = "For operators; under the bare path only"),

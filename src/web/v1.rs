@@ -9,3 +9,4 @@ pub mod locks;
 pub mod policy;
 pub mod reservations;
 pub mod reviews;
+pub mod notifications;

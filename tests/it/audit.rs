@@ -132,3 +132,8 @@ fn verify(entries: &[Entry], checkpoints: Vec<Checkpoint>, key: &SigningKey) -> 
     }
     verifier.finish()
 }
+
+/// A sealer with a key of its own, for other rooms.
+pub(crate) fn sealer_for_tests() -> Sealer {
+    sealer_with(&signing_key())
+}

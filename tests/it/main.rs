@@ -13,6 +13,7 @@ mod directory;
 mod documents;
 mod durability;
 mod hooks;
+mod notify;
 mod oidc;
 mod oidc_provider;
 mod okta;

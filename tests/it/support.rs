@@ -6,6 +6,7 @@ pub(crate) mod fake_okta;
 pub(crate) mod fake_okta_admin;
 pub(crate) mod http;
 pub(crate) mod ldap;
+pub(crate) mod mail;
 pub(crate) mod model_store;
 pub(crate) mod names;
 pub(crate) mod okta_apply;

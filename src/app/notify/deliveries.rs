@@ -1,0 +1,98 @@
+//! Looking at notifications: the requester at those of his approval, an administrator at all; and trying one again.
+
+use super::records as own;
+use crate::{
+    app::{
+        Services, Tenant,
+        caller::Caller,
+        delegations::{Cursor, Listed},
+        error::AppError,
+        records,
+    },
+    domain::{
+        audit::{Actor, Code},
+        notice::{Notification, NotificationId},
+        reason::Reason,
+    },
+    ports::store::{Change, Committed, Expect, Page},
+};
+
+/// Notifications shown of one approval.
+const MOST: usize = 200;
+
+/// Those about an approval, in the order of what happened, for its requester and for administrators. To everybody else
+/// there are none.
+pub async fn of_approval(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    approval: &str,
+) -> Result<Vec<Notification>, AppError> {
+    let page = Page { up_to: u64::MAX, after: None, limit: MOST };
+    let found = services.store.list(&tenant.name, own::about(approval), page).await?;
+    let mut shown = Vec::new();
+    for (_, _, record) in &found.rows {
+        let notification: Notification = records::decode(record)?;
+        let about = notification.facts.subject.as_ref();
+        let fits = about.is_some_and(|subject| subject.kind == "approval" && subject.id == approval);
+        let his = notification.facts.requester.as_ref() == Some(&caller.user);
+        if fits && (caller.administrator || his) {
+            shown.push(notification);
+        }
+    }
+    if shown.is_empty() { Err(AppError::NotFound("delivery")) } else { Ok(shown) }
+}
+
+/// Those in a state, newest first; for administrators.
+pub async fn in_state(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    state: &str,
+    (after, limit): (Option<Cursor>, usize),
+) -> Result<Listed<Notification>, AppError> {
+    if !caller.administrator {
+        return Err(services.denied(tenant, caller, "notification.list", "").await);
+    }
+    let page = Page { up_to: u64::MAX, after, limit };
+    let found = services.store.list(&tenant.name, own::in_state(state), page).await?;
+    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
+    let items = found.rows.iter().map(|(_, _, record)| records::decode(record)).collect::<Result<_, _>>()?;
+    Ok(Listed { items, next })
+}
+
+/// Has one that was given up tried again, from the beginning; for administrators.
+pub async fn retry(services: &Services, tenant: &Tenant, caller: &Caller, id: &str) -> Result<Notification, AppError> {
+    if !caller.administrator {
+        return Err(services.denied(tenant, caller, "notification.retry", id).await);
+    }
+    let id = NotificationId::parse(id).ok_or(AppError::NotFound("notification"))?;
+    let key = own::notification_key(id.0);
+    for _ in 0..3 {
+        let snapshot = services.store.read(&tenant.name, &[key]).await?;
+        let Some((present, record)) = records::find::<Notification>(&snapshot, &key)? else {
+            return Err(AppError::NotFound("notification"));
+        };
+        let before = present.state.name();
+        let Some(again) = present.again(snapshot.now) else { return Err(AppError::NotGivenUp(before)) };
+        let mut actor = Actor::user_id(caller.user.as_str());
+        "administrator".clone_into(&mut actor.kind);
+        let event = services
+            .event(&tenant.name, Code::NotificationRetried, actor, snapshot.now)
+            .in_request(caller.request.as_deref())
+            .on("notification", &id)
+            .changed(Some(before), again.state.name());
+        let change = Change {
+            expect: vec![(key, Expect::Version(record.version))],
+            puts: vec![own::put(&again)?],
+            events: records::encode_events(&[event])?,
+            ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
+        };
+        match services.commit_and_settle(&tenant.name, change, key).await? {
+            Committed::Done(_) => return Ok(again),
+            Committed::Conflict(_) => {}
+            Committed::Late | Committed::Fenced => return Err(AppError::from_reason(Reason::StoreUnavailable)),
+        }
+    }
+    Err(AppError::from_reason(Reason::Busy))
+}
