@@ -38,6 +38,7 @@ pub(super) fn requested(services: &Services, tenant: &TenantName, approval: &App
     let actor = Actor::user(&approval.asked.requester);
     let event = about(services, tenant, Code::ApprovalRequested, actor, approval, now)
         .changed(None, State::Pending.name())
+        .detail("approvers", approvers(approval))
         .detail("decide_by", approval.decide_by.to_string());
     let asked = &approval.asked;
     [("reason", &asked.reason), ("ticket", &asked.ticket)]
@@ -49,11 +50,15 @@ pub(super) fn requested(services: &Services, tenant: &TenantName, approval: &App
 /// The votes were skipped.
 pub(super) fn broken(services: &Services, tenant: &TenantName, approval: &Approval, now: Timestamp) -> Event {
     let actor = Actor::user(&approval.asked.requester);
-    let skipped: Vec<String> = approval.template.approvers.iter().map(ToString::to_string).collect();
     about(services, tenant, Code::BreakGlass, actor, approval, now)
         .changed(Some(State::Pending.name()), approval.state.name())
         .detail("reason", approval.break_glass.clone().unwrap_or_default())
-        .detail("skipped", skipped)
+        .detail("skipped", approvers(approval))
+}
+
+/// Who may decide; who tells people of it reads this.
+fn approvers(approval: &Approval) -> Vec<String> {
+    approval.template.approvers.iter().map(ToString::to_string).collect()
 }
 
 /// A vote, and what it led to.
