@@ -24,9 +24,9 @@ pub use reread::{ConfigFile, Reread};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmailSecurity,
-    EmailSettings, EmbeddedSettings, HookBearer, HookCallers, HookHeader, KeySettings, LDAP_ROLES, LdapKind, LdapSecurity,
-    LdapServer, LdapSettings, NotifySettings, OktaCredentials, OktaSettings, ScimSettings, Tenant, UserTypes,
-    WebhookKey, WebhookSettings, is_attribute,
+    EmailSettings, EmbeddedSettings, HookBearer, HookCallers, HookHeader, KeySettings, LDAP_ROLES, LdapKind,
+    LdapSecurity, LdapServer, LdapSettings, NotifySettings, OktaCredentials, OktaSettings, ScimSettings, Tenant,
+    UserTypes, WebhookKey, WebhookSettings, is_attribute,
 };
 
 use crate::domain::ids::TenantName;

@@ -207,6 +207,8 @@ impl Metrics {
     /// Rules were taken from the configuration's file.
     pub fn policy_loaded(&self, at: Timestamp) {
         self.policy_loaded.set(at.as_second());
+    }
+
     /// A try to tell somebody, or the end of trying.
     pub fn notification(&self, channel: &'static str, result: &'static str) {
         self.notifications.get_or_create(&TryLabels { channel, result }).inc();

@@ -17,16 +17,16 @@ pub use directory::{
 };
 pub(super) use directory::{okta, user_types};
 pub use keys::KeySettings;
-pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
 pub use notify::{EmailSecurity, EmailSettings, NotifySettings, WebhookKey, WebhookSettings};
+pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
 
 mod callers;
 mod claims;
 mod delegation;
 mod directory;
 mod keys;
-mod shared_accounts;
 mod notify;
+mod shared_accounts;
 
 /// One tenant's configuration.
 #[derive(Debug, Clone)]

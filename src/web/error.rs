@@ -240,9 +240,11 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::AdministratorOnly | AppError::CannotDelegate | AppError::Key(KeyRefused::Inactive) => {
             StatusCode::FORBIDDEN
         }
-        AppError::NotPending(_) | AppError::NotGivenUp(_) | AppError::NotHeld(_) | AppError::Reserved { .. } | AppError::Key(_) => {
-            StatusCode::CONFLICT
-        }
+        AppError::NotPending(_)
+        | AppError::NotGivenUp(_)
+        | AppError::NotHeld(_)
+        | AppError::Reserved { .. }
+        | AppError::Key(_) => StatusCode::CONFLICT,
         AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         AppError::Approval(refused) => refused_status(*refused),
         AppError::Signature(Fault::NotFresh) => StatusCode::UNAUTHORIZED,

@@ -6,7 +6,7 @@ pub mod delegations;
 pub mod grants;
 pub mod keys;
 pub mod locks;
+pub mod notifications;
 pub mod policy;
 pub mod reservations;
 pub mod reviews;
-pub mod notifications;
