@@ -11,6 +11,7 @@ pub mod hook;
 pub mod ids;
 pub mod lock;
 pub mod reason;
+pub mod reservation;
 pub mod rule;
 pub mod text;
 pub mod user;

@@ -244,34 +244,45 @@ pub struct DelegationId {
     record: RecordId,
 }
 
+/// A bearer secret's text and where its record is: prefix, then base64url(6-byte ms time ‖ 32 random bytes).
+pub(super) fn mint_bearer(prefix: &str, now: Timestamp, random: [u8; 32]) -> (String, RecordId) {
+    let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    let mut raw = [0; 38];
+    raw[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+    raw[6..].copy_from_slice(&random);
+    let text = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(raw));
+    let record = bearer_record(&text, millis & 0xffff_ffff_ffff);
+    (text, record)
+}
+
+/// Where the record of a bearer secret is; `None` for what is not of its exact form.
+pub(super) fn parse_bearer(prefix: &str, text: &str) -> Option<RecordId> {
+    let body = text.strip_prefix(prefix)?;
+    if body.len() != 51 {
+        return None;
+    }
+    // The decoder refuses stray trailing bits, so that one id has one spelling.
+    let raw = URL_SAFE_NO_PAD.decode(body).ok()?;
+    let mut time = [0; 8];
+    time[2..].copy_from_slice(raw.get(..6)?);
+    Some(bearer_record(text, u64::from_be_bytes(time)))
+}
+
+fn bearer_record(text: &str, time: u64) -> RecordId {
+    RecordId { time, hash: Sha256::digest(text.as_bytes()).into() }
+}
+
 impl DelegationId {
     /// Makes an id from the time and 32 random bytes.
     pub fn mint(now: Timestamp, random: [u8; 32]) -> Self {
-        let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        let mut raw = [0; 38];
-        raw[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
-        raw[6..].copy_from_slice(&random);
-        let text = format!("{DELEGATION_PREFIX}{}", URL_SAFE_NO_PAD.encode(raw));
-        let record = Self::record_of(&text, millis & 0xffff_ffff_ffff);
+        let (text, record) = mint_bearer(DELEGATION_PREFIX, now, random);
         Self { text, record }
     }
 
     /// `None` for what is not of an id's exact form; such an id is unknown, not an error of its own.
     pub fn parse(text: &str) -> Option<Self> {
-        let body = text.strip_prefix(DELEGATION_PREFIX)?;
-        if body.len() != 51 {
-            return None;
-        }
-        // The decoder refuses stray trailing bits, so that one id has one spelling.
-        let raw = URL_SAFE_NO_PAD.decode(body).ok()?;
-        let mut time = [0; 8];
-        time[2..].copy_from_slice(raw.get(..6)?);
-        let record = Self::record_of(text, u64::from_be_bytes(time));
+        let record = parse_bearer(DELEGATION_PREFIX, text)?;
         Some(Self { text: text.to_owned(), record })
-    }
-
-    fn record_of(text: &str, time: u64) -> RecordId {
-        RecordId { time, hash: Sha256::digest(text.as_bytes()).into() }
     }
 
     /// The secret itself, for the one answer that hands it out.

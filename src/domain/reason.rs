@@ -19,6 +19,14 @@ pub enum Public {
     LifetimeTooShort,
     /// The rule demands an approval, and this delegation has none that can be used.
     ApprovalRequired,
+    /// The account is used by reservation only, and there is none that is good here.
+    ReservationRequired,
+    /// Somebody holds the account.
+    Reserved,
+    /// The caller may not use the shared account, or there is none of that name.
+    NotAMember,
+    /// The shared account isn't active.
+    AccountNotActive,
     /// Our own failure: try again.
     TemporarilyUnavailable,
 }
@@ -34,6 +42,10 @@ impl Public {
             Self::StageMissing => "stage-missing",
             Self::LifetimeTooShort => "lifetime-too-short",
             Self::ApprovalRequired => "approval-required",
+            Self::ReservationRequired => "reservation-required",
+            Self::Reserved => "reserved",
+            Self::NotAMember => "not-a-member",
+            Self::AccountNotActive => "account-not-active",
             Self::TemporarilyUnavailable => "temporarily-unavailable",
         }
     }
@@ -50,6 +62,10 @@ impl Public {
             Self::ApprovalRequired => {
                 "This delegation needs an approval that it doesn't have (any more). Start it again."
             }
+            Self::ReservationRequired => "This account can be used with a reservation only. Reserve it first.",
+            Self::Reserved => "This account is reserved at the moment.",
+            Self::NotAMember => "There is no such shared account that you may use.",
+            Self::AccountNotActive => "This account isn't active.",
             Self::TemporarilyUnavailable => "The delegation could not be checked. Try again in a moment.",
         }
     }
@@ -149,6 +165,18 @@ reasons! {
     LifetimeTooShort = "lifetime-too-short" => LifetimeTooShort,
     /// The rule limits the lifetime, and the request doesn't tell the present one.
     LifetimeUnknown = "lifetime-unknown" => LifetimeTooShort,
+    /// There is no reservation of this account that would be this user's.
+    ReservationMissing = "reservation-missing" => ReservationRequired,
+    /// The reservation was used, ran out, was released, taken away or made void.
+    ReservationGone = "reservation-gone" => ReservationRequired,
+    /// Another holds the account.
+    Reserved = "reserved" => Reserved,
+    /// The account isn't shared, or the user isn't in its group (any more).
+    NotAMember = "not-a-member" => NotAMember,
+    /// The holder's own account isn't active, or is gone.
+    HolderInactive = "holder-inactive" => NotAMember,
+    /// The shared account isn't active, or is gone.
+    AccountInactive = "account-inactive" => AccountNotActive,
     /// The delegator has no value for the subject attribute.
     SubjectMissing = "subject-missing" => TemporarilyUnavailable,
     /// The store didn't answer, or answered with an error.

@@ -219,9 +219,14 @@ fn public_status(public: Public) -> StatusCode {
     match public {
         Public::NotDelegated | Public::ScopeNotAllowed => StatusCode::FORBIDDEN,
         Public::Locked => StatusCode::LOCKED,
-        Public::DelegationNotUsable | Public::StageMissing | Public::LifetimeTooShort | Public::ApprovalRequired => {
-            StatusCode::CONFLICT
-        }
+        Public::NotAMember => StatusCode::FORBIDDEN,
+        Public::DelegationNotUsable
+        | Public::StageMissing
+        | Public::LifetimeTooShort
+        | Public::ApprovalRequired
+        | Public::ReservationRequired
+        | Public::Reserved
+        | Public::AccountNotActive => StatusCode::CONFLICT,
         Public::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
