@@ -15,6 +15,7 @@ pub mod growth;
 pub mod locks;
 pub mod reaper;
 pub mod records;
+pub mod reservations;
 pub mod retention;
 pub mod sealed;
 pub mod sealer;
@@ -31,6 +32,7 @@ use crate::{
         claims::ClaimsPolicy,
         hook::RefusalForm,
         ids::{EventId, Issuer, TenantName},
+        shared_account::SharedAccounts,
     },
     policy::{Pipeline, TenantPolicy},
     ports::{
@@ -86,6 +88,8 @@ pub struct Tenant {
     pub shown: Arc<dyn ShownGrants>,
     /// What it demands.
     pub policy: TenantPolicy,
+    /// Accounts that are used by reservation.
+    pub shared: SharedAccounts,
     /// How its delegated tokens look.
     pub claims: ClaimsPolicy,
     /// What refusals and failures do to a token.

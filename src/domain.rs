@@ -13,5 +13,6 @@ pub mod lock;
 pub mod reason;
 pub mod reservation;
 pub mod rule;
+pub mod shared_account;
 pub mod text;
 pub mod user;

@@ -5,6 +5,7 @@
 pub mod grant;
 pub mod lock;
 pub mod rules;
+pub mod shared_account;
 
 use std::{collections::BTreeSet, sync::Arc};
 

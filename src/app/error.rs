@@ -1,7 +1,12 @@
 //! Why a use case did not do what it was asked. Two audiences: the caller, and our log.
 
+use jiff::Timestamp;
+
 use crate::{
-    domain::reason::{Public, Reason},
+    domain::{
+        ids::Login,
+        reason::{Public, Reason},
+    },
     ports::{directory::DirectoryError, store::StoreError},
 };
 
@@ -39,6 +44,33 @@ pub enum AppError {
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),
+    /// The account is held.
+    #[error("this account is reserved until {until}{}", .holder.as_ref().map(|who| format!(" by {who}")).unwrap_or_default())]
+    Reserved {
+        /// The first instant at which it is free, unless it is before.
+        until: Timestamp,
+        /// By whom (his login), where the caller may know.
+        holder: Option<Login>,
+        /// Seconds until then.
+        retry_after: u64,
+    },
+    /// The caller holds as many accounts as he may.
+    #[error("you hold as many reservations as you may (at most {limit}); release one first")]
+    TooManyHeld {
+        /// The cap.
+        limit: usize,
+        /// Seconds until one of them ends.
+        retry_after: u64,
+    },
+    /// It can't be reserved for that long.
+    #[error("{problem}")]
+    NoSuchHold {
+        /// What would be possible.
+        problem: String,
+    },
+    /// The reservation has ended.
+    #[error("the reservation is {0}")]
+    NotHeld(&'static str),
     /// Our failure.
     #[error("failed: {}: {internal}", .reason.code())]
     Failed {

@@ -4,12 +4,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Services, error::AppError, records};
+use super::{Services, epoch, error::AppError, records, reservations};
 use crate::{
     domain::{
         audit::{Actor, Code, Event},
         delegation::{Delegation, State},
         ids::{DelegationRef, TenantName},
+        reservation::Slot,
     },
     ports::store::{Change, Committed, Expect, Index, Key, ListPage, Page, Put, Record},
 };
@@ -24,7 +25,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pass {
-    /// Delegations that were ended.
+    /// Delegations and reservations that were ended.
     pub expired: usize,
     /// Used delegations that were taken off the list of what is due.
     pub retired: usize,
@@ -57,11 +58,20 @@ struct Planned {
 
 /// One pass over one tenant.
 pub async fn pass(services: &Services, tenant: &TenantName) -> Result<Pass, AppError> {
-    let now = records::millis(services.store.read(tenant, &[]).await?.now);
+    let snapshot = services.store.read(tenant, &[records::epoch_key()]).await?;
+    let now = records::millis(snapshot.now);
     let due = list(services, tenant, records::due(), now).await?;
     let gone = list(services, tenant, records::droppable(), now).await?;
+    // Of all ends: those of an older epoch are void before their time. They are no more than a tenant has accounts.
+    let held = list(services, tenant, records::held(), u64::MAX).await?;
     let mut pass = Pass { more: due.more || gone.more, ..Pass::default() };
     let mut plan: Vec<Planned> = Vec::new();
+    if let Ok((epoch, _)) = epoch::of(&snapshot) {
+        for (_, key, record) in &held.rows {
+            let step = lapse(services, tenant, record, epoch.number, held.now)?;
+            plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
+        }
+    }
     for (_, key, record) in due.rows.iter().filter(|(_, key, _)| records::is_delegation(key)) {
         let step = end(services, tenant, *key, record, due.now)?;
         plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
@@ -106,6 +116,25 @@ fn end(
         .through(expired.binding.client.as_str())
         .changed(Some("PENDING"), expired.state.name());
     Ok(Some(Step::Expire(records::put_ended(key, &expired)?, Box::new(event))))
+}
+
+/// What becomes of a shared account's slot; `None`: nothing yet.
+fn lapse(
+    services: &Services,
+    tenant: &TenantName,
+    record: &Record,
+    epoch: u64,
+    now: Timestamp,
+) -> Result<Option<Step>, AppError> {
+    let slot: Slot = match records::decode(record) {
+        Ok(slot) => slot,
+        Err(error) => {
+            tracing::error!(%tenant, %error, "a reservation can't be ended");
+            return Ok(None);
+        }
+    };
+    let ended = reservations::lapse(services, tenant, &slot, epoch, now)?;
+    Ok(ended.map(|(put, event)| Step::Expire(put, Box::new(event))))
 }
 
 /// Does these in one commit, without those that somebody else changed meanwhile.

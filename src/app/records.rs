@@ -10,6 +10,7 @@ use crate::{
         delegation::{ANSWER_KEPT, Delegation, State},
         ids::{RecordId, UserId},
         lock::Lock,
+        reservation::{self, Slot},
     },
     ports::store::{Index, IndexRow, Key, Kind, Put, Record, Snapshot, StoreError},
 };
@@ -19,11 +20,15 @@ const DELEGATION: Kind = Kind(2);
 const ROSTER: Kind = Kind(3);
 const LOCK: Kind = Kind(4);
 const ANSWER: Kind = Kind(5);
+const SLOT: Kind = Kind(8);
+const HOLDER: Kind = Kind(9);
 
 const LIST_DUE: u8 = 1;
 const LIST_DROP: u8 = 2;
 const LIST_BY_AGENT: u8 = 3;
 const LIST_LOCKS: u8 = 4;
+const LIST_HELD: u8 = 10;
+const LIST_BY_HOLDER: u8 = 11;
 
 /// How long a record is kept after its end (`records.keep`).
 pub const KEEP: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -37,7 +42,7 @@ pub struct Epoch {
     pub incarnation: String,
 }
 
-/// An agent's pending delegations: never more than the cap, rewritten in the commit that adds one.
+/// An agent's pending delegations, or what a user holds: never more than the cap, rewritten in the commit that adds one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
     /// Each with the end of its life.
@@ -47,7 +52,7 @@ pub struct Roster {
 /// One line of a roster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RosterEntry {
-    /// The delegation's public reference.
+    /// Its public reference.
     pub reference: String,
     /// The first instant at which it counts no more.
     pub end: Timestamp,
@@ -78,9 +83,29 @@ pub fn is_delegation(key: &Key) -> bool {
     key.kind == DELEGATION
 }
 
-/// Key of the answer that used this delegation then.
-pub fn answer_key(delegation: Key, at: Timestamp) -> Key {
-    Key { kind: ANSWER, id: delegation.id.since(at) }
+/// Key of a shared account's slot.
+pub fn slot_key(slot: RecordId) -> Key {
+    Key { kind: SLOT, id: slot }
+}
+
+/// Key of the roster of what a user holds.
+pub fn holder_key(holder: &UserId) -> Key {
+    Key { kind: HOLDER, id: RecordId::natural(&["holder", holder.as_str()]) }
+}
+
+/// Key of the answer that used this delegation, or this slot's reservation, then.
+pub fn answer_key(used: Key, at: Timestamp) -> Key {
+    Key { kind: ANSWER, id: used.id.since(at) }
+}
+
+/// Reservations that are held, by their end.
+pub fn held() -> Index {
+    Index { list: LIST_HELD, owner: [0; 32] }
+}
+
+/// What a user holds or held last, newest first.
+pub fn by_holder(holder: &UserId) -> Index {
+    Index { list: LIST_BY_HOLDER, owner: Sha256::digest(holder.as_str().as_bytes()).into() }
 }
 
 /// Records that the reaper has to look at, by when.
@@ -143,10 +168,10 @@ fn kept_until(delegation: &Delegation) -> Timestamp {
 }
 
 /// The record of an answer: its bytes, for as long as the same hook may come again.
-pub fn put_answer(delegation: Key, at: Timestamp, answer: &str) -> Put {
+pub fn put_answer(used: Key, at: Timestamp, answer: &str) -> Put {
     let end = at.saturating_add(ANSWER_KEPT).unwrap_or(Timestamp::MAX);
     Put {
-        key: answer_key(delegation, at),
+        key: answer_key(used, at),
         body: answer.as_bytes().to_vec(),
         live_until: Some(end),
         drop_at: Some(end),
@@ -168,9 +193,40 @@ pub fn put_lock(lock: &Lock) -> Result<Put, StoreError> {
 
 /// The record of a roster; it may be dropped once its last entry has ended.
 pub fn put_roster(agent: &UserId, roster: &Roster, now: Timestamp) -> Result<Put, StoreError> {
+    put_roster_at(roster_key(agent), roster, now)
+}
+
+/// The record of what a user holds; likewise.
+pub fn put_holder(holder: &UserId, roster: &Roster, now: Timestamp) -> Result<Put, StoreError> {
+    put_roster_at(holder_key(holder), roster, now)
+}
+
+/// The record of an account's slot. It is never dropped: there is one for each account, and it is what the next
+/// generation follows.
+pub fn put_slot(slot: &Slot) -> Result<Put, StoreError> {
+    let mut indexes = Vec::new();
+    let mut live_until = None;
+    if let Some(current) = &slot.current {
+        let newest_first = u64::MAX - millis(current.created);
+        indexes.push(IndexRow { index: by_holder(&current.holder.id), sort: newest_first });
+        if current.state == reservation::State::Held {
+            indexes.push(IndexRow { index: held(), sort: millis(current.expires) });
+            live_until = Some(current.expires);
+        }
+    }
+    Ok(Put {
+        key: slot_key(Slot::record_of(&slot.account.id)),
+        body: encode(slot)?,
+        live_until,
+        drop_at: None,
+        indexes,
+    })
+}
+
+fn put_roster_at(key: Key, roster: &Roster, now: Timestamp) -> Result<Put, StoreError> {
     let end = roster.pending.iter().map(|e| e.end).max().unwrap_or(now);
     let indexes = vec![IndexRow { index: droppable(), sort: millis(end) }];
-    Ok(Put { key: roster_key(agent), body: encode(roster)?, live_until: None, drop_at: Some(end), indexes })
+    Ok(Put { key, body: encode(roster)?, live_until: None, drop_at: Some(end), indexes })
 }
 
 /// The record of the epoch.

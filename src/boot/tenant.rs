@@ -84,6 +84,7 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directorie
             delegatable_type: settings.user_types.delegatable.clone(),
         },
         claims: settings.claims.clone(),
+        shared: settings.shared.clone(),
         refusal: settings.refusal,
         limits: DelegationLimits { life, max_pending: settings.delegation.max_pending as usize },
         budget: Budget { hook: settings.budgets.hook, commit: settings.budgets.commit },

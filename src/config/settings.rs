@@ -239,10 +239,14 @@ settings! {
             "Name of the claim with the delegator's subject");
         CAN_DELEGATE = setting("claims.can_delegate", "BEHALF_CLAIM_CAN_DELEGATE", "can_delegate",
             "Name of the claim `can_delegate`");
+        RESERVED_BY = setting("claims.reserved_by", "BEHALF_CLAIM_RESERVED_BY", "reserved_by",
+            "Name of the claim with the holder's subject, in a shared account's tokens; taken from all others where the tenant has shared accounts");
     }
     Tenant "Delegations" {
         LIFE = setting("delegation.life", "BEHALF_DELEGATION_LIFE", "60s", "How long an id can be used: 10s to 120s");
         MAX_PENDING = setting("delegation.max_pending", "BEHALF_MAX_PENDING", "10", "Unused ids that one agent may have at a time");
+        MAX_HELD = setting("reservations.max_held", "BEHALF_MAX_HELD", "1",
+            "Shared accounts that one user may hold at a time: 1 to 20");
         ON_REFUSED = setting("on_refused", "BEHALF_ON_REFUSED", "reject",
             "After a refusal: `reject` the token, or `pass` it undelegated");
         ON_FAILURE = setting("on_failure", "BEHALF_ON_FAILURE", "reject",

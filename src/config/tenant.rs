@@ -6,6 +6,7 @@ use crate::domain::{
     hook::RefusalForm,
     ids::{Issuer, TenantName},
     rule::Rule,
+    shared_account::SharedAccounts,
 };
 pub use callers::{ClaimRole, HookBearer, HookCallers, HookHeader};
 pub(super) use callers::{api_scope, hook_header};
@@ -15,11 +16,13 @@ pub use directory::{
     OktaCredentials, OktaSettings, ScimSettings, UserTypes, is_attribute,
 };
 pub(super) use directory::{okta, user_types};
+pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
 
 mod callers;
 mod claims;
 mod delegation;
 mod directory;
+mod shared_accounts;
 
 /// One tenant's configuration.
 #[derive(Debug, Clone)]
@@ -50,6 +53,8 @@ pub struct Tenant {
     pub admin: Option<ClaimRole>,
     /// The rules, first match wins.
     pub rules: Vec<Rule>,
+    /// Accounts that are used by reservation.
+    pub shared: SharedAccounts,
     /// Time that a hook may take.
     pub budgets: Budgets,
 }
@@ -70,7 +75,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let directory = directory::directory(r);
     let api_scope = callers::api_scope(name, r);
     let user_claim = r.value(&settings::USER_CLAIM, parse::word);
-    let claims = claims::claims(r);
+    let mut claims = claims::claims(r);
     let user_types = directory::user_types(r);
     directory::types_are_told(r, directory.as_ref().ok(), user_types.as_ref().ok());
     let delegation = delegation::delegation(r);
@@ -78,6 +83,13 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let admin = callers::admin(r);
     let at = format!("tenants.{name}.rules");
     let rules = rules::rules(&at, r.sources.in_file(&at), r.found);
+    let shared = shared_accounts::shared_accounts(name, r);
+    if let (Ok(claims), Ok(shared)) = (&mut claims, &shared)
+        && shared.is_empty()
+    {
+        // Where nobody reserves anything, the name is anybody's.
+        claims.names.reserved_by = None;
+    }
     let budgets = delegation::budgets(r);
     Ok(Tenant {
         issuer: issuer?,
@@ -93,6 +105,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         refusal: refusal?,
         admin: admin?,
         rules: rules?,
+        shared: shared?,
         budgets: budgets?,
     })
 }

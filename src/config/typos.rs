@@ -6,12 +6,13 @@ use super::{
     mistakes::{Fault, Findings, fault},
     settings::{self, Scope, Setting},
     source::Sources,
+    tenant,
 };
 
 /// Tables of a tenant that the design has and this version hasn't.
-const NOT_YET: &[&str] = &["shared_accounts", "applications", "roles.break_glass"];
-/// Read by a parser of its own.
-const RULES: &str = "rules";
+const NOT_YET: &[&str] = &["applications", "roles.break_glass"];
+/// Read by parsers of their own.
+const TABLES: &[&str] = &["rules", tenant::SHARED_ACCOUNTS];
 
 /// Puts every unknown variable and key on the list.
 pub(super) fn report(sources: &Sources, found: &mut Findings) {
@@ -21,7 +22,7 @@ pub(super) fn report(sources: &Sources, found: &mut Findings) {
     walk("", "", &sources.file, &process, found);
     let Some(Value::Object(tenants)) = sources.file.get("tenants") else { return };
     let mut known = keys(Scope::Tenant);
-    known.push(RULES.to_owned());
+    known.extend(TABLES.iter().map(|table| (*table).to_owned()));
     for (name, tenant) in tenants {
         if let Value::Object(tenant) = tenant {
             walk(&format!("tenants.{name}."), "", tenant, &known, found);

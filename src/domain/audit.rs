@@ -82,6 +82,20 @@ codes! {
     BreakGlass = "DA4000", "approval.break_glass", "critical";
     /// The review of an emergency was closed.
     ReviewClosed = "DA4001", "review.closed", "info";
+    /// A shared account was reserved.
+    ReservationMade = "DA3000", "reservation.made", "info";
+    /// A token was given out for it: it is used up.
+    ReservationConsumed = "DA3001", "reservation.consumed", "info";
+    /// It was not used in time.
+    ReservationExpired = "DA3002", "reservation.expired", "info";
+    /// Its holder gave it back.
+    ReservationReleased = "DA3003", "reservation.released", "info";
+    /// An administrator took it away.
+    ReservationForceReleased = "DA3004", "reservation.force_released", "warning";
+    /// What it rested on was lost: the account's or the holder's state, his membership, the store's history.
+    ReservationInvalidated = "DA3005", "reservation.invalidated", "warning";
+    /// An attempt to reserve was refused.
+    ReservationRefused = "DA3010", "reservation.refused", "warning";
     /// A change of grants is about to be asked of the directory.
     GrantRequested = "DA6100", "grant.requested", "info";
     /// The directory took a grant in.
@@ -154,7 +168,7 @@ impl Actor {
 /// What it was done to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
-    /// `delegation`, `user`, `lock`, `epoch`.
+    /// `delegation`, `reservation`, `user`, `lock`, `epoch`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Its public id; never a bearer secret.

@@ -46,6 +46,8 @@ pub struct ClaimNames {
     pub on_behalf_sub: String,
     /// `"False"` in a delegated token.
     pub can_delegate: String,
+    /// The holder's subject, in the tokens of a shared account; `None` where the tenant has none.
+    pub reserved_by: Option<String>,
 }
 
 impl Default for ClaimNames {
@@ -54,6 +56,7 @@ impl Default for ClaimNames {
             on_behalf: "on_behalf".to_owned(),
             on_behalf_sub: "on_behalf_sub".to_owned(),
             can_delegate: "can_delegate".to_owned(),
+            reserved_by: None,
         }
     }
 }
@@ -61,12 +64,18 @@ impl Default for ClaimNames {
 impl ClaimNames {
     /// True if the bytes hold one of the names that only a delegated token may have.
     pub fn may_be_in(&self, bytes: &[u8]) -> bool {
-        self.exclusive().iter().any(|name| bytes.windows(name.len()).any(|part| part == name.as_bytes()))
+        self.exclusive().any(|name| bytes.windows(name.len()).any(|part| part == name.as_bytes()))
     }
 
-    /// The claims that only a delegated token may have. `can_delegate` isn't one: IdPs set it on every token.
-    fn exclusive(&self) -> [&str; 2] {
-        [&self.on_behalf, &self.on_behalf_sub]
+    /// The claims that only a token may have which was decided on here. `can_delegate` isn't one: IdPs set it on every
+    /// token.
+    fn exclusive(&self) -> impl Iterator<Item = &str> {
+        [&self.on_behalf, &self.on_behalf_sub].into_iter().chain(&self.reserved_by).map(String::as_str)
+    }
+
+    /// All claims that are set here and by no attribute.
+    pub fn own(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.can_delegate.as_str()).chain(self.exclusive())
     }
 }
 
@@ -174,6 +183,20 @@ impl ClaimsPolicy {
             self.strip(token, &mut patch.identity);
         }
         (!patch.access.is_empty() || !patch.identity.is_empty()).then_some(patch)
+    }
+
+    /// The patch that names the holder in the tokens of a shared account. They pretend no delegation.
+    pub fn reserved(&self, request: &HookRequest<'_>, holder: &User) -> Result<ClaimPatch, Reason> {
+        let name = self.names.reserved_by.as_ref().ok_or(Reason::NotAMember)?;
+        let subject = self.subject_of(holder)?;
+        let mut patch = ClaimPatch::default();
+        let tokens = [(&request.access, &mut patch.access), (&request.identity, &mut patch.identity)];
+        for (token, patch) in tokens {
+            let Some(token) = token else { continue };
+            patch.set.insert(name.clone(), Value::String(subject.clone()));
+            self.strip(token, patch);
+        }
+        Ok(patch)
     }
 
     fn strip(&self, token: &TokenFacts<'_>, patch: &mut TokenPatch) {

@@ -159,6 +159,7 @@ impl ApiError {
         match self {
             Self::Invalid { field, .. } => field.clone(),
             Self::App(AppError::Invalid { field, .. }) => Some((*field).to_owned()),
+            Self::App(AppError::NoSuchHold { .. }) => Some("minutes".to_owned()),
             _ => None,
         }
     }
@@ -167,7 +168,11 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RateLimited(seconds) => Some(*seconds),
-            Self::App(AppError::TooManyPending { retry_after, .. }) => Some(*retry_after),
+            Self::App(
+                AppError::TooManyPending { retry_after, .. }
+                | AppError::TooManyHeld { retry_after, .. }
+                | AppError::Reserved { retry_after, .. },
+            ) => Some(*retry_after),
             Self::KeysUnavailable | Self::App(AppError::Failed { .. }) => Some(1),
             _ => None,
         }
@@ -190,6 +195,10 @@ impl ResponseError for ApiError {
         self.log();
         let mut problem = Problem::new(self.status(), self.code(), self.detail());
         problem.field = self.field();
+        if let Self::App(AppError::Reserved { until, holder, .. }) = self {
+            problem.until = Some(*until);
+            problem.holder = holder.as_ref().map(ToString::to_string);
+        }
         let mut answer = problem.respond(self.retry_after());
         if let Some(challenge) = self.challenge() {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -211,7 +220,9 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
-        AppError::NotPending(_) => StatusCode::CONFLICT,
+        AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } => StatusCode::CONFLICT,
+        AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
@@ -240,6 +251,10 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::AdministratorOnly => "administrator-only",
         AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
+        AppError::NotHeld(_) => "not-held",
+        AppError::Reserved { .. } => Public::Reserved.code(),
+        AppError::TooManyHeld { .. } => "too-many-held",
+        AppError::NoSuchHold { .. } => "invalid-hold",
     }
 }
 

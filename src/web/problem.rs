@@ -1,6 +1,7 @@
 //! Problem documents (RFC 9457).
 
 use actix_web::{HttpResponse, HttpResponseBuilder, http::StatusCode};
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -29,6 +30,14 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub field: Option<String>,
+    /// With `reserved`: the first instant at which the account is free, unless it is before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// With `reserved`, where the account shows it: the login of who holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub holder: Option<String>,
 }
 
 impl Problem {
@@ -41,6 +50,8 @@ impl Problem {
             code: code.to_owned(),
             detail,
             field: None,
+            until: None,
+            holder: None,
         }
     }
 
@@ -73,13 +84,13 @@ pub enum CallerProblems {
     /// `invalid-token`: no bearer token, or one that isn't valid here.
     #[response(status = 401, content_type = "application/problem+json")]
     NotAuthenticated(Problem),
-    /// `delegated-token`, `scope-missing`, `administrator-only` or `not-delegated`.
+    /// `delegated-token`, `scope-missing`, `administrator-only`, `not-delegated` or `not-a-member`.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// `not-found`: no such tenant, or no such thing that is yours.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// `rate-limited` or `too-many-pending`: try again after `Retry-After` seconds.
+    /// `rate-limited`, `too-many-pending` or `too-many-held`: try again after `Retry-After` seconds.
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),
     /// `temporarily-unavailable`: store, directory or issuer could not be asked. Nothing was changed, or it is safe

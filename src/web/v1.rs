@@ -4,3 +4,4 @@ pub mod audit;
 pub mod delegations;
 pub mod grants;
 pub mod locks;
+pub mod reservations;

@@ -28,12 +28,22 @@ fn claim_names(r: &mut Reader<'_>) -> Read<ClaimNames> {
     let on_behalf = r.value(&settings::ON_BEHALF, parse::word);
     let on_behalf_sub = r.value(&settings::ON_BEHALF_SUB, parse::word);
     let can_delegate = r.value(&settings::CAN_DELEGATE, parse::word);
-    let names = ClaimNames { on_behalf: on_behalf?, on_behalf_sub: on_behalf_sub?, can_delegate: can_delegate? };
+    let reserved_by = r.value(&settings::RESERVED_BY, parse::word);
+    let names = ClaimNames {
+        on_behalf: on_behalf?,
+        on_behalf_sub: on_behalf_sub?,
+        can_delegate: can_delegate?,
+        reserved_by: Some(reserved_by?),
+    };
     if names.on_behalf == names.on_behalf_sub {
         return Err(r.wrong(&settings::ON_BEHALF_SUB, fault("is the name of another claim too", "give each its own")));
     }
     if [&names.on_behalf, &names.on_behalf_sub].contains(&&names.can_delegate) {
         return Err(r.wrong(&settings::CAN_DELEGATE, fault("is the name of another claim too", "give each its own")));
+    }
+    let others = [&names.on_behalf, &names.on_behalf_sub, &names.can_delegate];
+    if names.reserved_by.as_ref().is_some_and(|name| others.contains(&name)) {
+        return Err(r.wrong(&settings::RESERVED_BY, fault("is the name of another claim too", "give each its own")));
     }
     Ok(names)
 }
@@ -44,7 +54,7 @@ fn mapped(r: &mut Reader<'_>, setting: &Setting, names: Option<&ClaimNames>) -> 
     };
     let claims = r.list(setting, parse)?;
     for (at, MappedClaim { claim, .. }) in claims.iter().enumerate() {
-        let ours = names.is_some_and(|n| [&n.on_behalf, &n.on_behalf_sub, &n.can_delegate].contains(&claim));
+        let ours = names.is_some_and(|n| n.own().any(|own| own == claim));
         if ours {
             let what = format!("`{claim}` is a claim that behalf sets itself");
             return Err(r.wrong(setting, fault(what, "take it out, or rename it with `attribute=claim`")));

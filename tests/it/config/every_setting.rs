@@ -49,6 +49,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_CLAIM_ON_BEHALF", "tenants.default.claims.on_behalf", "sample", "on_behalf: \"sample\""),
     ("BEHALF_CLAIM_ON_BEHALF_SUB", "tenants.default.claims.on_behalf_sub", "sample", "on_behalf_sub: \"sample\""),
     ("BEHALF_CLAIM_CAN_DELEGATE", "tenants.default.claims.can_delegate", "sample", "can_delegate: \"sample\""),
+    ("BEHALF_MAX_HELD", "tenants.default.reservations.max_held", "7", "max_held: 7"),
     ("BEHALF_DELEGATION_LIFE", "tenants.default.delegation.life", "77s", "life: 77s"),
     ("BEHALF_MAX_PENDING", "tenants.default.delegation.max_pending", "77", "max_pending: 77"),
     ("BEHALF_ON_REFUSED", "tenants.default.on_refused", "pass", "on_refused: Pass"),
@@ -88,6 +89,7 @@ const ELSEWHERE: &[&str] = &[
     "BEHALF_SCIM_TOKEN",
     "BEHALF_SCIM_EXTENSION",
     "BEHALF_SCIM_ATTRIBUTE",
+    "BEHALF_CLAIM_RESERVED_BY",
     "BEHALF_HOOK_SECRET",
     "BEHALF_HOOK_SECOND_SECRET",
     "BEHALF_HOOK_BEARER_AUDIENCE",
@@ -142,6 +144,18 @@ fn an_administrator_is_named_by_a_claim() {
         let admin = default_tenant(&case.ok()).admin.clone().unwrap();
         assert_eq!((admin.claim.as_str(), admin.value.as_str()), ("groups", "behalf admins"));
     }
+}
+
+#[test]
+fn the_holders_claim_has_a_name_where_accounts_are_shared() {
+    let name = |toml: &str| default_tenant(&Case::least().toml(toml).ok()).claims.names.reserved_by.clone();
+    let account = "[[tenants.default.shared_accounts]]\nid = \"00udba\"\ngroup = \"00g1\"\n";
+    let renamed = format!("[tenants.default.claims]\nreserved_by = \"held_by\"\n{account}");
+    assert_eq!(name(account).as_deref(), Some("reserved_by"));
+    assert_eq!(name(&renamed).as_deref(), Some("held_by"));
+    assert_eq!(name("[tenants.default.claims]\nreserved_by = \"held_by\"\n"), None);
+    let by_variable = Case::least().toml(account).var("BEHALF_CLAIM_RESERVED_BY", "holder").ok();
+    assert_eq!(default_tenant(&by_variable).claims.names.reserved_by.as_deref(), Some("holder"));
 }
 
 #[test]

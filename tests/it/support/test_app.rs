@@ -23,6 +23,7 @@ use behalf::{
         claims::{ClaimNames, ClaimsPolicy, MappedClaim},
         hook::RefusalForm,
         ids::{Issuer, Login, TenantName, UserId},
+        shared_account::SharedAccounts,
         user::{Status, User},
     },
     metrics::Metrics,
@@ -62,6 +63,7 @@ pub(crate) type ShownOf = dyn Fn(&TenantName, &Arc<FakeDirectory>, &Arc<dyn Cloc
 /// What a test may want otherwise.
 pub(crate) struct Setup {
     pub(crate) policy: TenantPolicy,
+    pub(crate) shared: SharedAccounts,
     pub(crate) claims: ClaimsPolicy,
     pub(crate) refusal: RefusalForm,
     pub(crate) limits: DelegationLimits,
@@ -85,6 +87,7 @@ impl Default for Setup {
         let map = |names: &[&str]| names.iter().map(|n| MappedClaim::parse(n).unwrap()).collect();
         Self {
             policy: TenantPolicy::default(),
+            shared: SharedAccounts::default(),
             claims: ClaimsPolicy {
                 access: map(&["department", "costCenter"]),
                 identity: map(&["department"]),
@@ -198,6 +201,7 @@ impl TestApp {
                     directory_of_hooks: asked(),
                     shown: (setup.shown)(&name, &directory, &as_clock),
                     policy: setup.policy.clone(),
+                    shared: setup.shared.clone(),
                     claims: setup.claims.clone(),
                     refusal: setup.refusal,
                     limits: setup.limits,

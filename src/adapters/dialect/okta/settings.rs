@@ -169,10 +169,10 @@ pub fn check_claim_names(
     access: &[MappedClaim],
     identity: &[MappedClaim],
 ) -> Result<(), Vec<String>> {
-    let own = [names.on_behalf.as_str(), &names.on_behalf_sub, &names.can_delegate];
+    let own: Vec<&str> = names.own().collect();
     let mut faults = Vec::new();
     let mut seen = BTreeSet::new();
-    for name in own {
+    for &name in &own {
         // Ours are set in access tokens and taken from both.
         if name.is_empty() {
             faults.push("a delegation claim has an empty name".to_owned());

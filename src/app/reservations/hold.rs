@@ -1,0 +1,171 @@
+//! What holding an account comes to in a commit. Whoever commits it adds what else must hold: epoch, locks, and his own.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::event_of;
+use crate::{
+    app::{
+        Services, Tenant, epoch,
+        error::AppError,
+        records::{self, Roster, RosterEntry},
+    },
+    domain::{
+        audit::{Actor, Event},
+        delegation::Party,
+        ids::UserId,
+        reason::Reason,
+        reservation::{Made, ReservationRef, SecretHash, Slot, Wish},
+        shared_account::SharedAccount,
+    },
+    ports::store::{Expect, Key, Put, Snapshot},
+};
+
+/// Who wants which account. That he may have it was asked already.
+pub struct Want<'a> {
+    /// The account as configured.
+    pub shared: &'a SharedAccount,
+    /// The account as the directory knows it now.
+    pub account: &'a Party,
+    /// Who wants it.
+    pub holder: &'a Party,
+    /// Hash of the secret of a reservation that is good for a direct login.
+    pub secret: Option<SecretHash>,
+    /// How long.
+    pub hold: SignedDuration,
+    /// The request that asks for it, for the audit trail.
+    pub request: Option<&'a str>,
+}
+
+/// A part of a change: what must hold, what is written, what is told.
+pub struct Hold {
+    /// Where the slot is.
+    pub key: Key,
+    /// The slot, with the reservation in it.
+    pub slot: Slot,
+    /// Its version, if it stood already; one that is made here gets its version by the commit.
+    pub version: Option<u64>,
+    /// What must hold.
+    pub expect: Vec<(Key, Expect)>,
+    /// What is written.
+    pub puts: Vec<Put>,
+    /// What is told.
+    pub events: Vec<Event>,
+}
+
+/// What [`hold_for`] wants to find in the snapshot, besides the epoch: the account's slot and what the holder holds.
+pub fn keys(account: &UserId, holder: &UserId) -> [Key; 2] {
+    [records::slot_key(Slot::record_of(account)), records::holder_key(holder)]
+}
+
+/// The holder's reservation that stands, or one that is made now.
+pub async fn hold_for(
+    services: &Services,
+    tenant: &Tenant,
+    snapshot: &Snapshot,
+    want: &Want<'_>,
+) -> Result<Hold, AppError> {
+    let [key, _] = keys(&want.account.id, &want.holder.id);
+    let (epoch, _) = epoch::of(snapshot).map_err(AppError::from_reason)?;
+    let found = records::find::<Slot>(snapshot, &key)?;
+    if let Some((slot, record)) = found
+        && slot.held(epoch.number, snapshot.now).is_some_and(|it| it.holder.id == want.holder.id)
+    {
+        let expect = vec![(key, Expect::VersionLive(record.version))];
+        let (puts, events) = (Vec::new(), Vec::new());
+        return Ok(Hold { key, slot, version: Some(record.version), expect, puts, events });
+    }
+    make(services, tenant, snapshot, want).await
+}
+
+/// A new reservation.
+pub(super) async fn make(
+    services: &Services,
+    tenant: &Tenant,
+    snapshot: &Snapshot,
+    want: &Want<'_>,
+) -> Result<Hold, AppError> {
+    let ([key, roster_key], now) = (keys(&want.account.id, &want.holder.id), snapshot.now);
+    let (epoch, _) = epoch::of(snapshot).map_err(AppError::from_reason)?;
+    let found = records::find::<Slot>(snapshot, &key)?;
+    let expect_slot = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
+    let before = found.map_or_else(|| Slot::empty(want.account.clone()), |(slot, _)| slot);
+    let expires = now.saturating_add(want.hold).unwrap_or(Timestamp::MAX);
+    let wish = Wish { holder: want.holder.clone(), secret: want.secret.clone(), expires };
+    if let Some(taken) = before.held(epoch.number, now) {
+        return Err(reserved(want.shared, &want.holder.id, &taken.holder, taken.expires, now));
+    }
+    let Made { slot, ended } = before.reserve(wish, epoch.number, now).map_err(AppError::from_reason)?;
+    let slot = Slot { account: want.account.clone(), ..slot };
+    let found = records::find::<Roster>(snapshot, &roster_key)?;
+    let expect_roster = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
+    let roster = found.map(|(roster, _)| roster).unwrap_or_default();
+    let mut roster = with_room(services, tenant, roster, epoch.number, now).await?;
+    roster.pending.push(RosterEntry { reference: slot.reference().to_string(), end: expires });
+    let ended = ended.map(|ended| Slot { current: Some(ended), ..slot.clone() });
+    let ended = ended.and_then(|slot| event_of(services, &tenant.name, &slot, Actor::service("reservations"), now));
+    let made = event_of(services, &tenant.name, &slot, Actor::user(want.holder), now);
+    Ok(Hold {
+        key,
+        version: None,
+        expect: vec![(key, expect_slot), (roster_key, expect_roster)],
+        puts: vec![records::put_slot(&slot)?, records::put_holder(&want.holder.id, &roster, now)?],
+        events: ended.into_iter().chain(made).map(|event| event.in_request(want.request)).collect(),
+        slot,
+    })
+}
+
+/// The refusal for an account that is taken. Who has it is told only where the account shows it, and to himself.
+pub(super) fn reserved(
+    shared: &SharedAccount,
+    asks: &UserId,
+    holder: &Party,
+    until: Timestamp,
+    now: Timestamp,
+) -> AppError {
+    let shown = shared.show_holder || asks == &holder.id;
+    AppError::Reserved { until, holder: shown.then(|| holder.login.clone()), retry_after: seconds(now, until) }
+}
+
+/// Whole seconds until then, at least one.
+pub(super) fn seconds(now: Timestamp, then: Timestamp) -> u64 {
+    u64::try_from(then.duration_since(now).as_millis().div_euclid(1000) + 1).unwrap_or(1).max(1)
+}
+
+/// The roster without what has ended. Only when it is full are the slots themselves looked at: a hook that consumes a
+/// reservation needn't write the roster.
+async fn with_room(
+    services: &Services,
+    tenant: &Tenant,
+    mut roster: Roster,
+    epoch: u64,
+    now: Timestamp,
+) -> Result<Roster, AppError> {
+    let limit = tenant.shared.max_held;
+    roster.pending.retain(|entry| now < entry.end);
+    if roster.pending.len() < limit {
+        return Ok(roster);
+    }
+    let named: Vec<_> = roster.pending.iter().map(|entry| ReservationRef::parse(&entry.reference)).collect();
+    let keys: Vec<Key> = named.iter().flatten().map(|it| records::slot_key(it.slot)).collect();
+    let snapshot = services.store.read(&tenant.name, &keys).await?;
+    let mut kept = Vec::new();
+    for (entry, reference) in roster.pending.into_iter().zip(named) {
+        let Some(reference) = reference else { continue };
+        let found = records::find::<Slot>(&snapshot, &records::slot_key(reference.slot))?;
+        let stands =
+            |slot: &Slot| slot.held(epoch, snapshot.now).is_some_and(|it| it.generation == reference.generation);
+        if found.is_some_and(|(slot, _)| stands(&slot)) {
+            kept.push(entry);
+        }
+    }
+    if kept.len() < limit {
+        return Ok(Roster { pending: kept });
+    }
+    let soonest = kept.iter().map(|entry| entry.end).min().unwrap_or(now);
+    Err(AppError::TooManyHeld { limit, retry_after: seconds(now, soonest) })
+}
+
+/// A reason as this module gives it.
+pub(super) fn no(reason: Reason) -> AppError {
+    AppError::from_reason(reason)
+}
