@@ -1,6 +1,7 @@
 //! Use cases. They read, ask `policy` and `domain`, and commit: what is atomic is written here.
 
 pub mod answer_hook;
+pub mod application;
 pub mod audit;
 pub mod begin_delegation;
 pub mod caller;
@@ -13,6 +14,7 @@ pub mod error;
 pub mod grants;
 pub mod growth;
 pub mod locks;
+pub mod otp;
 pub mod reaper;
 pub mod records;
 pub mod reservations;
@@ -32,6 +34,7 @@ use crate::{
         claims::ClaimsPolicy,
         hook::RefusalForm,
         ids::{EventId, Issuer, TenantName},
+        otp::OtpKeys,
         shared_account::SharedAccounts,
     },
     policy::{Pipeline, TenantPolicy},
@@ -90,6 +93,10 @@ pub struct Tenant {
     pub policy: TenantPolicy,
     /// Accounts that are used by reservation.
     pub shared: SharedAccounts,
+    /// Applications without OIDC.
+    pub applications: application::Registry,
+    /// Seals the secrets of one-time codes; `None`: there are none.
+    pub otp_keys: Option<Arc<OtpKeys>>,
     /// How its delegated tokens look.
     pub claims: ClaimsPolicy,
     /// What refusals and failures do to a token.

@@ -2,15 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
     domain::{
         claims::ClaimNames,
         ids::{ClientId, UserId},
+        jwt::moment,
     },
     ports::token_verifier::VerifiedToken,
 };
+
+/// How long a sign-in counts as fresh.
+pub const FRESH: SignedDuration = SignedDuration::from_mins(5);
+/// How far the issuer's clock may be ahead of ours.
+const LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
 /// How a tenant's access tokens name people and rights.
 #[derive(Debug, Clone)]
@@ -38,6 +45,8 @@ pub struct Caller {
     pub administrator: bool,
     /// Whether the token has the scope for changes.
     pub may_change: bool,
+    /// When he signed in last, if the token says so.
+    pub auth_time: Option<Timestamp>,
     /// The id of the request he calls with, for the audit trail.
     pub request: Option<String>,
 }
@@ -70,8 +79,16 @@ impl Caller {
             scopes: token.scopes.clone(),
             administrator,
             may_change: policy.scope.as_ref().is_none_or(|scope| token.scopes.contains(scope)),
+            auth_time: moment(&token.claims, "auth_time").ok().flatten(),
             request: None,
         })
+    }
+}
+
+impl Caller {
+    /// Whether he signed in just now, not only has a token. Unknown is no.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.auth_time.is_some_and(|at| (-LEEWAY..=FRESH).contains(&now.duration_since(at)))
     }
 }
 

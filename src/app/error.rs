@@ -41,6 +41,12 @@ pub enum AppError {
     /// The caller's own account can't have agents.
     #[error("your account can't be delegated: it isn't active, or isn't of the type that can be")]
     CannotDelegate,
+    /// He must have signed in just now.
+    #[error("sign in again, and come back within {} minutes", super::caller::FRESH.as_mins())]
+    SignInAgain,
+    /// One-time codes.
+    #[error(transparent)]
+    Otp(#[from] super::otp::OtpError),
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),

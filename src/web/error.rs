@@ -12,8 +12,8 @@ use actix_web::{
 
 use super::problem::Problem;
 use crate::{
-    app::{caller::CallerError, error::AppError},
-    domain::{ids::TenantName, reason::Public},
+    app::{caller::CallerError, error::AppError, otp::OtpError},
+    domain::{application::Right, ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
 
@@ -41,6 +41,8 @@ pub enum ApiError {
     DelegatedToken,
     /// The token lacks the scope for changes.
     ScopeMissing(String),
+    /// The application's registration doesn't allow this.
+    RightMissing(Right),
     /// The issuer's keys can't be had.
     KeysUnavailable,
     /// No such route or tenant.
@@ -95,6 +97,10 @@ impl ApiError {
         match self {
             Self::NotAuthenticated => Some("Bearer"),
             Self::InvalidToken => Some(r#"Bearer error="invalid_token""#),
+            // RFC 9470, 3.
+            Self::App(AppError::SignInAgain) => {
+                Some(r#"Bearer error="insufficient_user_authentication", max_age="300""#)
+            }
             _ => None,
         }
     }
@@ -107,7 +113,7 @@ impl ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotAuthenticated | Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::DelegatedToken | Self::ScopeMissing(_) => StatusCode::FORBIDDEN,
+            Self::DelegatedToken | Self::ScopeMissing(_) | Self::RightMissing(_) => StatusCode::FORBIDDEN,
             Self::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -125,6 +131,7 @@ impl ApiError {
             Self::NotAuthenticated | Self::InvalidToken => "invalid-token",
             Self::DelegatedToken => "delegated-token",
             Self::ScopeMissing(_) => "scope-missing",
+            Self::RightMissing(_) => "right-missing",
             Self::KeysUnavailable => Public::TemporarilyUnavailable.code(),
             Self::NoSuchRoute => "not-found",
             Self::Method(_) => "method-not-allowed",
@@ -148,6 +155,9 @@ impl ApiError {
             }
             Self::DelegatedToken => "A token that is itself delegated can't be used here. Use your own.".to_owned(),
             Self::ScopeMissing(scope) => format!("The access token needs the scope `{scope}`."),
+            Self::RightMissing(right) => {
+                format!("This application is registered without the right `{}`.", right.code())
+            }
             Self::KeysUnavailable => "The access token could not be verified. Try again in a moment.".to_owned(),
             Self::NoSuchRoute => "There is nothing at this path.".to_owned(),
             Self::Method(allowed) => format!("This path takes {allowed}."),
@@ -218,6 +228,9 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Failed { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
+        AppError::SignInAgain | AppError::Otp(OtpError::Refused) => StatusCode::UNAUTHORIZED,
+        AppError::Otp(OtpError::WrongCode) => StatusCode::FORBIDDEN,
+        AppError::Otp(OtpError::NotSetUp | OtpError::NothingPending) => StatusCode::CONFLICT,
         AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
         AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } => StatusCode::CONFLICT,
@@ -247,6 +260,11 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::Refused(reason) | AppError::Failed { reason, .. } => reason.public().code(),
         AppError::Invalid { .. } => "invalid-request",
         AppError::NotFound(_) => "not-found",
+        AppError::SignInAgain => "insufficient-user-authentication",
+        AppError::Otp(OtpError::Refused) => "otp-refused",
+        AppError::Otp(OtpError::WrongCode) => "otp-wrong-code",
+        AppError::Otp(OtpError::NotSetUp) => "otp-not-set-up",
+        AppError::Otp(OtpError::NothingPending) => "otp-nothing-pending",
         AppError::TooManyPending { .. } => "too-many-pending",
         AppError::AdministratorOnly => "administrator-only",
         AppError::CannotDelegate => "cannot-delegate",
