@@ -10,3 +10,4 @@ pub mod oidc;
 pub mod okta_admin;
 pub mod store;
 pub mod system;
+pub mod watched;

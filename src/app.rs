@@ -11,6 +11,7 @@ pub mod deliver;
 mod denied;
 pub mod epoch;
 pub mod error;
+pub mod explain;
 pub mod grants;
 pub mod growth;
 pub mod locks;
@@ -37,7 +38,7 @@ use crate::{
         otp::OtpKeys,
         shared_account::SharedAccounts,
     },
-    policy::{Pipeline, TenantPolicy},
+    policy::{InForce, Pipeline},
     ports::{
         clock::Clock,
         directory::Directory,
@@ -90,7 +91,7 @@ pub struct Tenant {
     /// The same for people's eyes; maybe not of this moment.
     pub shown: Arc<dyn ShownGrants>,
     /// What it demands.
-    pub policy: TenantPolicy,
+    pub policy: InForce,
     /// Accounts that are used by reservation.
     pub shared: SharedAccounts,
     /// Applications without OIDC.

@@ -4,6 +4,7 @@ mod audit;
 mod background;
 mod directory;
 mod preview;
+mod rules;
 mod store;
 mod tenant;
 mod trail;
@@ -26,6 +27,7 @@ use crate::{
             redis::TrustError,
             timed::Timed,
         },
+        watched::{DEFAULT_PERIOD, Reloaded, Watched},
     },
     app::{Services, epoch, error::AppError, retention::Retention, sealer::Sealer},
     config::Config,
@@ -90,6 +92,7 @@ pub struct Behalf {
     sink: Option<Arc<dyn AuditSink>>,
     retention: Retention,
     files: Vec<directory::Watched>,
+    rules: Arc<Watched<rules::Rules>>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -115,6 +118,7 @@ impl Behalf {
             doors.insert(name.clone(), Arc::new(door));
         }
         let sealer = Arc::new(audit::sealer(&config.audit, store.folder().map(PathBuf::as_path), &*entropy)?);
+        let rules = rules::watched(config, &tenants, &clock, &metrics);
         let services = Services::new(timed, clock, entropy, tenants);
         let tracker = services.tracker.clone();
         for name in services.tenants.keys() {
@@ -122,10 +126,10 @@ impl Behalf {
             epoch::ensure(&services, name, 0).await?;
             sealer.announce(&services, name).await?;
         }
-        let state = web::Data::new(state(config, Arc::new(services), doors, metrics));
+        let state = web::Data::new(state(config, Arc::new(services), doors, metrics, &rules));
         let (sink, stop) = (audit::sink(&config.audit), CancellationToken::new());
         let retention = audit::retention(config, sink.as_deref());
-        Ok(Self { state, store, sealer, sink, retention, files, stop, tracker })
+        Ok(Self { state, store, sealer, sink, retention, files, rules, stop, tracker })
     }
 
     /// Binds, and starts the background work. The server runs once it is awaited; it leaves signals to the caller.
@@ -166,6 +170,7 @@ impl Behalf {
         for file in &self.files {
             self.spawn(file.directory.watch(file.period));
         }
+        self.spawn(self.rules.watch(DEFAULT_PERIOD));
         if let (Some(data), Some(store)) = (self.store.folder(), self.store.embedded()) {
             let (path, store, stop) = (data.join(admin::SOCKET), Arc::clone(store), self.stop.clone());
             self.tracker.spawn(async move {
@@ -185,6 +190,16 @@ impl Behalf {
                 () = work => {}
             }
         });
+    }
+
+    /// Has the configuration's file read again now, instead of at the next look. What comes of it is logged.
+    pub fn reread(&self) -> impl Future<Output = ()> + Send + use<> {
+        let rules = Arc::clone(&self.rules);
+        async move {
+            if rules.reload_now().await == Ok(Reloaded::Same) {
+                tracing::info!("the configuration's file holds nothing new, or there is none");
+            }
+        }
     }
 
     /// Says that hooks should come here, or not any more.
@@ -227,6 +242,7 @@ fn state(
     services: Arc<Services>,
     doors: BTreeMap<TenantName, Arc<Door>>,
     metrics: Arc<Metrics>,
+    rules: &Arc<Watched<rules::Rules>>,
 ) -> AppState {
     let document = openapi::document();
     let request_ids = RequestIds::new(u64::from_be_bytes(entropy::bytes(&*services.entropy)));
@@ -240,5 +256,9 @@ fn state(
         openapi: openapi::json(),
         routes: RouteTable::of(&document),
         readiness: Arc::new(Readiness::default()),
+        rules_in_doubt: config.file().map(|_| {
+            let rules = Arc::clone(rules);
+            Arc::new(move || rules.last_error().is_some()) as Arc<dyn Fn() -> bool + Send + Sync>
+        }),
     }
 }

@@ -18,7 +18,9 @@ pub use docs::{env_example, markdown_table};
 pub use duration::spell;
 pub use mistakes::{Mistake, Mistakes};
 pub use okta_setup::{OktaSetup, SetUp};
+
 pub use redis::{RedisAddress, RedisSettings, RedisTopology};
+pub use reread::{ConfigFile, Reread};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
@@ -30,17 +32,20 @@ use crate::domain::ids::TenantName;
 use audit::Writers;
 use mistakes::{Findings, Read, Recorded, fault};
 use reader::Reader;
+use reread::Origin;
 use settings::Scope;
 use source::Sources;
 
 mod audit;
 mod docs;
 mod duration;
+mod lines;
 mod mistakes;
 mod okta_setup;
 mod parse;
 mod reader;
 mod redis;
+mod reread;
 mod rules;
 mod server;
 mod settings;
@@ -67,6 +72,7 @@ pub struct Config {
     /// The tenants; at least one.
     pub tenants: BTreeMap<TenantName, Tenant>,
     warnings: Vec<String>,
+    origin: Origin,
 }
 
 impl Config {
@@ -82,13 +88,21 @@ impl Config {
         N: Into<OsString>,
         V: Into<OsString>,
     {
+        let vars: Vec<_> = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self::understand(&vars, dir, None)
+    }
+
+    /// Reads all of it; `content` in place of what the file holds now.
+    fn understand(vars: &[(OsString, OsString)], dir: &Path, content: Option<&[u8]>) -> Result<Self, Mistakes> {
         let mut found = Findings::default();
-        let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into()));
-        let sources = Sources::gather(vars, dir, &mut found);
+        let sources = Sources::gather(vars.iter().cloned(), dir, content, &mut found);
         typos::report(&sources, &mut found);
         let read = read(&sources, &mut found);
         match read {
-            Ok(config) if found.mistakes.is_empty() => Ok(Self { warnings: found.warnings, ..config }),
+            Ok(config) if found.mistakes.is_empty() => {
+                let origin = Origin::of(vars, dir, sources);
+                Ok(Self { warnings: found.warnings, origin, ..config })
+            }
             _ => Err(found.mistakes),
         }
     }
@@ -98,7 +112,7 @@ impl Config {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn store_at(url: &str, password_file: Option<&Path>) -> Result<(StoreKind, Option<PathBuf>), Mistakes> {
         let mut found = Findings::default();
-        let mut sources = Sources::gather(std::env::vars_os(), Path::new(""), &mut found);
+        let mut sources = Sources::gather(std::env::vars_os(), Path::new(""), None, &mut found);
         if let Some(file) = password_file {
             let name = settings::REDIS_PASSWORD.env;
             sources.vars.remove(name);
@@ -142,6 +156,7 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
         metrics: metrics?,
         tenants: tenants?,
         warnings: Vec::new(),
+        origin: Origin::default(),
     })
 }
 
@@ -168,7 +183,11 @@ fn tenant_names(sources: &Sources, found: &mut Findings) -> Read<Vec<TenantName>
         None => &empty,
         Some(Value::Object(tables)) => tables,
         Some(_) => {
-            return Err(found.mistake("key `tenants`", fault("is not a table", "write `[tenants.<name>]`")));
+            return Err(found.mistake_at(
+                "tenants",
+                "key `tenants`",
+                fault("is not a table", "write `[tenants.<name>]`"),
+            ));
         }
     };
     let mut names = Vec::new();
@@ -176,12 +195,13 @@ fn tenant_names(sources: &Sources, found: &mut Findings) -> Read<Vec<TenantName>
         let place = format!("key `tenants.{name}`");
         match TenantName::parse(name) {
             Ok(_) if !table.is_object() => {
-                found.mistake(place, fault("is not a table", format!("write `[tenants.{name}]`")));
+                let (key, remedy) = (format!("tenants.{name}"), format!("write `[tenants.{name}]`"));
+                found.mistake_at(&key, place, fault("is not a table", remedy));
             }
             Ok(name) => names.push(name),
             Err(_) => {
                 let remedy = "use lower-case letters, digits and hyphens, 40 at most";
-                found.mistake(place, fault("is no tenant's name", remedy));
+                found.mistake_at(&format!("tenants.{name}"), place, fault("is no tenant's name", remedy));
             }
         }
     }
@@ -200,7 +220,8 @@ fn distinct(tenants: &BTreeMap<TenantName, Tenant>, found: &mut Findings) -> Rea
     for (name, tenant) in tenants {
         if let Some(other) = seen.insert((&tenant.issuer, &tenant.audience), name) {
             let what = format!("has the issuer and the audience of tenant `{other}`");
-            found.mistake(format!("key `tenants.{name}`"), fault(what, "give one of them another audience"));
+            let key = format!("tenants.{name}");
+            found.mistake_at(&key, format!("key `{key}`"), fault(what, "give one of them another audience"));
             all_well = Err(Recorded);
         }
     }

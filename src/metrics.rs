@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{
@@ -78,6 +79,8 @@ pub struct Metrics {
     keys: Histograms<ResultLabels>,
     caches: CacheFamilies,
     pending: Gauge,
+    policy_failed: Gauge,
+    policy_loaded: Gauge,
     up: Family<NameLabels, Gauge>,
 }
 
@@ -96,6 +99,8 @@ impl Default for Metrics {
             keys: Family::new_with_constructor(SECONDS),
             caches: CacheFamilies::default(),
             pending: Gauge::default(),
+            policy_failed: Gauge::default(),
+            policy_loaded: Gauge::default(),
             up: Family::default(),
         };
         metrics.registered()
@@ -121,6 +126,8 @@ impl Metrics {
                 Metric::CacheLookups => registry.register(name, help, self.caches.lookups.clone()),
                 Metric::CacheEvictions => registry.register(name, help, self.caches.evictions.clone()),
                 Metric::PendingDelegations => registry.register(name, help, self.pending.clone()),
+                Metric::PolicyReloadFailed => registry.register(name, help, self.policy_failed.clone()),
+                Metric::PolicyLoaded => registry.register(name, help, self.policy_loaded.clone()),
                 Metric::DependencyUp => registry.register(name, help, self.up.clone()),
                 Metric::BuildInfo => registry.register(name, help, Info::new([("version", env!("CARGO_PKG_VERSION"))])),
             }
@@ -184,6 +191,16 @@ impl Metrics {
     /// Delegations that wait for their hook.
     pub fn pending_delegations(&self, count: u64) {
         self.pending.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the configuration's file is wrong or gone, so that old rules are in force.
+    pub fn policy_reload_failed(&self, is_so: bool) {
+        self.policy_failed.set(i64::from(is_so));
+    }
+
+    /// Rules were taken from the configuration's file.
+    pub fn policy_loaded(&self, at: Timestamp) {
+        self.policy_loaded.set(at.as_second());
     }
 
     /// Whether a dependency answered when last asked.

@@ -1,7 +1,9 @@
 //! The decision: stages in a fixed order, grant and lock first. The first refusal stops, every stage leaves a line.
 //!
-//! A new stage is one file here, one line in [`Pipeline::standard`], and its settings in `config/rules.rs`.
+//! A new stage is one file here, one line in [`Pipeline::standard`], and its settings in `config/rules.rs`. [`dry`] runs
+//! the same stages for people who want to know what would be decided.
 
+pub mod dry;
 pub mod grant;
 pub mod lock;
 pub mod rules;
@@ -9,6 +11,7 @@ pub mod shared_account;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 use crate::{
@@ -51,6 +54,27 @@ impl TenantPolicy {
     /// True if users of that type can be delegated.
     pub fn is_delegatable_type(&self, user_type: Option<&str>) -> bool {
         self.delegatable_type.is_none() || self.delegatable_type.as_deref() == user_type
+    }
+}
+
+/// The policy in force. It may be replaced at any time; who decides takes it once and keeps to it.
+pub struct InForce(ArcSwap<TenantPolicy>);
+
+impl InForce {
+    /// The policy of this moment.
+    pub fn now(&self) -> Arc<TenantPolicy> {
+        self.0.load_full()
+    }
+
+    /// Puts other rules in force, from the next decision on. All else remains.
+    pub fn replace_rules(&self, rules: &[Rule]) {
+        self.0.rcu(|policy| TenantPolicy { rules: rules.to_vec(), ..TenantPolicy::clone(policy) });
+    }
+}
+
+impl From<TenantPolicy> for InForce {
+    fn from(policy: TenantPolicy) -> Self {
+        Self(ArcSwap::from_pointee(policy))
     }
 }
 

@@ -45,6 +45,7 @@ pub fn tenant_routes(c: &mut ServiceConfig) {
         .service(v1::reservations::get)
         .service(v1::reservations::release)
         .service(v1::reservations::force_release)
+        .service(v1::policy::explain)
         .service(v1::audit::list)
         .service(compat::agent::list)
         .service(compat::agent::begin)

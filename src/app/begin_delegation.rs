@@ -20,7 +20,7 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    policy::{self, People},
+    policy::{self, People, TenantPolicy},
     ports::{
         entropy,
         store::{Change, Committed, Expect, Key, Snapshot},
@@ -59,12 +59,14 @@ pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller, reques
         field: "token",
         problem: "names no client (`cid`, `azp` or `client_id`), so the delegation could be bound to none".to_owned(),
     })?;
-    let grant = policy::grant::by_reference(&*tenant.directory, &tenant.policy, &request.delegator, &caller.user);
+    let demands = tenant.policy.now();
+    let grant = policy::grant::by_reference(&*tenant.directory, &demands, &request.delegator, &caller.user);
     let people = match grant.await {
         Ok(people) => people,
         Err(reason) => return Err(refused(services, tenant, caller, &client, &request, None, reason).await),
     };
-    let run = Begin { services, tenant, caller, client: &client, people: &people, request: &request };
+    let run =
+        Begin { services, tenant, demands: &demands, caller, client: &client, people: &people, request: &request };
     match run.commit().await {
         Err(AppError::Refused(reason)) => {
             Err(refused(services, tenant, caller, &client, &request, Some(&people), reason).await)
@@ -76,6 +78,8 @@ pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller, reques
 struct Begin<'a> {
     services: &'a Services,
     tenant: &'a Tenant,
+    /// One and the same from the first question to the commit.
+    demands: &'a TenantPolicy,
     caller: &'a Caller,
     client: &'a ClientId,
     people: &'a People,
@@ -160,7 +164,7 @@ impl Begin<'_> {
 
     fn delegation(&self, now: Timestamp, expires: Timestamp, epoch: u64) -> Result<Delegation, AppError> {
         let asked = self.request.scopes.as_ref().unwrap_or(&self.caller.scopes);
-        let rule = policy::rules::matching(&self.tenant.policy.rules, self.people, self.client, asked);
+        let rule = policy::rules::matching(&self.demands.rules, self.people, self.client, asked);
         let scopes = match rule.and_then(|r| r.scopes_allowed.as_ref()) {
             // Scopes that the client named must fit; those taken from its token are cut down to fit.
             Some(allowed) if self.request.scopes.is_some() && !asked.is_subset(allowed) => {

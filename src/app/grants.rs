@@ -29,8 +29,9 @@ pub async fn agents(tenant: &Tenant, delegator: &UserId) -> Result<Vec<ShownAgen
 
 /// The users for whom `agent` may act, to be shown to him.
 pub async fn delegators(tenant: &Tenant, agent: &UserId) -> Result<Vec<Arc<ShownUser>>, AppError> {
+    let policy = tenant.policy.now();
     let is_one = |user: &Arc<ShownUser>| {
-        user.active && user.id != *agent && tenant.policy.is_delegatable_type(user.user_type.as_deref())
+        user.active && user.id != *agent && policy.is_delegatable_type(user.user_type.as_deref())
     };
     Ok(tenant.shown.delegators(agent).await?.into_iter().filter(is_one).collect())
 }
@@ -56,7 +57,7 @@ pub async fn add(
 /// An account that can't be a delegator gets no agents: the grant would wait, and nobody would see why.
 pub async fn must_be_delegatable(tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
     let me = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
-    let can = me.is_some_and(|me| me.is_active() && tenant.policy.is_delegatable(&me));
+    let can = me.is_some_and(|me| me.is_active() && tenant.policy.now().is_delegatable(&me));
     if can { Ok(()) } else { Err(AppError::CannotDelegate) }
 }
 
@@ -103,7 +104,7 @@ async fn remove_all(services: &Services, tenant: &Tenant, caller: &Caller) -> Re
 pub async fn activate(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
     let me = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
     let Some(me) = me.filter(User::is_active) else { return Err(AppError::CannotDelegate) };
-    if tenant.policy.is_delegatable(&me) {
+    if tenant.policy.now().is_delegatable(&me) {
         return Ok(());
     }
     match switch(services, tenant, caller, true).await? {
@@ -115,11 +116,11 @@ pub async fn activate(services: &Services, tenant: &Tenant, caller: &Caller) -> 
 /// Ends all grants of the caller, and makes him one who can't be a delegator where that takes a change in the directory.
 pub async fn deactivate(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
     remove_all(services, tenant, caller).await?;
-    if tenant.policy.delegatable_type.is_none() {
+    if tenant.policy.now().delegatable_type.is_none() {
         return Ok(());
     }
     let me = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
-    if me.is_some_and(|me| tenant.policy.is_delegatable(&me)) {
+    if me.is_some_and(|me| tenant.policy.now().is_delegatable(&me)) {
         switch(services, tenant, caller, false).await?;
     }
     Ok(())

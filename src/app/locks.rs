@@ -41,7 +41,7 @@ pub async fn place(
         // Without the role the answer must not tell whether there is such a user.
         let mine = find_user(&*tenant.directory, &own).await?;
         if mine.is_none_or(|me| !crate::policy::grant::is_named(&me, asked)) {
-            return Err(services.denied(tenant, caller, "lock.place", text_of(asked)).await);
+            return Err(services.denied(tenant, caller, "lock.place", asked.as_str()).await);
         }
     }
     let found = find_user(&*tenant.directory, asked).await?.ok_or(AppError::NotFound("user"))?;
@@ -110,7 +110,7 @@ pub async fn check(services: &Services, tenant: &Tenant, caller: &Caller, who: &
         Some(user) if caller.administrator || user.id == caller.user => user,
         None if caller.administrator => return Err(AppError::NotFound("user")),
         // The same whether there is such a user or not.
-        _ => return Err(services.denied(tenant, caller, "lock.check", text_of(who)).await),
+        _ => return Err(services.denied(tenant, caller, "lock.check", who.as_str()).await),
     };
     Ok(find(services, tenant, caller, &user.id).await?.is_some())
 }
@@ -132,13 +132,6 @@ pub async fn list(
     let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
     let items = found.rows.iter().map(|(_, _, r)| records::decode(r)).collect::<Result<_, _>>()?;
     Ok(Listed { items, next })
-}
-
-fn text_of(user: &UserRef) -> &str {
-    match user {
-        UserRef::Id(id) => id.as_str(),
-        UserRef::Login(text) | UserRef::Either(text) => text.as_str(),
-    }
 }
 
 fn names_self(caller: &Caller, user: &UserRef) -> bool {

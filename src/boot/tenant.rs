@@ -19,7 +19,7 @@ use crate::{
     config,
     domain::ids::{Issuer, TenantName},
     metrics::Metrics,
-    policy::TenantPolicy,
+    policy::{InForce, TenantPolicy},
     ports::{clock::Clock, dialect::Dialect, entropy::Entropy, store::Store, token_verifier::TokenVerifier},
     web::state::Door,
 };
@@ -79,10 +79,10 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directorie
         directory: Arc::clone(&directories.others),
         directory_of_hooks: Arc::clone(&directories.hooks),
         shown: Arc::clone(&directories.shown),
-        policy: TenantPolicy {
+        policy: InForce::from(TenantPolicy {
             rules: settings.rules.clone(),
             delegatable_type: settings.user_types.delegatable.clone(),
-        },
+        }),
         claims: settings.claims.clone(),
         shared: settings.shared.clone(),
         refusal: settings.refusal,

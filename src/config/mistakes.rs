@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use super::lines::Lines;
+
 /// One mistake: where, what, and what to do about it. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
+    /// The file and the line, of what stands in the configuration's file.
+    pub line: Option<String>,
     /// The variable and the TOML key, or the place in a file.
     pub place: String,
     /// What is wrong.
@@ -15,6 +19,9 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = &self.line {
+            write!(f, "{line}: ")?;
+        }
         write!(f, "{}: {}; {}", self.place, self.what, self.remedy)
     }
 }
@@ -87,13 +94,24 @@ pub(super) type Read<T> = Result<T, Recorded>;
 pub(super) struct Findings {
     pub(super) mistakes: Mistakes,
     pub(super) warnings: Vec<String>,
+    /// Where the keys of the file stand.
+    pub(super) lines: Lines,
 }
 
 impl Findings {
     /// Puts a mistake on the list.
     pub(super) fn mistake(&mut self, place: impl Into<String>, fault: Fault) -> Recorded {
+        self.add(None, place.into(), fault)
+    }
+
+    /// Puts a mistake about a key of the file on the list.
+    pub(super) fn mistake_at(&mut self, key: &str, place: impl Into<String>, fault: Fault) -> Recorded {
+        self.add(self.lines.find(key), place.into(), fault)
+    }
+
+    fn add(&mut self, line: Option<String>, place: String, fault: Fault) -> Recorded {
         let Fault { what, remedy } = fault;
-        self.mistakes.0.push(Mistake { place: place.into(), what, remedy });
+        self.mistakes.0.push(Mistake { line, place, what, remedy });
         Recorded
     }
 }

@@ -74,7 +74,7 @@ impl Config {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn okta_setup(tenant: &TenantName) -> Result<OktaSetup, Mistakes> {
         let mut found = Findings::default();
-        let sources = Sources::gather(std::env::vars_os(), Path::new(""), &mut found);
+        let sources = Sources::gather(std::env::vars_os(), Path::new(""), None, &mut found);
         match read(tenant, &sources, &mut found) {
             Ok(setup) if found.mistakes.is_empty() => Ok(OktaSetup { warnings: found.warnings, ..setup }),
             _ => Err(found.mistakes),

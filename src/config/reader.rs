@@ -139,7 +139,10 @@ impl<'r> Reader<'r> {
     /// Puts a mistake about `setting` on the list.
     pub(super) fn wrong(&mut self, setting: &Setting, fault: Fault) -> Recorded {
         let place = self.place(setting);
-        self.found.mistake(place, fault)
+        match self.origin(setting) {
+            Origin::File => self.found.mistake_at(&self.key_in_file(setting), place, fault),
+            Origin::Environment | Origin::Default => self.found.mistake(place, fault),
+        }
     }
 
     /// `NAME (key …)`, as far as the setting has both here.
@@ -151,6 +154,12 @@ impl<'r> Reader<'r> {
         let old = setting.old.map(|old| format!(" or {old}")).unwrap_or_default();
         let key = if key.is_empty() { key } else { format!(" (key `{key}`)") };
         format!("{}{old}{key}", setting.env)
+    }
+
+    /// The key by which the file gives it.
+    fn key_in_file(&self, setting: &Setting) -> String {
+        let key = setting.full_key(self.tenant.as_str());
+        if self.sources.in_file(&key).is_some() { key } else { format!("{key}_file") }
     }
 
     fn by_variable(&self, setting: &Setting) -> bool {

@@ -22,7 +22,11 @@ pub(in crate::config) mod approval;
 pub(super) fn rules(at: &str, value: Option<&Value>, found: &mut Findings) -> Read<Vec<Rule>> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let Value::Array(items) = value else {
-        return Err(found.mistake(format!("key `{at}`"), fault("is not a list of tables", format!("write `[[{at}]]`"))));
+        return Err(found.mistake_at(
+            at,
+            format!("key `{at}`"),
+            fault("is not a list of tables", format!("write `[[{at}]]`")),
+        ));
     };
     let mut names = BTreeSet::new();
     let read: Vec<Read<Rule>> = items
@@ -34,7 +38,8 @@ pub(super) fn rules(at: &str, value: Option<&Value>, found: &mut Findings) -> Re
                 return Ok(rule);
             }
             let what = format!("another rule is called `{}` too", rule.name);
-            Err(found.mistake(format!("{at}[{index}]"), fault(what, "give every rule a name of its own")))
+            let at = format!("{at}[{index}]");
+            Err(found.mistake_at(&at, at.clone(), fault(what, "give every rule a name of its own")))
         })
         .collect();
     read.into_iter().collect()

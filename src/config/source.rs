@@ -8,10 +8,13 @@ use std::{
 };
 
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use super::{
+    lines::Lines,
     mistakes::{Findings, fault},
     parse,
+    reread::ConfigFile,
     settings::{self, Setting},
 };
 
@@ -21,6 +24,8 @@ pub(super) struct Sources {
     pub(super) vars: BTreeMap<String, String>,
     /// The file's content; empty without a file.
     pub(super) file: Map<String, Value>,
+    /// Where it was read, and the hash of what was there.
+    pub(super) read: Option<ConfigFile>,
     /// Where relative paths begin.
     pub(super) dir: PathBuf,
     /// `BEHALF_ENV=development`.
@@ -29,7 +34,13 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Collects them; what can't be read is a mistake and counts as not given.
-    pub(super) fn gather(vars: impl Iterator<Item = (OsString, OsString)>, dir: &Path, found: &mut Findings) -> Self {
+    /// `content`, if it is given, stands for that of the file.
+    pub(super) fn gather(
+        vars: impl Iterator<Item = (OsString, OsString)>,
+        dir: &Path,
+        content: Option<&[u8]>,
+        found: &mut Findings,
+    ) -> Self {
         let mut vars = ours(vars, found);
         let env = vars.get(settings::ENV.env).map_or(settings::ENV.default, String::as_str);
         let development = match parse::choice(&[("production", false), ("development", true)])(env) {
@@ -42,8 +53,8 @@ impl Sources {
         if development {
             add_dot_env(&mut vars, &dir.join(".env"), found);
         }
-        let file = read_file(vars.get(settings::CONFIG.env), dir, found);
-        Self { vars, file, dir: dir.to_owned(), development }
+        let (file, read) = read_file(vars.get(settings::CONFIG.env), dir, content, found);
+        Self { vars, file, read, dir: dir.to_owned(), development }
     }
 
     /// The value under a dotted key.
@@ -108,24 +119,30 @@ fn add_dot_env(vars: &mut BTreeMap<String, String>, path: &Path, found: &mut Fin
     }
 }
 
-fn read_file(named: Option<&String>, dir: &Path, found: &mut Findings) -> Map<String, Value> {
+fn read_file(
+    named: Option<&String>,
+    dir: &Path,
+    content: Option<&[u8]>,
+    found: &mut Findings,
+) -> (Map<String, Value>, Option<ConfigFile>) {
     let path = dir.join(named.map_or(settings::CONFIG.default, String::as_str));
-    let text = match fs::read_to_string(&path) {
+    let read = content.map_or_else(|| fs::read(&path), |content| Ok(content.to_owned()));
+    let text = read.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+    let text = match text {
         Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound && named.is_none() => return Map::new(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && named.is_none() => return (Map::new(), None),
         Err(e) => {
             let what = format!("`{}` can't be read ({e})", path.display());
             found.mistake(settings::CONFIG.env, fault(what, "name a TOML file that is there and readable"));
-            return Map::new();
+            return (Map::new(), None);
         }
     };
-    match parse_toml(&text) {
-        Ok(table) => table,
-        Err(what) => {
-            found.mistake(path.display().to_string(), fault(what, "correct the TOML"));
-            Map::new()
-        }
-    }
+    found.lines = Lines::of(path.display().to_string(), &text);
+    let table = parse_toml(&text).unwrap_or_else(|what| {
+        found.mistake(path.display().to_string(), fault(what, "correct the TOML"));
+        Map::new()
+    });
+    (table, Some(ConfigFile { sha256: Sha256::digest(text.as_bytes()).into(), path }))
 }
 
 fn parse_toml(text: &str) -> Result<Map<String, Value>, String> {

@@ -6,6 +6,9 @@ use super::mistakes::{Fault, Findings, Read, Recorded, fault};
 
 /// One table.
 pub(super) struct Table<'v, 'f> {
+    /// Its key in the file.
+    path: String,
+    /// How mistakes name it.
     place: String,
     map: &'v Map<String, Value>,
     asked: Vec<&'static str>,
@@ -13,11 +16,15 @@ pub(super) struct Table<'v, 'f> {
 }
 
 impl<'v, 'f> Table<'v, 'f> {
-    /// `place` is how mistakes name it.
-    pub(super) fn new(place: String, value: &'v Value, found: &'f mut Findings) -> Read<Self> {
+    /// `path` is its key in the file, by which mistakes name it, too.
+    pub(super) fn new(path: String, value: &'v Value, found: &'f mut Findings) -> Read<Self> {
+        Self::at(path.clone(), path, value, found)
+    }
+
+    fn at(path: String, place: String, value: &'v Value, found: &'f mut Findings) -> Read<Self> {
         match value {
-            Value::Object(map) => Ok(Self { place, map, asked: Vec::new(), found }),
-            _ => Err(found.mistake(place, fault("is not a table", "write it as a table"))),
+            Value::Object(map) => Ok(Self { path, place, map, asked: Vec::new(), found }),
+            _ => Err(found.mistake_at(&path, place, fault("is not a table", "write it as a table"))),
         }
     }
 
@@ -30,7 +37,10 @@ impl<'v, 'f> Table<'v, 'f> {
     pub(super) fn inner<'s>(&'s mut self, key: &'static str) -> Read<Option<Table<'v, 's>>> {
         match self.ask(key) {
             None => Ok(None),
-            Some(value) => Table::new(format!("{}.{key}", self.place), value, self.found).map(Some),
+            Some(value) => {
+                let (path, place) = (format!("{}.{key}", self.path), format!("{}.{key}", self.place));
+                Table::at(path, place, value, self.found).map(Some)
+            }
         }
     }
 
@@ -93,7 +103,7 @@ impl<'v, 'f> Table<'v, 'f> {
 
     /// Puts a mistake about `key` on the list.
     pub(super) fn wrong(&mut self, key: &str, fault: Fault) -> Recorded {
-        self.found.mistake(format!("{}, key `{key}`", self.place), fault)
+        self.found.mistake_at(&format!("{}.{key}", self.path), format!("{}, key `{key}`", self.place), fault)
     }
 
     /// A mistake for a required key that isn't there.

@@ -69,7 +69,7 @@ fn walk(prefix: &str, path: &str, table: &Map<String, Value>, known: &[String], 
         }
         let place = format!("key `{prefix}{path}`");
         if let Some(fault) = not_yet(prefix, &path) {
-            found.mistake(place, fault);
+            found.mistake_at(&format!("{prefix}{path}"), place, fault);
             continue;
         }
         let inner = format!("{path}.");
@@ -77,10 +77,12 @@ fn walk(prefix: &str, path: &str, table: &Map<String, Value>, known: &[String], 
         match value {
             Value::Object(inside) if is_table => walk(prefix, &path, inside, known, found),
             _ if is_table => {
-                found.mistake(place, fault("is not a table", format!("write it as `[{prefix}{path}]`")));
+                let remedy = format!("write it as `[{prefix}{path}]`");
+                found.mistake_at(&format!("{prefix}{path}"), place, fault("is not a table", remedy));
             }
             _ => {
-                found.mistake(place, fault("is no setting", hint(&path, known, "remove it")));
+                let hint = hint(&path, known, "remove it");
+                found.mistake_at(&format!("{prefix}{path}"), place, fault("is no setting", hint));
             }
         }
     }

@@ -196,6 +196,14 @@ impl UserRef {
         }
         Ok(Self::Either(login))
     }
+
+    /// The text by which he is named.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Id(id) => id.as_str(),
+            Self::Login(login) | Self::Either(login) => login.as_str(),
+        }
+    }
 }
 
 /// What a record is found by: a time that keeps inserts local, and a hash (never the bearer secret itself).

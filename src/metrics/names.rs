@@ -69,6 +69,8 @@ metrics! {
     CacheLookups = Counter "behalf_cache_lookups", "Look-ups in local caches, by cache and whether they found something";
     CacheEvictions = Counter "behalf_cache_evictions", "Entries that local caches dropped for want of room, by cache";
     PendingDelegations = Gauge "behalf_pending_delegations", "Delegations that wait for their hook";
+    PolicyReloadFailed = Gauge "behalf_policy_reload_failed", "1 if the configuration's file is wrong or gone, so that old rules are in force, else 0";
+    PolicyLoaded = Gauge "behalf_policy_loaded_timestamp_seconds", "When the rules were last taken from the configuration's file";
     DependencyUp = Gauge "behalf_dependency_up", "1 if the dependency answered when last asked, else 0";
     BuildInfo = Info "behalf_build", "The version that runs";
 }

@@ -30,6 +30,7 @@ use super::{compat::CompatErrorBody, ops_routes, problem::Problem, tenant_routes
         (name = "grants", description = "The delegator's: who may act for me"),
         (name = "locks", description = "Accounts that are locked against delegation"),
         (name = "reservations", description = "Shared accounts, one user at a time"),
+        (name = "policy", description = "What would be decided, and why"),
         (name = "audit", description = "What happened"),
         (name = "compatibility", description = "The routes of Okta Managed Access"),
         (name = "operations", description = "For operators; under the bare path only"),

@@ -45,7 +45,7 @@ fn text(status: StatusCode, words: &'static str) -> HttpResponse {
 /// One thing that behalf needs.
 #[derive(Serialize, ToSchema)]
 pub struct Dependency {
-    /// `store`, or `directory:`, `issuer:` or `users:` (its file) and the tenant.
+    /// `store`, `rules` (the configuration's file), or `directory:`, `issuer:` or `users:` (its file) and the tenant.
     name: String,
     /// Whether it answered just now.
     up: bool,
@@ -84,6 +84,10 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
             dependencies.push(Dependency { name: format!("users:{name}"), up: detail.is_none(), detail });
         }
     }
+    if let Some(in_doubt) = &state.rules_in_doubt {
+        let detail = in_doubt().then(|| RULES.to_owned());
+        dependencies.push(Dependency { name: "rules".to_owned(), up: detail.is_none(), detail });
+    }
     for dependency in &dependencies {
         state.metrics.dependency_up(&dependency.name, dependency.up);
     }
@@ -94,6 +98,8 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
 }
 
 const USERS: &str = "the users file is wrong or gone, and the users from before are in use; the log says more";
+const RULES: &str =
+    "the configuration's file is wrong or gone, and the rules from before are in force; the log says more";
 const STORE: &str = "the store does not answer, or takes no writes";
 const DIRECTORY: &str = "the directory does not answer";
 const REFUSES: &str = "the directory rejects what behalf asks; the log says why, and `behalf check` more";

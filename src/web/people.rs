@@ -32,7 +32,7 @@ pub fn display_name(user: &ShownUser, door: &Door) -> String {
     let user_type = user.user_type.as_ref();
     let shown = if user_type.is_some() && user_type == door.entity_type.as_ref() {
         format!("{} {}", text(&user.entity_name), text(&user.entity_id))
-    } else if user_type == door.tenant.policy.delegatable_type.as_ref() {
+    } else if user_type == door.tenant.policy.now().delegatable_type.as_ref() {
         let email = user.email.as_ref().map(|email| format!("({email})")).unwrap_or_default();
         format!("{} {} {email}", text(&user.first_name), text(&user.last_name))
     } else {

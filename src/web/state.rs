@@ -50,6 +50,8 @@ pub struct AppState {
     pub routes: RouteTable,
     /// Whether new hooks should come here.
     pub readiness: Arc<Readiness>,
+    /// Tells whether the configuration's file is wrong or gone, so that old rules are in force; `None`: there is none.
+    pub rules_in_doubt: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl AppState {

@@ -4,4 +4,5 @@ pub mod audit;
 pub mod delegations;
 pub mod grants;
 pub mod locks;
+pub mod policy;
 pub mod reservations;

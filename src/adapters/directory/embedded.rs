@@ -40,7 +40,7 @@ impl EmbeddedDirectory {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, Mistakes> {
         let path = Some(path).filter(|p| !p.as_os_str().is_empty());
-        Ok(Self { file: Arc::new(UserFile::open(path)?), grants: Grants::new(tenant, store, entropy) })
+        Ok(Self { file: Arc::new(reload::open(path)?), grants: Grants::new(tenant, store, entropy) })
     }
 
     /// Looks at the file and takes it at once if it is new and right. A wrong one leaves the old users in place.
@@ -61,18 +61,18 @@ impl EmbeddedDirectory {
 
     /// The users in use.
     pub fn users(&self) -> Arc<Users> {
-        self.file.users()
+        self.file.content().now()
     }
 }
 
 #[async_trait]
 impl Directory for EmbeddedDirectory {
     async fn user(&self, who: &UserRef) -> Result<Option<User>, DirectoryError> {
-        Ok(self.file.users().find(who).cloned())
+        Ok(self.file.content().now().find(who).cloned())
     }
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
-        Ok(self.file.users().groups_of(user).clone())
+        Ok(self.file.content().now().groups_of(user).clone())
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {
@@ -89,7 +89,7 @@ impl Directory for EmbeddedDirectory {
 
     /// Refuses users who are not in the file: a grant must not wait for somebody to take up the id.
     async fn add_grant(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
-        let users = self.file.users();
+        let users = self.file.content().now();
         if !users.contains(delegator) || !users.contains(agent) {
             return Err(DirectoryError::Rejected("no such user: add the delegator and the agent to the file".into()));
         }

@@ -209,8 +209,9 @@ impl Attempt {
         for user in [&delegation.delegator.id, &facts.agent] {
             locks.extend(records::find::<Lock>(snapshot, &records::lock_key(user))?.map(|(lock, _)| lock));
         }
+        let policy = tenant.policy.now();
         let mut context = Context {
-            policy: &tenant.policy,
+            policy: &policy,
             directory: &*tenant.directory_of_hooks,
             delegator: &delegation.delegator.id,
             agent: &facts.agent,

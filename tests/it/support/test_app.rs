@@ -200,7 +200,7 @@ impl TestApp {
                     directory: asked(),
                     directory_of_hooks: asked(),
                     shown: (setup.shown)(&name, &directory, &as_clock),
-                    policy: setup.policy.clone(),
+                    policy: setup.policy.clone().into(),
                     shared: setup.shared.clone(),
                     claims: setup.claims.clone(),
                     refusal: setup.refusal,
@@ -239,6 +239,7 @@ impl TestApp {
             })
         };
         let state = web::Data::new(AppState {
+            rules_in_doubt: None,
             services: Arc::clone(&services),
             request_ids: RequestIds::new(1),
             doors: tenants.iter().map(|(name, tenant)| (name.clone(), door(tenant))).collect(),
