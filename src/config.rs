@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use secrecy::ExposeSecret as _;
@@ -28,7 +29,7 @@ pub use tenant::{
     OktaSettings, ScimSettings, Tenant, UserTypes, is_attribute,
 };
 
-use crate::domain::ids::TenantName;
+use crate::domain::{ids::TenantName, otp::OtpKeys};
 use audit::Writers;
 use mistakes::{Findings, Read, Recorded, fault};
 use reader::Reader;
@@ -36,9 +37,11 @@ use reread::Origin;
 use settings::Scope;
 use source::Sources;
 
+mod applications;
 mod audit;
 mod docs;
 mod duration;
+mod key_file;
 mod lines;
 mod mistakes;
 mod okta_setup;
@@ -69,6 +72,10 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Whether `/metrics` answers.
     pub metrics: bool,
+    /// What applications' tokens have in `aud`; there where a tenant has applications.
+    pub applications_audience: Option<String>,
+    /// Seals the secrets of one-time codes.
+    pub otp_keys: Option<Arc<OtpKeys>>,
     /// The tenants; at least one.
     pub tenants: BTreeMap<TenantName, Tenant>,
     warnings: Vec<String>,
@@ -143,7 +150,12 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
     let audit = audit::audit(&mut reader, writers);
     let ca_file = server::ca_file(&mut reader);
     let metrics = server::metrics(&mut reader);
+    let audience = server::applications_audience(&mut reader);
+    let otp_keys = server::otp_keys(&mut reader);
     let tenants = tenants(sources, found);
+    if let Ok(tenants) = &tenants {
+        applications::check(tenants, sources, found)?;
+    }
     if let (Ok(store), Ok(tenants)) = (&store, &tenants) {
         redis::warn_if_slow(store, tenants, found);
     }
@@ -154,6 +166,8 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
         audit: audit?,
         ca_file: ca_file?,
         metrics: metrics?,
+        applications_audience: audience?,
+        otp_keys: otp_keys?,
         tenants: tenants?,
         warnings: Vec::new(),
         origin: Origin::default(),

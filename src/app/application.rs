@@ -109,12 +109,7 @@ fn token_key(application: &ApplicationUri, id: &JwtId) -> Key {
     Key { kind: TOKEN, id: RecordId::natural(&["application-token", application.as_str(), id.as_str()]) }
 }
 
-fn put_token(
-    key: Key,
-    application: &ApplicationUri,
-    now: Timestamp,
-    left: SignedDuration,
-) -> Result<Put, StoreError> {
+fn put_token(key: Key, application: &ApplicationUri, now: Timestamp, left: SignedDuration) -> Result<Put, StoreError> {
     let end = now.saturating_add(left).unwrap_or(Timestamp::MAX);
     let indexes = vec![IndexRow { index: records::droppable(), sort: records::millis(end) }];
     Ok(Put { key, body: records::encode(application)?, live_until: None, drop_at: Some(end), indexes })

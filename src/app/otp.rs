@@ -77,7 +77,8 @@ pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller) -> Res
     let me = found.filter(User::is_active).ok_or(AppError::NotFound("user"))?;
     let secret = Secret::new(entropy::bytes(&*services.entropy));
     let nonce = entropy::bytes(&*services.entropy);
-    let sealed = keys.seal(&secret, nonce, &tenant.name, &caller.user).ok_or(AppError::from_reason(Reason::Internal))?;
+    let sealed =
+        keys.seal(&secret, nonce, &tenant.name, &caller.user).ok_or(AppError::from_reason(Reason::Internal))?;
     for _ in 0..ATTEMPTS {
         let read = read(services, tenant, caller).await?;
         let now = read.now;
@@ -189,7 +190,8 @@ async fn commit(
 /// They are named all the same, because some authenticators have others.
 fn uri(secret: &Secret, tenant: &TenantName, login: &Login) -> String {
     let issuer = if *tenant == TenantName::default_tenant() { "behalf".to_owned() } else { format!("behalf {tenant}") };
-    let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let encode =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let (issuer, login) = (encode(&issuer), encode(login.as_str()));
     let secret = secret.base32();
     format!("otpauth://totp/{issuer}:{login}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30")

@@ -1,13 +1,17 @@
 //! A tenant: one identity provider, one directory, one policy.
 
 use super::{mistakes::Read, parse, reader::Reader, rules, settings};
+use std::sync::Arc;
+
 use crate::domain::{
+    application::Application,
     claims::ClaimsPolicy,
     hook::RefusalForm,
     ids::{Issuer, TenantName},
     rule::Rule,
     shared_account::SharedAccounts,
 };
+pub(super) use applications::KEY as APPLICATIONS;
 pub use callers::{ClaimRole, HookBearer, HookCallers, HookHeader};
 pub(super) use callers::{api_scope, hook_header};
 pub use delegation::{Budgets, DelegationSettings};
@@ -18,6 +22,7 @@ pub use directory::{
 pub(super) use directory::{okta, user_types};
 pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
 
+mod applications;
 mod callers;
 mod claims;
 mod delegation;
@@ -55,6 +60,8 @@ pub struct Tenant {
     pub rules: Vec<Rule>,
     /// Accounts that are used by reservation.
     pub shared: SharedAccounts,
+    /// Applications without OIDC.
+    pub applications: Vec<Arc<Application>>,
     /// Time that a hook may take.
     pub budgets: Budgets,
 }
@@ -90,6 +97,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         // Where nobody reserves anything, the name is anybody's.
         claims.names.reserved_by = None;
     }
+    let applications = applications::applications(name, r, shared.as_ref().ok());
     let budgets = delegation::budgets(r);
     Ok(Tenant {
         issuer: issuer?,
@@ -106,6 +114,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         admin: admin?,
         rules: rules?,
         shared: shared?,
+        applications: applications?,
         budgets: budgets?,
     })
 }

@@ -10,9 +10,9 @@ use super::{
 };
 
 /// Tables of a tenant that the design has and this version hasn't.
-const NOT_YET: &[&str] = &["applications", "roles.break_glass"];
+const NOT_YET: &[&str] = &["roles.break_glass"];
 /// Read by parsers of their own.
-const TABLES: &[&str] = &["rules", tenant::SHARED_ACCOUNTS];
+const TABLES: &[&str] = &["rules", tenant::SHARED_ACCOUNTS, tenant::APPLICATIONS];
 
 /// Puts every unknown variable and key on the list.
 pub(super) fn report(sources: &Sources, found: &mut Findings) {

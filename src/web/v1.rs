@@ -4,5 +4,6 @@ pub mod audit;
 pub mod delegations;
 pub mod grants;
 pub mod locks;
+pub mod otp;
 pub mod policy;
 pub mod reservations;

@@ -6,9 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, dangerous::insecure_decode_claims, decode, decode_header,
-};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, dangerous::insecure_decode_claims, decode, decode_header};
 
 use crate::{
     app::answer_hook::UnknownIds,

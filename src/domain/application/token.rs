@@ -178,12 +178,9 @@ mod tests {
 
     #[test]
     fn what_must_be_there_must_be_there() {
-        for (name, fault) in [
-            ("aud", Fault::Audience),
-            ("iat", Fault::NoIssueTime),
-            ("exp", Fault::NoEnd),
-            ("jti", Fault::NoId),
-        ] {
+        for (name, fault) in
+            [("aud", Fault::Audience), ("iat", Fault::NoIssueTime), ("exp", Fault::NoEnd), ("jti", Fault::NoId)]
+        {
             assert_eq!(check(|claims| drop(claims.remove(name))).err(), Some(fault), "{name}");
         }
         assert!(check(|claims| drop(claims.remove("nbf"))).is_ok());

@@ -62,13 +62,7 @@ impl OtpKeys {
     }
 
     /// Seals a secret; the nonce is random and never used again. `None` if the cipher doesn't do it.
-    pub fn seal(
-        &self,
-        secret: &Secret,
-        nonce: [u8; NONCE_LEN],
-        tenant: &TenantName,
-        user: &UserId,
-    ) -> Option<Sealed> {
+    pub fn seal(&self, secret: &Secret, nonce: [u8; NONCE_LEN], tenant: &TenantName, user: &UserId) -> Option<Sealed> {
         let key = self.0.first()?;
         let mut data = secret.bytes().to_vec();
         let aad = Aad::from(context(tenant, user));

@@ -13,8 +13,7 @@ fn code(secret: &Secret, step: u64) -> Code {
 
 #[test]
 fn codes_are_those_of_rfc_4226() {
-    let expected =
-        [755_224, 287_082, 359_152, 969_429, 338_314, 254_676, 287_922, 162_583, 399_871, 520_489];
+    let expected = [755_224, 287_082, 359_152, 969_429, 338_314, 254_676, 287_922, 162_583, 399_871, 520_489];
     for (counter, code) in expected.into_iter().enumerate() {
         assert_eq!(truncated(RFC, counter as u64) % 1_000_000, code, "{counter}");
     }
@@ -69,7 +68,8 @@ fn another_secret_has_other_codes() {
 
 #[test]
 fn a_code_is_six_digits() {
-    for bad in ["", "12345", "1234567", "12 456", "12345a", "+12345", "-12345", "１２３４５６", " 123456", "123456\n"] {
+    for bad in ["", "12345", "1234567", "12 456", "12345a", "+12345", "-12345", "１２３４５６", " 123456", "123456\n"]
+    {
         assert!(Code::parse(bad).is_none(), "{bad}");
     }
     assert_eq!(Code::parse("000042").map(|code| code.0), Some(42));
