@@ -4,6 +4,7 @@
 //! The directory is asked before the commit, so its failure consumes nothing.
 
 mod attempt;
+mod direct;
 mod entity;
 mod events;
 mod unknown_ids;
@@ -13,14 +14,17 @@ use std::{sync::Arc, time::Duration};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use self::attempt::{Attempt, Ended};
 pub use self::unknown_ids::UnknownIds;
+use self::{
+    attempt::{Attempt, Ended},
+    direct::Way,
+};
 use super::{Services, Tenant};
 use crate::{
     domain::{
         audit::{Actor, Code},
         hex::hex,
-        hook::{Candidate, Decision, Effect, Fingerprint, HookRequest, Outcome},
+        hook::{Decision, Effect, Fingerprint, HookRequest, Outcome},
         ids::is_deceptive,
         reason::Reason,
     },
@@ -54,13 +58,14 @@ impl Desk {
     /// neither store nor directory; the others run as a task of their own, which a time-out or a hang-up can't cut in
     /// half. It stays on the thread that took the hook: handing it to another costs more than most of its steps.
     pub async fn answer(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
-        if request.candidate == Candidate::None {
+        let way = self.way(&request);
+        if matches!(way, Way::Plain) {
             return self.without_id(&request, started).await;
         }
         let request = Arc::new(request.into_owned());
         let delivery = fingerprint(&request, body);
         let attempt = Arc::new(Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started });
-        let task = self.services.tracker.spawn(Arc::clone(&attempt).run());
+        let task = self.services.tracker.spawn(Arc::clone(&attempt).go(way));
         let ended = match task.await {
             Ok(ended) => ended,
             // A panic in a stage, or a runtime that is going down.
@@ -77,11 +82,13 @@ impl Desk {
 
     /// Answers a body that is no hook; `None`: one that wasn't even read to its end. If it may hold an id, it is
     /// refused; else the token stays as it is. But what can't be read can't be cleaned either: where the token may
-    /// pretend a delegation, none is minted, whatever `on_refused` says.
+    /// pretend a delegation, or may be that of an account that nobody uses without a reservation, none is minted,
+    /// whatever `on_refused` says.
     pub async fn answer_garbage(&self, what: &NotAHook, body: Option<&[u8]>, started: Instant) -> Answer {
         let mut decision = self.tenant.refusal.refuse(Reason::MalformedHook);
         let pretends = body.is_none_or(|body| self.tenant.claims.names.may_be_in(body));
-        if what.carries_id || pretends {
+        let strict = self.tenant.shared.may_refuse(body);
+        if what.carries_id || pretends || strict {
             let (services, tenant) = (Arc::clone(&self.services), self.tenant.name.clone());
             let actor = Actor { kind: "idp".to_owned(), id: self.dialect.name().to_owned(), login: None };
             let request = self.request.clone();
@@ -92,7 +99,7 @@ impl Desk {
             let until = self.last_moment(started);
             decision.event = self.services.record_until(&self.tenant, until, |now| vec![denied(now)]).await;
         }
-        if pretends {
+        if pretends || strict {
             decision.effect = Effect::Reject;
         } else if !what.carries_id {
             decision.effect = Effect::Untouched;

@@ -150,6 +150,7 @@ impl ClaimsPolicy {
             patch.access.remove.remove(name);
             patch.access.set.insert(name.clone(), Value::String(value));
         }
+        self.strip(access, &mut patch.access);
         if let Some(identity) = &request.identity {
             patch.identity = self.mapped(&self.identity, identity, delegator);
             self.strip(identity, &mut patch.identity);

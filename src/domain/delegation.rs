@@ -194,7 +194,7 @@ impl Delegation {
 
 impl Consumption {
     /// When it was, if this delivery's answer is still kept.
-    fn answer_for(&self, delivery: &Fingerprint, now: Timestamp) -> Result<Timestamp, Reason> {
+    pub fn answer_for(&self, delivery: &Fingerprint, now: Timestamp) -> Result<Timestamp, Reason> {
         if &self.by == delivery {
             let kept = now.duration_since(self.at) < ANSWER_KEPT;
             return if kept { Ok(self.at) } else { Err(Reason::AlreadyUsed) };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{chain::SealedHead, claims::ClaimPatch, reason::Reason};
 
-/// The delegation id that a hook carries.
+/// The delegation id, or the secret of a reservation, that a hook carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Candidate<T> {
     /// The hook carries none: most of the traffic.
@@ -14,6 +14,8 @@ pub enum Candidate<T> {
     None,
     /// One value that begins with `dlg_`; whether it is an id is for the store to say.
     One(T),
+    /// One value of the form of a reservation's secret, `rsv_…`.
+    Reservation(T),
     /// Two different values.
     Ambiguous,
 }
@@ -54,7 +56,7 @@ pub struct HookRequest<'a> {
     pub scopes: Option<Vec<Cow<'a, str>>>,
     /// OAuth grant type, if the request tells.
     pub grant_type: Option<Cow<'a, str>>,
-    /// The delegation id, a bearer secret; hence no `Debug` on this type.
+    /// The delegation id or the reservation's secret, bearer secrets both; hence no `Debug` on this type.
     pub candidate: Candidate<Cow<'a, str>>,
     /// The flow asks twice for one authorization (OAuth 2.0 hybrid flow).
     pub hybrid: bool,
@@ -78,6 +80,7 @@ impl HookRequest<'_> {
             candidate: match self.candidate {
                 Candidate::None => Candidate::None,
                 Candidate::One(id) => Candidate::One(Cow::Owned(id.into_owned())),
+                Candidate::Reservation(secret) => Candidate::Reservation(Cow::Owned(secret.into_owned())),
                 Candidate::Ambiguous => Candidate::Ambiguous,
             },
             hybrid: self.hybrid,

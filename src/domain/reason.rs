@@ -204,6 +204,11 @@ impl Reason {
     pub fn is_failure(self) -> bool {
         self.public() == Public::TemporarilyUnavailable
     }
+
+    /// True if a reservation has lost what it rests on: account, holder or membership.
+    pub fn voids_reservation(self) -> bool {
+        matches!(self, Self::NotAMember | Self::HolderInactive | Self::AccountInactive)
+    }
 }
 
 #[cfg(test)]

@@ -132,7 +132,8 @@ impl Reservation {
         }
         let state = if now >= self.expires {
             State::Expired { at: now }
-        } else if self.epoch != epoch {
+        } else if self.epoch < epoch {
+            // One of a later epoch than who looks has read of isn't void: he is late.
             State::Invalidated { at: now, why: Reason::EpochChanged }
         } else {
             return None;

@@ -81,10 +81,12 @@ impl SharedAccounts {
         self.accounts.is_empty()
     }
 
-    /// True if the bytes hold the id of an account as which nobody logs in without a reservation.
-    pub fn may_refuse(&self, bytes: &[u8]) -> bool {
-        let strict = self.iter().filter(|account| account.direct_login == DirectLogin::Refuse);
-        strict.map(|account| account.id.as_str().as_bytes()).any(|id| bytes.windows(id.len()).any(|part| part == id))
+    /// True if a body that isn't understood may be about an account as which nobody logs in without a reservation;
+    /// `None`: one that wasn't even read.
+    pub fn may_refuse(&self, body: Option<&[u8]>) -> bool {
+        let mut strict = self.iter().filter(|account| account.direct_login == DirectLogin::Refuse);
+        let named = |body: &[u8], id: &[u8]| body.windows(id.len()).any(|part| part == id);
+        strict.any(|account| body.is_none_or(|body| named(body, account.id.as_str().as_bytes())))
     }
 }
 
@@ -118,7 +120,9 @@ mod tests {
     fn only_strict_accounts_are_looked_for_in_what_cannot_be_read() {
         let accounts =
             SharedAccounts::new([account("open", DirectLogin::Claim), account("dba", DirectLogin::Refuse)], 1);
-        assert!(accounts.may_refuse(br#"{"user":{"id":"dba"}"#));
-        assert!(!accounts.may_refuse(br#"{"user":{"id":"open"}"#) && !accounts.may_refuse(b""));
+        assert!(accounts.may_refuse(Some(br#"{"user":{"id":"dba"}"#)) && accounts.may_refuse(None));
+        assert!(!accounts.may_refuse(Some(br#"{"user":{"id":"open"}"#)) && !accounts.may_refuse(Some(b"")));
+        let lenient = SharedAccounts::new([account("open", DirectLogin::Claim)], 1);
+        assert!(!lenient.may_refuse(None) && !SharedAccounts::default().may_refuse(None));
     }
 }

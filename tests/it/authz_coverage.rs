@@ -112,7 +112,9 @@ async fn changing_needs_the_scope_and_looking_does_not() {
     for (operation, mount) in of_users().iter().flat_map(|o| MOUNTS.map(|m| (o, m))) {
         let answer = app.send(request(&app, operation, mount).bearer_auth("looker")).await;
         if operation.method == "GET" {
-            assert_eq!(answer.status, 200, "{}: {}", operation.id(), answer.text);
+            // What the example names isn't there.
+            let absent = operation.path.contains("/{") && said(&answer) == (404, Some("not-found"));
+            assert!(answer.status == 200 || absent, "{}: {}", operation.id(), answer.text);
         } else if NO_SCOPE.contains(&operation.id()) {
             assert_ne!(said(&answer), (403, Some("scope-missing")), "{}", operation.id());
         } else {
@@ -133,6 +135,7 @@ async fn what_needs_the_role_needs_the_role() {
         (Method::DELETE, "/v1/locks/00ubob", Value::Null),
         (Method::POST, "/v1/locks", json!({"user": "00ubob"})),
         (Method::POST, "/v1/locks/check", json!({"user": "00ubob"})),
+        (Method::POST, "/v1/reservations/rvn_x/force-release", json!({"reason": "mine"})),
     ];
     for (method, path, body) in cases {
         let mut request = app.request(method, path).bearer_auth("eve");

@@ -45,9 +45,9 @@ const QUICK: Budget = Budget { hook: Duration::from_millis(900), commit: Duratio
 
 /// An answer to a hook.
 #[derive(Debug, Clone, PartialEq)]
-struct Told {
-    status: u16,
-    body: String,
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
 impl Told {
@@ -55,12 +55,12 @@ impl Told {
         serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {} {}", self.status, self.body))
     }
 
-    fn debug(&self, member: &str) -> Option<String> {
+    pub(crate) fn debug(&self, member: &str) -> Option<String> {
         self.json()["debugContext"][member].as_str().map(str::to_owned)
     }
 
     /// The exact reason of a refusal in Okta's form, after a look at that form.
-    fn refused(&self) -> String {
+    pub(crate) fn refused(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.body);
         let summary = self.json()["error"]["errorSummary"].as_str().map(str::to_owned);
         assert!(summary.is_some_and(|s| s.ends_with(')')), "{}", self.body);
@@ -70,18 +70,18 @@ impl Told {
     }
 
     /// All that the user may see.
-    fn for_the_user(&self) -> Value {
+    pub(crate) fn for_the_user(&self) -> Value {
         let mut told = self.json();
         told.as_object_mut().unwrap().remove("debugContext");
         told
     }
 
-    fn is_granted(&self) -> bool {
+    pub(crate) fn is_granted(&self) -> bool {
         self.status == 200 && self.debug("decision").as_deref() == Some("granted")
     }
 
     /// The tokens that Okta makes of it.
-    fn minted(&self, hook: &Value) -> Tokens {
+    pub(crate) fn minted(&self, hook: &Value) -> Tokens {
         match apply(&Tokens::of(hook), self.status, &self.body) {
             Minted::Patched(tokens) => tokens,
             other => panic!("{other:?}: {} {}", self.status, self.body),
@@ -89,7 +89,7 @@ impl Told {
     }
 }
 
-async fn deliver(app: &TestApp, hook: &Value) -> Told {
+pub(crate) async fn deliver(app: &TestApp, hook: &Value) -> Told {
     let (status, body) = app.deliver(&hook.to_string()).await;
     Told { status, body }
 }
@@ -101,7 +101,7 @@ async fn deliver_bytes(app: &TestApp, path: &str, body: Vec<u8>) -> Told {
 }
 
 /// The hook with another value at a JSON pointer.
-fn with(mut hook: Value, pointer: &str, value: impl Into<Value>) -> Value {
+pub(crate) fn with(mut hook: Value, pointer: &str, value: impl Into<Value>) -> Value {
     let (parent, member) = pointer.rsplit_once('/').unwrap();
     hook.pointer_mut(parent).unwrap()[member] = value.into();
     hook
@@ -120,7 +120,7 @@ fn stray_id(byte: u8) -> String {
 }
 
 /// A set-up whose store can be tampered with.
-fn tampered() -> (Setup, Arc<Tamper>) {
+pub(crate) fn tampered() -> (Setup, Arc<Tamper>) {
     let tamper = Arc::new(Tamper::default());
     let for_store = Arc::clone(&tamper);
     let setup = Setup {
@@ -131,12 +131,12 @@ fn tampered() -> (Setup, Arc<Tamper>) {
     (setup, tamper)
 }
 
-async fn coded(app: &TestApp, code: &str) -> Vec<Event> {
+pub(crate) async fn coded(app: &TestApp, code: &str) -> Vec<Event> {
     app.events().await.into_iter().filter(|e| e.code == code).collect()
 }
 
 /// Exact reasons of the hooks denied so far.
-async fn denials(app: &TestApp) -> Vec<String> {
+pub(crate) async fn denials(app: &TestApp) -> Vec<String> {
     coded(app, "DA1001").await.into_iter().map(|e| e.outcome.reason.unwrap()).collect()
 }
 
@@ -151,7 +151,7 @@ fn party(id: &str) -> Party {
 }
 
 /// A change that locks an account, as the use case writes it.
-fn lock_change(app: &TestApp, user: &str) -> Change {
+pub(crate) fn lock_change(app: &TestApp, user: &str) -> Change {
     let at = app.store_now();
     let placed = Placed { by: party(user), at, reason: None };
     let put = records::put_lock(&Lock { user: party(user), own: Some(placed), admin: None }).unwrap();
@@ -162,12 +162,12 @@ fn lock_change(app: &TestApp, user: &str) -> Change {
     }
 }
 
-fn tenant() -> TenantName {
+pub(crate) fn tenant() -> TenantName {
     TenantName::default_tenant()
 }
 
 /// How many rounds a race is run.
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     #[expect(clippy::disallowed_methods, reason = "the one setting of the tests themselves")]
     let set = std::env::var("BEHALF_TEST_ROUNDS").ok();
     set.map_or(5, |text| text.parse().unwrap())

@@ -19,5 +19,6 @@ mod openapi;
 mod readme;
 mod redis;
 mod redis_rig;
+mod reservations;
 mod scim;
 mod support;

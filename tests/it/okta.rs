@@ -79,6 +79,7 @@ fn shown(request: &HookRequest<'_>) -> Value {
         "candidate": match &request.candidate {
             Candidate::None => json!(null),
             Candidate::One(id) => json!(id),
+            Candidate::Reservation(secret) => json!({"reservation": secret}),
             Candidate::Ambiguous => json!({"ambiguous": true}),
         },
         "hybrid": request.hybrid,
@@ -120,6 +121,7 @@ fn decide(request: &HookRequest<'_>) -> Decision {
     match &request.candidate {
         Candidate::None => Decision::UNTOUCHED,
         Candidate::Ambiguous => refuse(Reason::AmbiguousId),
+        Candidate::Reservation(_) => refuse(Reason::ReservationMissing),
         Candidate::One(_) if request.hybrid => refuse(Reason::HybridFlow),
         Candidate::One(_) => match policy().delegated(request, &bob()) {
             Ok(patch) => Decision {

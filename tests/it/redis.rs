@@ -7,4 +7,5 @@ mod obedience;
 mod once;
 mod pair;
 mod reaper;
+mod reservations;
 mod sealer;

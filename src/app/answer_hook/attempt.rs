@@ -25,15 +25,15 @@ use crate::{
 };
 
 /// How often others' changes are answered with another look.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 /// What is left of the budget for the answer itself.
 const RESERVE: SignedDuration = SignedDuration::from_millis(300);
 
 /// The longest answer, in bytes: it is kept in a record.
-const MOST_ANSWER: usize = 48 * 1024;
+pub(super) const MOST_ANSWER: usize = 48 * 1024;
 
 /// The longest event id of an IdP that is taken, in characters.
-const MOST_EVENT_ID: usize = 256;
+pub(super) const MOST_EVENT_ID: usize = 256;
 
 /// How an attempt ended.
 pub(super) enum Ended {
@@ -77,11 +77,11 @@ struct Facts {
 }
 
 /// A granted decision, ready to be committed.
-struct Ready {
-    change: Change,
-    key: Key,
-    answer: String,
-    event: String,
+pub(super) struct Ready {
+    pub(super) change: Change,
+    pub(super) key: Key,
+    pub(super) answer: String,
+    pub(super) event: String,
 }
 
 pub(super) struct Attempt {
@@ -99,7 +99,7 @@ impl Attempt {
         }
     }
 
-    fn deadline(&self) -> Instant {
+    pub(super) fn deadline(&self) -> Instant {
         self.desk.deadline(self.started)
     }
 
@@ -130,7 +130,7 @@ impl Attempt {
         let request = &self.request;
         let id = match &request.candidate {
             Candidate::Ambiguous => return Err(Reason::AmbiguousId.into()),
-            Candidate::None => return Err(Reason::Internal.into()),
+            Candidate::None | Candidate::Reservation(_) => return Err(Reason::Internal.into()),
             Candidate::One(text) => DelegationId::parse(text),
         };
         if request.hybrid {
@@ -191,7 +191,7 @@ impl Attempt {
     }
 
     /// The bytes that the same hook was given before.
-    async fn stored_answer(&self, key: Key) -> Result<Prepared, Refusal> {
+    pub(super) async fn stored_answer(&self, key: Key) -> Result<Prepared, Refusal> {
         let snapshot = self.desk.services.store.read(&self.desk.tenant.name, &[key]).await?;
         let answer = snapshot.get(&key).map(|record| String::from_utf8(record.body.clone()));
         match answer {
@@ -270,7 +270,7 @@ impl Attempt {
     }
 
     /// The commit's own last instant, in the store's time: within its budget, and early enough to answer after it.
-    fn not_after(&self, snapshot: &Snapshot, read_at: Instant) -> Timestamp {
+    pub(super) fn not_after(&self, snapshot: &Snapshot, read_at: Instant) -> Timestamp {
         let signed = |d: Duration| SignedDuration::try_from(d).unwrap_or(SignedDuration::ZERO);
         let gone = signed(Instant::now().saturating_duration_since(read_at));
         let left = signed(self.deadline().saturating_duration_since(Instant::now())) - RESERVE;
@@ -280,7 +280,7 @@ impl Attempt {
 
     /// Commits. If its outcome isn't known when the answer is due, the hook is refused, and a task that outlives it
     /// writes `hook.answer_withheld` should the commit turn out to stand.
-    async fn commit(&self, change: Change, key: Key, event: String) -> Result<Committed, Refusal> {
+    pub(super) async fn commit(&self, change: Change, key: Key, event: String) -> Result<Committed, Refusal> {
         let (services, tenant) = (Arc::clone(&self.desk.services), Arc::clone(&self.desk.tenant));
         let mut work = Box::pin(async move { services.commit_to_the_end(&tenant.name, change, key).await });
         if let Ok(outcome) = timeout_at(self.deadline(), &mut work).await {
@@ -305,7 +305,7 @@ struct Said {
     sealed: Option<SealedHead>,
 }
 
-enum Prepared {
+pub(super) enum Prepared {
     Ready(Box<Ready>),
     Replay(String),
 }

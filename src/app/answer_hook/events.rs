@@ -24,6 +24,9 @@ impl Desk {
     /// What a refusal comes to. A token that is minted all the same must not pretend a delegation.
     fn refusal(&self, request: &HookRequest<'_>, reason: Reason) -> Decision {
         let mut decision = self.tenant.refusal.refuse(reason);
+        if self.is_strict(request) {
+            decision.effect = Effect::Reject;
+        }
         if decision.effect == Effect::Untouched
             && let Some(patch) = self.tenant.claims.stripped(request)
         {
@@ -139,7 +142,7 @@ impl Attempt {
         }
     }
 
-    fn bare_event(&self, code: Code, now: Timestamp) -> Event {
+    pub(super) fn bare_event(&self, code: Code, now: Timestamp) -> Event {
         Who::of(&self.request).event(&self.desk, code, now)
     }
 }

@@ -23,6 +23,7 @@ pub(crate) enum Op {
     User,
     Entry,
     IsGranted,
+    GroupsOf,
     AgentsOf,
     DelegatorsOf,
     AddGrant,
@@ -45,6 +46,7 @@ pub(crate) enum Act {
 struct State {
     users: Vec<User>,
     instead: HashMap<String, User>,
+    groups: HashMap<UserId, BTreeSet<GroupId>>,
     grants: BTreeSet<(UserId, UserId)>,
     entities: HashMap<UserId, Entity>,
     /// Types of ordinary users and of delegators.
@@ -87,6 +89,18 @@ impl FakeDirectory {
     pub(crate) fn suspend(&self, id: &str) {
         let users = &mut self.state.lock().unwrap().users;
         users.iter_mut().filter(|u| u.id.as_str() == id).for_each(|u| u.status = Status::Inactive);
+    }
+
+    /// Makes the account of that id one that works.
+    pub(crate) fn resume(&self, id: &str) {
+        let users = &mut self.state.lock().unwrap().users;
+        users.iter_mut().filter(|u| u.id.as_str() == id).for_each(|u| u.status = Status::Active);
+    }
+
+    /// Sets the groups that the user is in.
+    pub(crate) fn set_groups(&self, user: &UserId, groups: &[&str]) {
+        let groups = groups.iter().map(|group| GroupId::parse(group).unwrap()).collect();
+        self.state.lock().unwrap().groups.insert(user.clone(), groups);
     }
 
     /// From now on every call takes that long.
@@ -256,8 +270,8 @@ impl Directory for FakeDirectory {
         self.answer(Op::User, |s| s.find(who)).await
     }
 
-    async fn groups_of(&self, _: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
-        Ok(BTreeSet::new())
+    async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        self.answer(Op::GroupsOf, |s| s.groups.get(user).cloned().unwrap_or_default()).await
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {

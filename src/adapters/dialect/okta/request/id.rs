@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 use url::form_urlencoded;
 
-use crate::domain::{hook::Candidate, ids::DELEGATION_PREFIX};
+use crate::domain::{
+    hook::Candidate,
+    ids::DELEGATION_PREFIX,
+    reservation::{ReservationSecret, SECRET_PREFIX},
+};
 
 /// Parameters of the called URL, each in the order they stand there, form-decoded.
 #[derive(Default)]
@@ -40,23 +44,29 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The delegation id: the first value with its prefix in `state`, query `delegationid`, query `state`. A state of the
-/// original grant is the login's and was used then: it is no candidate anywhere.
+/// The delegation id: the first value with its prefix in `state`, query `delegationid`, query `state`; or, in its whole
+/// form, the secret of a reservation. A state of the original grant is the login's and was used then: it is no candidate
+/// anywhere.
 pub(super) fn candidate<'a>(
     state: Option<Cow<'a, str>>,
     query: Query<'a>,
     spent: &[Option<Cow<'_, str>>],
 ) -> Candidate<Cow<'a, str>> {
     let is_spent = |value: &Cow<'_, str>| spent.iter().flatten().any(|state| state == value);
+    // A client's own state may begin with `rsv_`; nobody's has the rest of it by chance.
+    let is_ours = |value: &str| value.starts_with(DELEGATION_PREFIX) || ReservationSecret::parse(value).is_some();
     let mut fresh = state
         .into_iter()
         .chain(query.delegation_ids)
         .chain(query.states)
-        .filter(|value| value.starts_with(DELEGATION_PREFIX) && !is_spent(value));
+        .filter(|value| is_ours(value) && !is_spent(value));
     let Some(first) = fresh.next() else {
         return Candidate::None;
     };
-    if fresh.any(|other| other != first) { Candidate::Ambiguous } else { Candidate::One(first) }
+    if fresh.any(|other| other != first) {
+        return Candidate::Ambiguous;
+    }
+    if first.starts_with(SECRET_PREFIX) { Candidate::Reservation(first) } else { Candidate::One(first) }
 }
 
 /// True for `code` together with anything else (OAuth 2.0 Multiple Response Types, section 5).
@@ -75,11 +85,12 @@ pub(super) fn is_hybrid(response_type: Option<&str>, query: &Query<'_>) -> bool 
     }
 }
 
-/// Whether an unreadable body may hold a delegation id, plain or behind escapes of JSON and of URLs. Rather true.
+/// Whether an unreadable body may hold a delegation id or a reservation's secret, plain or behind escapes of JSON and of URLs. Rather true.
 pub(super) fn may_carry_id(body: &[u8]) -> bool {
     let json = without_json_escapes(body);
     let url: Vec<u8> = percent_decode(&json).collect();
-    [body, &json, &url].into_iter().any(|text| holds(text, DELEGATION_PREFIX.as_bytes()))
+    let may_hold = |text: &[u8]| [DELEGATION_PREFIX, SECRET_PREFIX].iter().any(|prefix| holds(text, prefix.as_bytes()));
+    [body, &json, &url].into_iter().any(may_hold)
 }
 
 fn holds(text: &[u8], part: &[u8]) -> bool {
@@ -110,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_id_is_seen_through_its_disguises() {
-        let disguises: [&[u8]; 7] = [
+        let disguises: [&[u8]; 8] = [
             b"dlg_x",
             br#"{"state":"\u0064lg_x"}"#,
             br#""dl\u0067\u005Fx""#,
@@ -118,6 +129,7 @@ mod tests {
             b"?state=d%6Cg%5fx",
             br"?state=\u00256\u0034lg_",
             b"\xff dlg_",
+            b"?state=%72sv_x",
         ];
         for body in disguises {
             assert!(may_carry_id(body), "{}", String::from_utf8_lossy(body));
