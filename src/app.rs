@@ -2,6 +2,7 @@
 
 pub mod answer_hook;
 pub mod application;
+pub mod approvals;
 pub mod audit;
 pub mod begin_delegation;
 pub mod caller;
@@ -70,11 +71,13 @@ pub struct DelegationLimits {
     pub life: SignedDuration,
     /// Pending ones per agent.
     pub max_pending: usize,
+    /// Requests for approval that one requester may have open at a time.
+    pub max_open: usize,
 }
 
 impl Default for DelegationLimits {
     fn default() -> Self {
-        Self { life: SignedDuration::from_secs(60), max_pending: 10 }
+        Self { life: SignedDuration::from_secs(60), max_pending: 10, max_open: 20 }
     }
 }
 
@@ -128,6 +131,8 @@ pub struct Services {
     pub tracker: TaskTracker,
     /// Brake on events about unknown ids.
     pub unknown_ids: answer_hook::UnknownIds,
+    /// Who waits for changes of approvals.
+    pub watchers: approvals::watching::Watchers,
 }
 
 impl Services {
@@ -147,6 +152,7 @@ impl Services {
             runtime: tokio::runtime::Handle::current(),
             tracker: TaskTracker::new(),
             unknown_ids: answer_hook::UnknownIds::default(),
+            watchers: approvals::watching::Watchers::default(),
         }
     }
 

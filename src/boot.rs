@@ -139,6 +139,7 @@ impl Behalf {
             .workers(config.server.workers)
             // Clients open connections ahead; one that is told 408 while a hook is on its way would read that as its answer.
             .client_request_timeout(FIRST_REQUEST)
+            .keep_alive(KEEP_IDLE)
             .shutdown_timeout(config.server.shutdown_grace.as_secs())
             .disable_signals();
         let bind = config.server.bind;
@@ -205,6 +206,10 @@ impl Behalf {
     /// Says that hooks should come here, or not any more.
     pub fn set_ready(&self, ready: bool) {
         self.state.readiness.set(ready);
+        if !ready {
+            // Whoever waits for a change would be waited for.
+            self.state.services.watchers.close();
+        }
     }
 
     /// Ends the background work, waits for commits whose outcome is open, seals and delivers the last events, and
@@ -234,6 +239,9 @@ impl Behalf {
 
 /// How long a new connection may be without a request.
 const FIRST_REQUEST: std::time::Duration = std::time::Duration::from_mins(1);
+/// How long an idle connection is kept. Longer than balancers and clients keep theirs (60 s is common): whoever sends a
+/// hook on a connection that is being closed gets no answer, and a hook without an answer is a plain token.
+const KEEP_IDLE: std::time::Duration = std::time::Duration::from_secs(75);
 /// How long sealing and delivering the last events may hold up a stop.
 const LAST_PASS: std::time::Duration = std::time::Duration::from_secs(3);
 

@@ -3,9 +3,11 @@
 //! A new stage is one file here, one line in [`Pipeline::standard`], and its settings in `config/rules.rs`. [`dry`] runs
 //! the same stages for people who want to know what would be decided.
 
+pub mod approval;
 pub mod dry;
 pub mod grant;
 pub mod lock;
+pub mod reservation;
 pub mod rules;
 pub mod shared_account;
 
@@ -13,13 +15,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::{
     domain::{
-        hook::TraceLine,
+        approval::Approval,
+        hook::{Fingerprint, TraceLine},
         ids::{ClientId, GroupId, UserId},
         lock::Lock,
         reason::Reason,
+        reservation::Slot,
         rule::Rule,
         user::User,
     },
@@ -46,9 +51,9 @@ impl TenantPolicy {
         self.rules.iter().any(|rule| !rule.when.delegator_groups.is_empty())
     }
 
-    /// True if a rule asks in which groups the agent is.
+    /// True if a rule asks in which groups the agent is. Who holds a shared account must be in its group.
     pub fn names_agent_groups(&self) -> bool {
-        self.rules.iter().any(|rule| !rule.when.agent_groups.is_empty())
+        self.rules.iter().any(|rule| rule.reservation || !rule.when.agent_groups.is_empty())
     }
 
     /// True if users of that type can be delegated.
@@ -109,10 +114,49 @@ pub struct Context<'a> {
     pub bound_scopes: &'a BTreeSet<String>,
     /// Locks found on the two accounts. What isn't found here is expected absent by the commit.
     pub locks: &'a [Lock],
+    /// What the delegation was initiated with; `None` where nobody acts upon the decision.
+    pub brought: Option<Brought<'a>>,
     /// Set by `grant`.
     pub people: Option<People>,
     /// Set by `rules`.
     pub rule: Option<&'a Rule>,
+    /// Set by `approval` and `reservation`.
+    pub spent: Spent,
+}
+
+/// What a delegation was initiated with, and the moment of its use.
+#[derive(Debug, Clone, Copy)]
+pub struct Brought<'a> {
+    /// The store's time of what was read.
+    pub now: Timestamp,
+    /// The store's present epoch.
+    pub epoch: u64,
+    /// Which delivery of which hook.
+    pub delivery: &'a Fingerprint,
+    /// The approval.
+    pub approval: Option<&'a Approval>,
+    /// The reservation of the delegator's account.
+    pub reservation: Option<Hold<'a>>,
+}
+
+/// A reservation that a delegation was initiated with.
+#[derive(Debug, Clone, Copy)]
+pub struct Hold<'a> {
+    /// The account's slot as it is now.
+    pub slot: &'a Slot,
+    /// Which of its reservations.
+    pub generation: u64,
+    /// Whose members may reserve the account; `None`: it isn't a shared account any more.
+    pub group: Option<&'a GroupId>,
+}
+
+/// What a granted hook uses up, as it is afterwards: written in the commit that grants.
+#[derive(Debug, Default)]
+pub struct Spent {
+    /// With one use less.
+    pub approval: Option<Approval>,
+    /// With its reservation consumed.
+    pub reservation: Option<Slot>,
 }
 
 /// One step of the decision.
@@ -141,7 +185,13 @@ pub struct Pipeline(Vec<Arc<dyn Stage>>);
 impl Pipeline {
     /// The order in force.
     pub fn standard() -> Self {
-        Self(vec![Arc::new(grant::GrantStage), Arc::new(lock::LockStage), Arc::new(rules::RuleStage)])
+        Self(vec![
+            Arc::new(grant::GrantStage),
+            Arc::new(lock::LockStage),
+            Arc::new(rules::RuleStage),
+            Arc::new(approval::ApprovalStage),
+            Arc::new(reservation::ReservationStage),
+        ])
     }
 
     /// A pipeline of these stages, for tests.

@@ -17,3 +17,4 @@ pub mod rest;
 pub mod scim;
 pub mod shown;
 pub mod timed;
+mod turns;

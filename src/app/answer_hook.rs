@@ -4,6 +4,7 @@
 //! The directory is asked before the commit, so its failure consumes nothing.
 
 mod attempt;
+mod bound;
 mod direct;
 mod entity;
 mod events;

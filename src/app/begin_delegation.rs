@@ -1,23 +1,32 @@
-//! "Let me act for Bob": the agent's client begins a delegation and gets its id.
+//! "Let me act for Bob": the agent's client begins a delegation and gets its id, or is told whose approval it waits for.
+
+mod refused;
+mod room;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use self::refused::refused;
 use super::{
     Services, Tenant,
+    approvals::{self, Ensured, Wish},
     caller::Caller,
     epoch,
     error::AppError,
     records::{self, Roster, RosterEntry},
+    reservations,
 };
 use crate::{
     domain::{
+        approval::{Approval, Template},
         audit::{Actor, Code, Event},
-        delegation::{Binding, Delegation, Party, State},
+        delegation::{Binding, Carried, Delegation, Party, State},
         ids::{ClientId, DelegationId, DelegationRef, UserRef},
         lock::Lock,
         reason::Reason,
+        reservation::Slot,
+        rule::Rule,
         user::User,
     },
     policy::{self, People, TenantPolicy},
@@ -40,6 +49,16 @@ pub struct Request {
     pub reason: Option<String>,
     /// A ticket number.
     pub ticket: Option<String>,
+    /// Skip the votes of an approval in an emergency, for this reason.
+    pub break_glass: Option<String>,
+}
+
+/// What became of it.
+pub enum Outcome {
+    /// It waits for its hook.
+    Begun(Begun),
+    /// Somebody has to approve first; then the same call again begins it.
+    Waits(Box<Approval>),
 }
 
 /// A delegation that waits for its hook.
@@ -52,9 +71,16 @@ pub struct Begun {
     pub delegator: User,
 }
 
-/// Begins a delegation. One commit: the delegation, the agent's roster and the event, expecting the epoch as read
-/// and both accounts unlocked. Everything that hides whether a user or a grant exists is the same refusal.
-pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller, request: Request) -> Result<Begun, AppError> {
+/// Begins a delegation. Where the rule asks for an approval, that comes first; the reservation, if it asks for one,
+/// begins when nothing is waited for any more. Then one commit: the delegation, the agent's roster and the event,
+/// expecting the epoch as read, both accounts unlocked, and what it carries unchanged. Everything that hides whether a
+/// user or a grant exists is the same refusal.
+pub async fn begin(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    request: Request,
+) -> Result<Outcome, AppError> {
     let client = caller.client.clone().ok_or(AppError::Invalid {
         field: "token",
         problem: "names no client (`cid`, `azp` or `client_id`), so the delegation could be bound to none".to_owned(),
@@ -67,12 +93,10 @@ pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller, reques
     };
     let run =
         Begin { services, tenant, demands: &demands, caller, client: &client, people: &people, request: &request };
-    match run.commit().await {
-        Err(AppError::Refused(reason)) => {
-            Err(refused(services, tenant, caller, &client, &request, Some(&people), reason).await)
-        }
-        other => other,
-    }
+    let done = run.to_the_end().await;
+    let Some(reason) = done.as_ref().err().and_then(AppError::refusal) else { return done };
+    refused(services, tenant, caller, &client, &request, Some(&people), reason).await;
+    done
 }
 
 struct Begin<'a> {
@@ -86,15 +110,34 @@ struct Begin<'a> {
     request: &'a Request,
 }
 
+/// What the rule says of this delegation.
+struct Terms<'a> {
+    rule: Option<&'a Rule>,
+    scopes: BTreeSet<String>,
+}
+
+/// What the delegation is bound to besides its grant.
+struct Carries {
+    approval: Option<Carried<Approval>>,
+    reservation: Option<Carried<Slot>>,
+}
+
 impl Begin<'_> {
-    async fn commit(&self) -> Result<Begun, AppError> {
+    async fn to_the_end(&self) -> Result<Outcome, AppError> {
+        let terms = self.terms()?;
         for _ in 0..ATTEMPTS {
             let snapshot = self.read().await?;
             self.check_locks(&snapshot)?;
-            let (begun, change) = self.prepare(&snapshot).await?;
+            let carries = match self.prepare(&terms).await? {
+                Ok(carries) => carries,
+                Err(approval) => return Ok(Outcome::Waits(approval)),
+            };
+            // The stages may have taken their time.
+            let snapshot = if terms.has_stages() { self.read().await? } else { snapshot };
+            let (begun, change) = self.change(&terms, carries, &snapshot).await?;
             let witness = records::delegation_key(begun.id.record());
             match self.services.commit_and_settle(&self.tenant.name, change, witness).await? {
-                Committed::Done(_) => return Ok(begun),
+                Committed::Done(_) => return Ok(Outcome::Begun(begun)),
                 Committed::Conflict(_) => {}
                 Committed::Fenced | Committed::Late => return Err(AppError::from_reason(Reason::StoreUnavailable)),
             }
@@ -121,48 +164,7 @@ impl Begin<'_> {
         Ok(())
     }
 
-    async fn prepare(&self, snapshot: &Snapshot) -> Result<(Begun, Change), AppError> {
-        let (now, limits) = (snapshot.now, self.tenant.limits);
-        let (epoch, epoch_record) = epoch::of(snapshot).map_err(AppError::from_reason)?;
-        let id = DelegationId::mint(now, entropy::bytes(&*self.services.entropy));
-        let expires = now.saturating_add(limits.life).unwrap_or(Timestamp::MAX);
-        let delegation = self.delegation(now, expires, epoch.number)?;
-        let roster_key = records::roster_key(&self.caller.user);
-        let found = records::find::<Roster>(snapshot, &roster_key)?;
-        let expect_roster = found.as_ref().map_or(Expect::Absent, |(_, r)| Expect::Version(r.version));
-        let mut roster = self.with_room(found.map(|(r, _)| r).unwrap_or_default(), now).await?;
-        let reference = DelegationRef(id.record()).to_string();
-        roster.pending.push(RosterEntry { reference: reference.clone(), end: expires });
-        let event = self
-            .services
-            .event(&self.tenant.name, Code::DelegationInitiated, Actor::user(&delegation.binding.agent), now)
-            .on_behalf_of(&delegation.delegator)
-            .on("delegation", &reference)
-            .through(self.client.as_str())
-            .in_request(self.caller.request.as_deref())
-            .changed(None, "PENDING");
-        let event = with_words(event, self.request, delegation.rule.as_deref());
-        let [lock_one, lock_two] = self.lock_keys();
-        let key = records::delegation_key(id.record());
-        let change = Change {
-            expect: vec![
-                (key, Expect::Absent),
-                (records::epoch_key(), Expect::Version(epoch_record.version)),
-                (roster_key, expect_roster),
-                (lock_one, Expect::Absent),
-                (lock_two, Expect::Absent),
-            ],
-            puts: vec![
-                records::put_delegation(key, &delegation)?,
-                records::put_roster(&self.caller.user, &roster, now)?,
-            ],
-            events: records::encode_events(&[event])?,
-            ..Change::new(self.services.change_id(), self.services.not_after(now, self.tenant))
-        };
-        Ok((Begun { id, expires, delegator: self.people.delegator.clone() }, change))
-    }
-
-    fn delegation(&self, now: Timestamp, expires: Timestamp, epoch: u64) -> Result<Delegation, AppError> {
+    fn terms(&self) -> Result<Terms<'_>, AppError> {
         let asked = self.request.scopes.as_ref().unwrap_or(&self.caller.scopes);
         let rule = policy::rules::matching(&self.demands.rules, self.people, self.client, asked);
         let scopes = match rule.and_then(|r| r.scopes_allowed.as_ref()) {
@@ -173,47 +175,149 @@ impl Begin<'_> {
             Some(allowed) => asked.intersection(allowed).cloned().collect(),
             None => asked.clone(),
         };
-        let agent = Party { id: self.people.agent.id.clone(), login: self.people.agent.login.clone() };
-        let delegator = Party { id: self.people.delegator.id.clone(), login: self.people.delegator.login.clone() };
-        Ok(Delegation {
+        Ok(Terms { rule, scopes })
+    }
+
+    /// What the rule's stages need: an approval that can be used, then the account held. `Err`: the approval that is
+    /// waited for.
+    async fn prepare(&self, terms: &Terms<'_>) -> Result<Result<Carries, Box<Approval>>, AppError> {
+        let mut carries = Carries { approval: None, reservation: None };
+        let Some(rule) = terms.rule else { return Ok(Ok(carries)) };
+        if let Some(template) = &rule.approval {
+            match approvals::ensure(self.services, self.tenant, self.caller, self.wish(rule, template, terms)).await? {
+                Ensured::Pending(approval) => return Ok(Err(approval)),
+                Ensured::Usable(found) => {
+                    carries.approval = Some(Carried { version: found.version, body: found.approval });
+                }
+            }
+        }
+        if rule.reservation {
+            let (services, tenant, caller) = (self.services, self.tenant, self.caller);
+            carries.reservation = Some(reservations::ensure(services, tenant, caller, self.people).await?);
+        }
+        Ok(Ok(carries))
+    }
+
+    fn wish<'a>(&'a self, rule: &'a Rule, template: &'a Template, terms: &'a Terms<'_>) -> Wish<'a> {
+        Wish {
+            people: self.people,
+            client: self.client,
+            scopes: &terms.scopes,
+            rule: &rule.name,
+            template,
+            reason: self.request.reason.as_deref(),
+            ticket: self.request.ticket.as_deref(),
+            break_glass: self.request.break_glass.as_deref(),
+        }
+    }
+
+    async fn change(
+        &self,
+        terms: &Terms<'_>,
+        carries: Carries,
+        snapshot: &Snapshot,
+    ) -> Result<(Begun, Change), AppError> {
+        let (now, limits) = (snapshot.now, self.tenant.limits);
+        let (epoch, epoch_record) = epoch::of(snapshot).map_err(AppError::from_reason)?;
+        let id = DelegationId::mint(now, entropy::bytes(&*self.services.entropy));
+        let expires = carries.ends(now.saturating_add(limits.life).unwrap_or(Timestamp::MAX));
+        let expected = carries.expectations();
+        let delegation = self.delegation(terms, carries, now, expires, epoch.number);
+        let roster_key = records::roster_key(&self.caller.user);
+        let found = records::find::<Roster>(snapshot, &roster_key)?;
+        let expect_roster = found.as_ref().map_or(Expect::Absent, |(_, r)| Expect::Version(r.version));
+        let roster = found.map(|(r, _)| r).unwrap_or_default();
+        let mut roster = room::made(self.services, self.tenant, roster, now).await?;
+        let reference = DelegationRef(id.record()).to_string();
+        roster.pending.push(RosterEntry { reference: reference.clone(), end: expires });
+        let event = self.event(&delegation, &reference, now);
+        let [lock_one, lock_two] = self.lock_keys();
+        let key = records::delegation_key(id.record());
+        let mut expect = vec![
+            (key, Expect::Absent),
+            (records::epoch_key(), Expect::Version(epoch_record.version)),
+            (roster_key, expect_roster),
+            (lock_one, Expect::Absent),
+            (lock_two, Expect::Absent),
+        ];
+        expect.extend(expected);
+        let change = Change {
+            expect,
+            puts: vec![
+                records::put_delegation(key, &delegation)?,
+                records::put_roster(&self.caller.user, &roster, now)?,
+            ],
+            events: records::encode_events(&[event])?,
+            ..Change::new(self.services.change_id(), self.services.not_after(now, self.tenant))
+        };
+        Ok((Begun { id, expires, delegator: self.people.delegator.clone() }, change))
+    }
+
+    fn event(&self, delegation: &Delegation, reference: &str, now: Timestamp) -> Event {
+        let mut event = self
+            .services
+            .event(&self.tenant.name, Code::DelegationInitiated, Actor::user(&delegation.binding.agent), now)
+            .on_behalf_of(&delegation.delegator)
+            .on("delegation", &reference)
+            .through(self.client.as_str())
+            .in_request(self.caller.request.as_deref())
+            .changed(None, "PENDING");
+        if let Some(approval) = &delegation.approval {
+            event = event.on("approval", &approval.body.id);
+        }
+        if let Some(reservation) = &delegation.reservation {
+            event = event.on("reservation", &reservation.body.reference());
+        }
+        with_words(event, self.request, delegation.rule.as_deref())
+    }
+
+    fn delegation(
+        &self,
+        terms: &Terms<'_>,
+        carries: Carries,
+        now: Timestamp,
+        expires: Timestamp,
+        epoch: u64,
+    ) -> Delegation {
+        let (agent, delegator) = (Party::of(&self.people.agent), Party::of(&self.people.delegator));
+        Delegation {
             binding: Binding { issuer: self.tenant.issuer.clone(), agent, client: self.client.clone() },
             delegator,
-            scopes,
+            scopes: terms.scopes.clone(),
             reason: self.request.reason.clone(),
             ticket: self.request.ticket.clone(),
-            rule: rule.map(|r| r.name.clone()),
+            rule: terms.rule.map(|r| r.name.clone()),
+            approval: carries.approval,
+            reservation: carries.reservation,
             epoch,
             created: now,
             expires,
             state: State::Pending,
-        })
+        }
+    }
+}
+
+impl Terms<'_> {
+    fn has_stages(&self) -> bool {
+        self.rule.is_some_and(|rule| rule.approval.is_some() || rule.reservation)
+    }
+}
+
+impl Carries {
+    /// A delegation can't outlive what it rests on.
+    fn ends(&self, at: Timestamp) -> Timestamp {
+        let approval = self.approval.as_ref().and_then(|it| it.body.deadline());
+        let held = self.reservation.as_ref().and_then(|it| it.body.current.as_ref()).map(|it| it.expires);
+        [approval, held].into_iter().flatten().fold(at, Timestamp::min)
     }
 
-    /// The roster without entries that have ended. Only when it is full are the delegations themselves looked at:
-    /// a hook that consumes one needn't write the roster.
-    async fn with_room(&self, mut roster: Roster, now: Timestamp) -> Result<Roster, AppError> {
-        let limit = self.tenant.limits.max_pending;
-        roster.pending.retain(|entry| now < entry.end);
-        if roster.pending.len() < limit {
-            return Ok(roster);
-        }
-        let key_of = |e: &RosterEntry| DelegationRef::parse(&e.reference).map(|r| records::delegation_key(r.0));
-        let keys: Vec<Key> = roster.pending.iter().filter_map(key_of).collect();
-        let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
-        let mut kept = Vec::new();
-        for entry in roster.pending {
-            let Some(key) = key_of(&entry) else { continue };
-            let found = records::find::<Delegation>(&snapshot, &key)?;
-            if found.is_some_and(|(d, _)| d.is_pending(snapshot.now)) {
-                kept.push(entry);
-            }
-        }
-        if kept.len() < limit {
-            return Ok(Roster { pending: kept });
-        }
-        let soonest = kept.iter().map(|e| e.end).min().unwrap_or(now);
-        let wait = soonest.duration_since(now).as_secs().max(0);
-        Err(AppError::TooManyPending { limit, retry_after: u64::try_from(wait).unwrap_or(0) + 1 })
+    fn expectations(&self) -> Vec<(Key, Expect)> {
+        let approval = self.approval.as_ref();
+        let approval = approval.map(|it| (approvals::records::key(it.body.id), Expect::VersionLive(it.version)));
+        let slot = self.reservation.as_ref();
+        let slot_key = |slot: &Slot| records::slot_key(Slot::record_of(&slot.account.id));
+        let slot = slot.map(|it| (slot_key(&it.body), Expect::VersionLive(it.version)));
+        approval.into_iter().chain(slot).collect()
     }
 }
 
@@ -225,36 +329,4 @@ fn with_words(mut event: Event, request: &Request, rule: Option<&str>) -> Event 
         }
     }
     event
-}
-
-/// Writes the refusal down, exactly; the caller gets the coarse one. Whether the event could be written doesn't
-/// change the refusal.
-async fn refused(
-    services: &Services,
-    tenant: &Tenant,
-    caller: &Caller,
-    client: &ClientId,
-    request: &Request,
-    people: Option<&People>,
-    reason: Reason,
-) -> AppError {
-    let asked = match &request.delegator {
-        UserRef::Id(id) => id.to_string(),
-        UserRef::Login(login) | UserRef::Either(login) => login.to_string(),
-    };
-    services
-        .record(tenant, |now| {
-            let event = services
-                .event(&tenant.name, Code::DelegationRefused, Actor::user_id(caller.user.as_str()), now)
-                .failed(reason)
-                .through(client.as_str())
-                .in_request(caller.request.as_deref())
-                .on("user", &asked);
-            match people {
-                None => event,
-                Some(p) => event.on_behalf_of(&Party { id: p.delegator.id.clone(), login: p.delegator.login.clone() }),
-            }
-        })
-        .await;
-    AppError::from_reason(reason)
 }

@@ -26,6 +26,8 @@ pub struct IdentityPolicy {
     pub user_claim: String,
     /// The claim and the value (alone or in a list) that make an administrator; `None`: there are none.
     pub administrator: Option<(String, String)>,
+    /// The same for those who may skip votes in an emergency.
+    pub break_glass: Option<(String, String)>,
     /// The scope without which nothing is changed; `None` in the mode of the twelve old variables.
     pub scope: Option<String>,
     /// The names of our own claims, by which a delegated token is known.
@@ -43,10 +45,14 @@ pub struct Caller {
     pub scopes: BTreeSet<String>,
     /// Whether the token has the administrator's role.
     pub administrator: bool,
+    /// Whether the token has the role of those who may skip votes in an emergency.
+    pub break_glass: bool,
     /// Whether the token has the scope for changes.
     pub may_change: bool,
     /// When he signed in last, if the token says so.
     pub auth_time: Option<Timestamp>,
+    /// When the token ends.
+    pub expires: Timestamp,
     /// The id of the request he calls with, for the audit trail.
     pub request: Option<String>,
 }
@@ -69,15 +75,17 @@ impl Caller {
             return Err(CallerError::Delegated);
         }
         let user = token.text(&policy.user_claim).and_then(|id| UserId::parse(id).ok()).ok_or(CallerError::NoUser)?;
-        let administrator = policy
-            .administrator
-            .as_ref()
-            .is_some_and(|(claim, value)| token.claims.get(claim).is_some_and(|present| holds(present, value)));
+        let has = |role: &Option<(String, String)>| {
+            let holds = |(claim, value): &(String, String)| token.claims.get(claim).is_some_and(|c| holds(c, value));
+            role.as_ref().is_some_and(holds)
+        };
         Ok(Self {
             user,
             client: token.client.as_deref().and_then(|c| ClientId::parse(c).ok()),
             scopes: token.scopes.clone(),
-            administrator,
+            administrator: has(&policy.administrator),
+            break_glass: has(&policy.break_glass),
+            expires: token.expires,
             may_change: policy.scope.as_ref().is_none_or(|scope| token.scopes.contains(scope)),
             auth_time: moment(&token.claims, "auth_time").ok().flatten(),
             request: None,
@@ -122,6 +130,7 @@ mod tests {
         IdentityPolicy {
             user_claim: "uid".into(),
             administrator: Some(("groups".into(), "behalf-admins".into())),
+            break_glass: Some(("groups".into(), "behalf-break-glass".into())),
             scope: Some("behalf".into()),
             claims: ClaimNames::default(),
         }

@@ -50,6 +50,9 @@ pub enum AppError {
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),
+    /// An approval can't be had, decided or ended in this way.
+    #[error(transparent)]
+    Approval(#[from] super::approvals::Refused),
     /// The account is held.
     #[error("this account is reserved until {until}{}", .holder.as_ref().map(|who| format!(" by {who}")).unwrap_or_default())]
     Reserved {
@@ -92,6 +95,15 @@ impl AppError {
     pub fn public(&self) -> Option<Public> {
         match self {
             Self::Refused(reason) | Self::Failed { reason, .. } => Some(reason.public()),
+            _ => None,
+        }
+    }
+
+    /// The reason of a refusal that is told as one of an initiation.
+    pub fn refusal(&self) -> Option<Reason> {
+        match self {
+            Self::Refused(reason) => Some(*reason),
+            Self::Reserved { .. } => Some(Reason::Reserved),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Services, epoch, error::AppError, records, reservations};
+use super::{Services, approvals, epoch, error::AppError, records, reservations};
 use crate::{
     domain::{
         audit::{Actor, Code, Event},
@@ -25,7 +25,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pass {
-    /// Delegations and reservations that were ended.
+    /// Delegations, approvals and reservations that were ended.
     pub expired: usize,
     /// Used delegations that were taken off the list of what is due.
     pub retired: usize,
@@ -44,7 +44,7 @@ impl Pass {
 
 /// What is done to one record.
 enum Step {
-    Expire(Put, Box<Event>),
+    Expire(Box<Put>, Vec<Event>),
     Retire(Put),
     Drop,
 }
@@ -75,6 +75,19 @@ pub async fn pass(services: &Services, tenant: &TenantName) -> Result<Pass, AppE
     for (_, key, record) in due.rows.iter().filter(|(_, key, _)| records::is_delegation(key)) {
         let step = end(services, tenant, *key, record, due.now)?;
         plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
+    }
+    let approvals = list(services, tenant, approvals::records::due(), now).await?;
+    pass.more |= approvals.more;
+    for (_, key, record) in &approvals.rows {
+        match approvals::lapse(services, tenant, record, approvals.now) {
+            Ok(None) => {}
+            Ok(Some((put, events))) => {
+                let step = Step::Expire(Box::new(put), events);
+                plan.push(Planned { key: *key, version: record.version, step });
+            }
+            // One record that can't be read must not keep the others from ending.
+            Err(error) => tracing::error!(%tenant, %error, "an approval can't be ended"),
+        }
     }
     let dropped = gone.rows.iter().filter(|(_, _, record)| record.drop_at.is_some_and(|at| at <= gone.now));
     plan.extend(dropped.map(|(_, key, record)| Planned { key: *key, version: record.version, step: Step::Drop }));
@@ -115,7 +128,7 @@ fn end(
         .on("agent", &expired.binding.agent.id)
         .through(expired.binding.client.as_str())
         .changed(Some("PENDING"), expired.state.name());
-    Ok(Some(Step::Expire(records::put_ended(key, &expired)?, Box::new(event))))
+    Ok(Some(Step::Expire(Box::new(records::put_ended(key, &expired)?), vec![event])))
 }
 
 /// What becomes of a shared account's slot; `None`: nothing yet.
@@ -134,7 +147,7 @@ fn lapse(
         }
     };
     let ended = reservations::lapse(services, tenant, &slot, epoch, now)?;
-    Ok(ended.map(|(put, event)| Step::Expire(put, Box::new(event))))
+    Ok(ended.map(|(put, event)| Step::Expire(Box::new(put), vec![event])))
 }
 
 /// Does these in one commit, without those that somebody else changed meanwhile.
@@ -171,9 +184,9 @@ fn change(services: &Services, plan: &[&Planned], now: Timestamp) -> Result<Chan
     for planned in plan {
         change.expect.push((planned.key, Expect::Version(planned.version)));
         match &planned.step {
-            Step::Expire(put, event) => {
-                change.puts.push(put.clone());
-                change.events.extend(records::encode_events(std::slice::from_ref(event))?);
+            Step::Expire(put, events) => {
+                change.puts.push((**put).clone());
+                change.events.extend(records::encode_events(events)?);
             }
             Step::Retire(put) => change.puts.push(put.clone()),
             Step::Drop => change.drops.push(planned.key),

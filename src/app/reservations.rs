@@ -2,12 +2,14 @@
 
 mod accounts;
 mod end;
+mod ensure;
 mod hold;
 mod reserve;
 
 pub use self::{
     accounts::{Availability, Offered, accounts},
     end::{consumed, force_release, invalidate, lapse, release},
+    ensure::ensure,
     hold::{Hold, Want, hold_for, keys},
     reserve::{Request, Reserved, Wanted, reserve},
 };

@@ -6,7 +6,7 @@ use super::tenant::Parts;
 use crate::{
     adapters::{
         directory::{
-            coalesced::{Coalesced, DEFAULT_MAX_CONCURRENT},
+            coalesced::Coalesced,
             embedded::EmbeddedDirectory,
             entries::Lanes,
             guarded::{Deadlines, Guard, Guarded},
@@ -26,6 +26,8 @@ mod scim;
 
 /// How long a change of grants may take, all its calls and tries together.
 const CHANGES: Duration = Duration::from_secs(8);
+/// What everything but hooks has of the calls that hooks have.
+const QUARTER: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// The same directory for all who ask it.
 pub(super) struct Directories {
@@ -90,13 +92,12 @@ fn elsewhere(lanes: Lanes, name: &TenantName, settings: &config::Tenant, parts: 
     let budget = settings.budgets.directory;
     // A call ends before its caller gives up, so that it is the directory that is found slow.
     let deadlines = Deadlines { reads: budget * 9 / 10, changes: CHANGES * 9 / 10 };
-    let lane = |entries, calls: usize| {
+    let lane = |entries, calls| {
         let guarded = Arc::new(Guarded::new(entries, Arc::clone(&guard), deadlines));
-        let most = NonZeroUsize::new(calls).unwrap_or(DEFAULT_MAX_CONCURRENT);
-        timed(Arc::new(Coalesced::new(guarded, most)), settings, parts)
+        timed(Arc::new(Coalesced::new(guarded, calls)), settings, parts)
     };
     let calls = settings.directory.concurrency;
-    let (hooks, others) = (lane(lanes.hooks, calls), lane(lanes.others, calls.div_ceil(4)));
+    let (hooks, others) = (lane(lanes.hooks, calls), lane(lanes.others, calls.div_ceil(QUARTER)));
     let shown = Arc::new(Cached::new(name.clone(), Arc::clone(&others), Arc::clone(&parts.kept)));
     Directories { hooks, others, shown, file: None }
 }

@@ -96,11 +96,16 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directorie
         applications: Registry::new(parts.applications_audience, settings.applications.iter().cloned()),
         otp_keys: parts.otp_keys.cloned(),
         refusal: settings.refusal,
-        limits: DelegationLimits { life, max_pending: settings.delegation.max_pending as usize },
+        limits: DelegationLimits {
+            life,
+            max_pending: settings.delegation.max_pending as usize,
+            max_open: settings.delegation.max_open as usize,
+        },
         budget: Budget { hook: settings.budgets.hook, commit: settings.budgets.commit },
         identity: IdentityPolicy {
             user_claim: settings.user_claim.clone(),
             administrator: settings.admin.clone().map(|role| (role.claim, role.value)),
+            break_glass: settings.break_glass.clone().map(|role| (role.claim, role.value)),
             scope: settings.api_scope.clone(),
             claims: settings.claims.names.clone(),
         },
@@ -129,8 +134,8 @@ pub(super) fn dialect(
     let config::DialectKind::Okta = settings.dialect;
     let claims = &settings.claims;
     okta::check_claim_names(&claims.names, &claims.access, &claims.identity).map_err(|faults| faults.join("; "))?;
-    let admin = settings.admin.as_ref().map(|role| &role.claim);
-    let speaks = |claim: &String| claim == &settings.user_claim || Some(claim) == admin;
+    let roles: Vec<_> = [&settings.admin, &settings.break_glass].into_iter().flatten().collect();
+    let speaks = |claim: &String| claim == &settings.user_claim || roles.iter().any(|role| claim == &role.claim);
     if let Some(mapped) = claims.access.iter().chain(&claims.identity).find(|mapped| speaks(&mapped.claim)) {
         return Err(format!(
             "the claim `{}` says who calls and with which right; no attribute may set it",

@@ -1,8 +1,13 @@
 //! Parsers of single values.
 
-use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, str::FromStr};
+use std::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    str::FromStr,
+};
 
-use url::{Host, Url};
+use url::Url;
 
 use super::mistakes::{Fault, fault};
 use crate::domain::ids::{Issuer, plain_text};
@@ -84,30 +89,33 @@ pub(super) fn origin(value: &str) -> Result<String, Fault> {
 /// anywhere in development.
 pub(super) fn issuer(development: bool) -> impl Fn(&str) -> Result<Issuer, Fault> {
     move |value| {
-        let no_url = || {
-            fault(format!("`{value}` is no issuer"), "give the https URL that tokens have in `iss`, nothing behind it")
-        };
-        let url = Url::parse(value).map_err(|_| no_url())?;
-        let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        if !bare || url.password().is_some() || !matches!(url.scheme(), "http" | "https") {
-            return Err(no_url());
-        }
-        if url.scheme() == "http" && !development && !is_loopback(&url) {
-            let remedy = "use https, or set BEHALF_ENV=development where it can't harm";
-            return Err(fault(format!("`{value}` would have its keys fetched in the clear"), remedy));
-        }
+        let what = format!("`{value}` is no issuer");
+        let no_url = fault(what, "give the https URL that tokens have in `iss`, nothing behind it");
+        web_url(value, development, "its keys fetched", no_url)?;
         Issuer::parse(value).map_err(|e| fault(e.to_string(), "give the https URL that tokens have in `iss`"))
     }
 }
 
-/// True if it leads to this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
+/// An https URL without query, fragment and account; http on this machine, and anywhere in development. `exposed` is
+/// what it would have done in the clear, `no_url` what is wrong with anything else.
+pub(super) fn web_url(value: &str, development: bool, exposed: &str, no_url: Fault) -> Result<Url, Fault> {
+    let Some(url) = Url::parse(value).ok().filter(is_bare) else { return Err(no_url) };
+    let here = url.host_str().is_some_and(|host| is_loopback(host.trim_matches(['[', ']'])));
+    if url.scheme() == "http" && !development && !here {
+        let remedy = "use https, or set BEHALF_ENV=development where it can't harm";
+        return Err(fault(format!("`{value}` would have {exposed} in the clear"), remedy));
     }
+    Ok(url)
+}
+
+fn is_bare(url: &Url) -> bool {
+    let nobody = url.username().is_empty() && url.password().is_none();
+    nobody && url.query().is_none() && url.fragment().is_none() && matches!(url.scheme(), "http" | "https")
+}
+
+/// True if that host, an IPv6 address without brackets, is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

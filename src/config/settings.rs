@@ -179,6 +179,10 @@ settings! {
             "Claim that names the user by the same id as the hook does");
         ADMIN_CLAIM = setting("roles.admin.claim", "BEHALF_ADMIN_CLAIM", "", "Claim that makes an administrator");
         ADMIN_VALUE = setting("roles.admin.value", "BEHALF_ADMIN_VALUE", "", "The value it must have, or contain");
+        BREAK_GLASS_CLAIM = setting("roles.break_glass.claim", "BEHALF_BREAK_GLASS_CLAIM", "",
+            "Claim of those who may skip the votes of an approval in an emergency; by default nobody may");
+        BREAK_GLASS_VALUE = setting("roles.break_glass.value", "BEHALF_BREAK_GLASS_VALUE", "",
+            "The value it must have, or contain");
     }
     Tenant "Directory" {
         DIRECTORY = setting("directory.kind", "BEHALF_DIRECTORY", "embedded",
@@ -249,6 +253,8 @@ settings! {
     Tenant "Delegations" {
         LIFE = setting("delegation.life", "BEHALF_DELEGATION_LIFE", "60s", "How long an id can be used: 10s to 120s");
         MAX_PENDING = setting("delegation.max_pending", "BEHALF_MAX_PENDING", "10", "Unused ids that one agent may have at a time");
+        MAX_OPEN = setting("approvals.max_open", "BEHALF_APPROVALS_MAX_OPEN", "20",
+            "Requests for approval that one user may have open at a time: 1 to 200");
         MAX_HELD = setting("reservations.max_held", "BEHALF_MAX_HELD", "1",
             "Shared accounts that one user may hold at a time: 1 to 20");
         ON_REFUSED = setting("on_refused", "BEHALF_ON_REFUSED", "reject",

@@ -56,6 +56,8 @@ pub struct Tenant {
     pub refusal: RefusalForm,
     /// Who is an administrator; `None`: nobody.
     pub admin: Option<ClaimRole>,
+    /// Who may skip votes in an emergency; `None`: nobody.
+    pub break_glass: Option<ClaimRole>,
     /// The rules, first match wins.
     pub rules: Vec<Rule>,
     /// Accounts that are used by reservation.
@@ -88,6 +90,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let delegation = delegation::delegation(r);
     let refusal = delegation::refusal(r);
     let admin = callers::admin(r);
+    let break_glass = callers::break_glass(r);
     let at = format!("tenants.{name}.rules");
     let rules = rules::rules(&at, r.sources.in_file(&at), r.found);
     let shared = shared_accounts::shared_accounts(name, r);
@@ -112,6 +115,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         delegation: delegation?,
         refusal: refusal?,
         admin: admin?,
+        break_glass: break_glass?,
         rules: rules?,
         shared: shared?,
         applications: applications?,

@@ -6,9 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    approval::Approval,
     hook::Fingerprint,
     ids::{ClientId, Issuer, Login, UserId},
     reason::Reason,
+    reservation::Slot,
+    user::User,
 };
 
 /// How long the answer to a consumed delegation is kept for a second delivery of the same hook.
@@ -23,6 +26,13 @@ pub struct Party {
     pub login: Login,
 }
 
+impl Party {
+    /// The user as the directory knows him now.
+    pub fn of(user: &User) -> Self {
+        Self { id: user.id.clone(), login: user.login.clone() }
+    }
+}
+
 /// What the delegation is bound to. A hook must show the same before it is told anything else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
@@ -32,6 +42,16 @@ pub struct Binding {
     pub agent: Party,
     /// The client that initiated.
     pub client: ClientId,
+}
+
+/// What a delegation is bound to, as it was at initiation: a hook needs no second read for it. The hook's commit expects
+/// the version, so that what changed meanwhile is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried<T> {
+    /// Its version in the store.
+    pub version: u64,
+    /// Its content then.
+    pub body: T,
 }
 
 /// A delegation as it is stored.
@@ -52,6 +72,12 @@ pub struct Delegation {
     /// The rule that matched at initiation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The approval that it was initiated with, until it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Carried<Approval>>,
+    /// The reservation of the delegator's account that it was initiated with, until it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<Carried<Slot>>,
     /// The store's epoch at initiation.
     pub epoch: u64,
     /// When it was initiated.
@@ -154,9 +180,10 @@ impl Delegation {
         Ok(())
     }
 
-    /// PENDING -> CONSUMED. Only what is pending and alive can be used.
+    /// PENDING -> CONSUMED. Only what is pending and alive can be used; what it carried isn't needed any more.
     pub fn consume(mut self, by: Fingerprint, now: Timestamp) -> Result<Self, Reason> {
         self.must_be_alive(now)?;
+        (self.approval, self.reservation) = (None, None);
         self.state = State::Consumed(Consumption { at: now, by });
         Ok(self)
     }

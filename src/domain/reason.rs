@@ -17,8 +17,6 @@ pub enum Public {
     StageMissing,
     /// The rule's maximum lifetime is below what the IdP can mint.
     LifetimeTooShort,
-    /// The rule demands an approval, and this delegation has none that can be used.
-    ApprovalRequired,
     /// The account is used by reservation only, and there is none that is good here.
     ReservationRequired,
     /// Somebody holds the account.
@@ -27,6 +25,8 @@ pub enum Public {
     NotAMember,
     /// The shared account isn't active.
     AccountNotActive,
+    /// The rule demands an approval, and this delegation has none that can be used.
+    ApprovalRequired,
     /// Our own failure: try again.
     TemporarilyUnavailable,
 }
@@ -41,11 +41,11 @@ impl Public {
             Self::ScopeNotAllowed => "scope-not-allowed",
             Self::StageMissing => "stage-missing",
             Self::LifetimeTooShort => "lifetime-too-short",
-            Self::ApprovalRequired => "approval-required",
             Self::ReservationRequired => "reservation-required",
             Self::Reserved => "reserved",
             Self::NotAMember => "not-a-member",
             Self::AccountNotActive => "account-not-active",
+            Self::ApprovalRequired => "approval-required",
             Self::TemporarilyUnavailable => "temporarily-unavailable",
         }
     }
@@ -59,13 +59,13 @@ impl Public {
             Self::ScopeNotAllowed => "The token asks for more scopes than this delegation allows.",
             Self::StageMissing => "This delegation needs a step that it was not prepared for. Start it again.",
             Self::LifetimeTooShort => "The allowed token lifetime is shorter than the identity provider can issue.",
-            Self::ApprovalRequired => {
-                "This delegation needs an approval that it doesn't have (any more). Start it again."
-            }
             Self::ReservationRequired => "This account can be used with a reservation only. Reserve it first.",
             Self::Reserved => "This account is reserved at the moment.",
             Self::NotAMember => "There is no such shared account that you may use.",
             Self::AccountNotActive => "This account isn't active.",
+            Self::ApprovalRequired => {
+                "This delegation needs an approval that it doesn't have (any more). Start it again."
+            }
             Self::TemporarilyUnavailable => "The delegation could not be checked. Try again in a moment.",
         }
     }

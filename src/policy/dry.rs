@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, People, Pipeline, TenantPolicy};
+use super::{Context, People, Pipeline, Spent, TenantPolicy};
 use crate::{
     domain::{
         hook::TraceLine,
@@ -105,8 +105,10 @@ pub async fn run(pipeline: &Pipeline, is: &Question<'_>) -> Answer {
         scopes: is.scopes,
         bound_scopes: is.scopes,
         locks: is.locks,
+        brought: None,
         people: None,
         rule: None,
+        spent: Spent::default(),
     };
     let verdict = pipeline.run(&mut context).await;
     let mut trace = verdict.trace;

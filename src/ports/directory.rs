@@ -13,7 +13,7 @@ use crate::domain::{
 /// Why the directory could not be asked. Never to be confused with "not there", which is `Ok(None)`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
-    /// No answer, no connection, garbage.
+    /// No answer, no connection.
     #[error("the directory is unavailable: {0}")]
     Unavailable(String),
     /// It answered, and what it said isn't understood. Adapters tell it apart, because one odd entry is no outage; to
@@ -29,6 +29,16 @@ pub enum DirectoryError {
         /// When to ask again, if it said so.
         until: Option<Timestamp>,
     },
+}
+
+impl DirectoryError {
+    /// True if a change that failed so may have been made all the same, or may still be.
+    pub fn leaves_in_doubt(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Garbled(_) => true,
+            Self::Rejected(_) | Self::Throttled { .. } => false,
+        }
+    }
 }
 
 /// What a change came to.

@@ -124,7 +124,7 @@ pub struct Put {
     pub live_until: Option<Timestamp>,
     /// See [`Record::drop_at`].
     pub drop_at: Option<Timestamp>,
-    /// The rows under which it is listed; at most 8.
+    /// The rows under which it is listed; at most 16.
     pub indexes: Vec<IndexRow>,
 }
 

@@ -12,7 +12,12 @@ use actix_web::{
 
 use super::problem::Problem;
 use crate::{
-    app::{caller::CallerError, error::AppError, otp::OtpError},
+    app::{
+        approvals::{Refused, refused::Sort},
+        caller::CallerError,
+        error::AppError,
+        otp::OtpError,
+    },
     domain::{application::Right, ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
@@ -174,10 +179,18 @@ impl ApiError {
         }
     }
 
+    fn state(&self) -> Option<&'static str> {
+        match self {
+            Self::App(AppError::Approval(refused)) => refused.state(),
+            _ => None,
+        }
+    }
+
     /// Seconds after which another try makes sense.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RateLimited(seconds) => Some(*seconds),
+            Self::App(AppError::Approval(refused)) => refused.retry_after(),
             Self::App(
                 AppError::TooManyPending { retry_after, .. }
                 | AppError::TooManyHeld { retry_after, .. }
@@ -205,6 +218,7 @@ impl ResponseError for ApiError {
         self.log();
         let mut problem = Problem::new(self.status(), self.code(), self.detail());
         problem.field = self.field();
+        problem.state = self.state();
         if let Self::App(AppError::Reserved { until, holder, .. }) = self {
             problem.until = Some(*until);
             problem.holder = holder.as_ref().map(ToString::to_string);
@@ -236,6 +250,16 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } => StatusCode::CONFLICT,
         AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        AppError::Approval(refused) => refused_status(*refused),
+    }
+}
+
+fn refused_status(refused: Refused) -> StatusCode {
+    match refused.sort() {
+        Sort::Incomplete => StatusCode::UNPROCESSABLE_ENTITY,
+        Sort::Forbidden => StatusCode::FORBIDDEN,
+        Sort::Conflict => StatusCode::CONFLICT,
+        Sort::TooMany => StatusCode::TOO_MANY_REQUESTS,
     }
 }
 
@@ -269,6 +293,7 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::AdministratorOnly => "administrator-only",
         AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
+        AppError::Approval(refused) => refused.code(),
         AppError::NotHeld(_) => "not-held",
         AppError::Reserved { .. } => Public::Reserved.code(),
         AppError::TooManyHeld { .. } => "too-many-held",

@@ -11,7 +11,7 @@ pub use self::{
     application::{ByApplication, ByEither, ForApprovals, ForLockCheck, ForOtp, Needs},
     body::{Json, JsonOrForm},
     caller::{CompatReader, CompatWriter, Reader, Writer, door, door_of, request_id, state},
-    paging::{PageQuery, cursor_text, limit},
+    paging::{PageQuery, cursor_text, limit, parse_cursor},
     text::{brief, free_text, scope_set, user_ref},
     then::Then,
 };

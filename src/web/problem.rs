@@ -30,6 +30,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub field: Option<String>,
+    /// The state that the thing has, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<String>)]
+    pub state: Option<&'static str>,
     /// With `reserved`: the first instant at which the account is free, unless it is before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>, format = DateTime)]
@@ -50,6 +54,7 @@ impl Problem {
             code: code.to_owned(),
             detail,
             field: None,
+            state: None,
             until: None,
             holder: None,
         }

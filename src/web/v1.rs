@@ -1,5 +1,6 @@
 //! The API, version 1: one file per resource.
 
+pub mod approvals;
 pub mod audit;
 pub mod delegations;
 pub mod grants;
@@ -7,3 +8,4 @@ pub mod locks;
 pub mod otp;
 pub mod policy;
 pub mod reservations;
+pub mod reviews;

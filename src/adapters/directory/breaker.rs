@@ -52,7 +52,7 @@ pub struct Pass {
 pub enum Went {
     /// The directory answered, whatever it said.
     Answered,
-    /// It didn't, or it said garbage.
+    /// It didn't.
     Failed,
     /// Nobody waited for it long enough to know.
     Unknown,
@@ -68,18 +68,13 @@ impl Breaker {
     /// Leave for a call, or none: for how long still, as far as is known.
     pub fn admit(&mut self, now: Instant) -> Result<Pass, Duration> {
         match self.state {
-            State::Closed { .. } => Ok(Pass { generation: self.generation }),
-            State::Open { until, .. } if now < until => Err(until - now),
-            State::Open { wait, .. } => {
-                self.turn(State::Probing { wait, left: PROBES - 1 });
-                Ok(Pass { generation: self.generation })
-            }
-            State::Probing { left: 0, .. } => Err(Duration::ZERO),
-            State::Probing { wait, left } => {
-                self.state = State::Probing { wait, left: left - 1 };
-                Ok(Pass { generation: self.generation })
-            }
+            State::Closed { .. } => {}
+            State::Open { until, .. } if now < until => return Err(until - now),
+            State::Open { wait, .. } => self.turn(State::Probing { wait, left: PROBES - 1 }),
+            State::Probing { left: 0, .. } => return Err(Duration::ZERO),
+            State::Probing { wait, left } => self.state = State::Probing { wait, left: left - 1 },
         }
+        Ok(Pass { generation: self.generation })
     }
 
     /// Takes the leave back. What was begun in another state than that of now says nothing any more.

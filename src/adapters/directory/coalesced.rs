@@ -9,7 +9,7 @@ use self::{
     doubts::Doubts,
     flights::{Flights, caught},
 };
-use super::entries::{Entries, Found};
+use super::entries::{Entries, Entry};
 use crate::{
     domain::{
         ids::{GroupId, UserId, UserRef},
@@ -21,8 +21,8 @@ use crate::{
 mod doubts;
 mod flights;
 
-/// How many calls are in flight at most, if the configuration doesn't say.
-pub const DEFAULT_MAX_CONCURRENT: NonZeroUsize = NonZeroUsize::new(32).unwrap();
+/// An entry as it is handed around.
+type Found = Option<Arc<Entry>>;
 
 /// Makes a [`Directory`] of entries, and shares reads among those who ask the same. An answer is never older than its
 /// question, so a removal that was acknowledged is seen. Changes are never shared. One of these per tenant: the tenant
@@ -122,7 +122,7 @@ impl Directory for Coalesced {
         let _place = self.place().await?;
         let attempt = self.doubts.begin(delegator, agent);
         let added = caught(|| self.inner.add(delegator, agent)).await;
-        if !matches!(added, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))) {
+        if !added.as_ref().is_err_and(DirectoryError::leaves_in_doubt) {
             attempt.settle();
         }
         added.map_err(as_no_answer)

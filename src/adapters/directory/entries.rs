@@ -1,7 +1,10 @@
 //! What a directory elsewhere is asked: a user's own entry, which holds both him and the agents he lists. One read
 //! answers everything that a hook asks about a user, so that there is one thing to share and to guard.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
@@ -25,8 +28,15 @@ pub struct Entry {
     pub agents: Vec<UserId>,
 }
 
+/// The ids, each once, where it comes first.
+pub(super) fn each_once(mut ids: Vec<UserId>) -> Vec<UserId> {
+    let mut seen = HashSet::with_capacity(ids.len());
+    ids.retain(|id| seen.insert(id.clone()));
+    ids
+}
+
 /// A directory whose users hold their grants in their own entries. `Ok(None)` is "not there", `Err` is "could not ask";
-/// an answer that isn't understood is `Unavailable`, never a user.
+/// an answer that isn't understood is `Garbled`, never a user.
 #[async_trait]
 pub trait Entries: Send + Sync + 'static {
     /// The entry as it is now, by exactly that id or login.
@@ -38,7 +48,7 @@ pub trait Entries: Send + Sync + 'static {
     /// Candidates for having `agent` in their entries, at most [`MOST_AGENTS`]. It may be old or loosely compared.
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError>;
 
-    /// Adds `agent` to the delegator's entry; loses no change that others make meanwhile.
+    /// Adds `agent`, who is somebody else, to the delegator's entry; loses no change that others make meanwhile.
     async fn add(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError>;
 
     /// Takes it out of it; what isn't there is `Already` gone, whoever the two are.
@@ -63,6 +73,3 @@ pub struct Lanes {
     /// Initiations, lists, changes, and what runs in the background.
     pub others: Arc<dyn Entries>,
 }
-
-/// An entry as it is handed around.
-pub(super) type Found = Option<Arc<Entry>>;

@@ -106,22 +106,6 @@ impl Guarded {
         Self { inner, guard, deadlines }
     }
 
-    async fn read<A>(
-        &self,
-        operation: &'static str,
-        call: impl Future<Output = Result<A, DirectoryError>>,
-    ) -> Result<A, DirectoryError> {
-        self.within(operation, self.deadlines.reads, call).await
-    }
-
-    async fn change<A>(
-        &self,
-        operation: &'static str,
-        call: impl Future<Output = Result<A, DirectoryError>>,
-    ) -> Result<A, DirectoryError> {
-        self.within(operation, self.deadlines.changes, call).await
-    }
-
     async fn within<A>(
         &self,
         operation: &'static str,
@@ -144,30 +128,30 @@ impl Guarded {
 #[async_trait]
 impl Entries for Guarded {
     async fn entry(&self, who: &UserRef) -> Result<Option<Entry>, DirectoryError> {
-        self.read("entry", self.inner.entry(who)).await
+        self.within("entry", self.deadlines.reads, self.inner.entry(who)).await
     }
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
-        self.read("groups_of", self.inner.groups_of(user)).await
+        self.within("groups_of", self.deadlines.reads, self.inner.groups_of(user)).await
     }
 
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {
-        self.read("candidates", self.inner.candidates(agent)).await
+        self.within("candidates", self.deadlines.reads, self.inner.candidates(agent)).await
     }
 
     async fn add(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
-        self.change("add", self.inner.add(delegator, agent)).await
+        self.within("add", self.deadlines.changes, self.inner.add(delegator, agent)).await
     }
 
     async fn remove(&self, delegator: &UserId, agent: &UserId) -> Result<Written, DirectoryError> {
-        self.change("remove", self.inner.remove(delegator, agent)).await
+        self.within("remove", self.deadlines.changes, self.inner.remove(delegator, agent)).await
     }
 
     async fn set_delegatable(&self, user: &UserId, can: bool) -> Result<Option<Written>, DirectoryError> {
-        self.change("set_delegatable", self.inner.set_delegatable(user, can)).await
+        self.within("set_delegatable", self.deadlines.changes, self.inner.set_delegatable(user, can)).await
     }
 
     async fn entity_of(&self, user: &UserId) -> Result<Option<Entity>, DirectoryError> {
-        self.read("entity_of", self.inner.entity_of(user)).await
+        self.within("entity_of", self.deadlines.reads, self.inner.entity_of(user)).await
     }
 }

@@ -21,7 +21,6 @@ use std::{
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 
 use self::{
     filter::Attribute,
@@ -33,13 +32,14 @@ use self::{
 use super::{
     entries::{Entries, Entry, MOST_AGENTS},
     rest::Rest,
+    turns::Turns,
 };
 use crate::{
     domain::ids::{GroupId, Login, UserId, UserRef},
     ports::{
         clock::Clock,
         directory::{DirectoryError, Written},
-        entropy::Entropy,
+        entropy::{self, Entropy},
     },
 };
 
@@ -57,8 +57,6 @@ mod service;
 const SERVES_USERS_FOR: u64 = 300;
 /// Users whose logins differ by case only, of one login.
 const NAMESAKES: usize = 10;
-/// Queues in which changes under `If-Match` wait for their turn.
-const TURNS: usize = 64;
 
 /// One SCIM service.
 pub struct Scim {
@@ -68,7 +66,8 @@ pub struct Scim {
     entropy: Arc<dyn Entropy>,
     /// When it was last seen that users are served, by the monotonic clock in seconds and one more; 0: never.
     users_seen: AtomicU64,
-    turns: [Mutex<()>; TURNS],
+    /// Of changes under `If-Match`.
+    turns: Turns,
 }
 
 /// What is found under an id.
@@ -89,8 +88,8 @@ impl Scim {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, String> {
         let service = Service::new(rest, token, clock).ok_or("the token can't be sent in an HTTP header")?;
-        let turns = std::array::from_fn(|_| Mutex::default());
-        Ok(Self { service, attribute, known: Known::default(), entropy, users_seen: AtomicU64::new(0), turns })
+        let (known, users_seen, turns) = (Known::default(), AtomicU64::new(0), Turns::default());
+        Ok(Self { service, attribute, known, entropy, users_seen, turns })
     }
 
     /// Reads `/Users/{id}`.
@@ -205,18 +204,11 @@ impl Scim {
         found.resources.iter().map(id).collect()
     }
 
-    /// Changes under `If-Match` of one user take turns here, so that only other processes can come between.
-    async fn turn(&self, user: &UserId) -> tokio::sync::MutexGuard<'_, ()> {
-        let sum = user.as_str().bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        self.turns[sum % TURNS].lock().await
-    }
-
     /// A pause before the try of that number, none before the first: up to twice as long each time.
     async fn pause(&self, tries: u32) {
         if tries > 0 {
             let most = Duration::from_millis(20) * 2_u32.pow(tries.min(5));
-            let [part] = crate::ports::entropy::bytes::<1>(&*self.entropy);
-            tokio::time::sleep(most * u32::from(part) / 255).await;
+            tokio::time::sleep(entropy::between(&*self.entropy, Duration::ZERO..=most)).await;
         }
     }
 }

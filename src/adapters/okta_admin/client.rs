@@ -3,16 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use reqwest::{Method, StatusCode, header::HeaderMap};
+use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::Url;
 
 use self::error::checked;
 pub use self::error::{CallError, Said};
 use super::change::Call;
 use crate::{
     adapters::directory::{
-        okta::auth::SignIn,
+        okta::{
+            auth::SignIn,
+            limits,
+            links::{self, Next},
+        },
         rest::{Answer, Rest},
     },
     ports::{clock::Clock, directory::DirectoryError},
@@ -63,21 +68,23 @@ impl Client {
 
     /// Reads one thing.
     pub async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, CallError> {
-        understood(&self.send(&Method::GET, path, &[], None).await?)
+        understood(&checked(self.send(&Method::GET, &self.url(path, &[])?, None).await?, path)?)
     }
 
     /// Reads a list to its end.
     pub async fn list<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Vec<T>, CallError> {
         let mut all = Vec::new();
-        let mut after: Option<String> = None;
+        let mut here = self.url(path, query)?;
         for _ in 0..MOST_PAGES {
-            let mut asked = query.to_vec();
-            asked.extend(after.as_deref().map(|cursor| ("after", cursor)));
-            let answer = self.send(&Method::GET, path, &asked, None).await?;
+            let answer = checked(self.send(&Method::GET, &here, None).await?, path)?;
             all.extend(understood::<Vec<T>>(&answer)?);
-            after = next_page(&answer.headers);
-            if after.is_none() {
-                return Ok(all);
+            match links::next(&answer.headers, &here) {
+                Next::End => return Ok(all),
+                Next::At(next) => here = next,
+                Next::Elsewhere => {
+                    let why = format!("the next page of {} is somewhere else", path.join("/"));
+                    return Err(CallError::Unavailable(why));
+                }
             }
         }
         Err(CallError::Unavailable(format!("{} has more than {MOST_PAGES} pages", path.join("/"))))
@@ -86,29 +93,28 @@ impl Client {
     /// Makes a change, and gives what Okta answers: `null` where that is nothing.
     pub async fn change(&self, call: &Call) -> Result<Value, CallError> {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-        let sent = self.send(&call.method, &path, &[], call.body.as_ref()).await;
+        let sent = self.send(&call.method, &self.url(&path, &[])?, call.body.as_ref()).await;
+        let sent = sent.and_then(|answer| checked(answer, &path));
         let secret = call.body.as_ref().and_then(|body| body.pointer("/channel/config/authScheme/value")?.as_str());
         let answer = sent.map_err(|error| error.without(secret.unwrap_or_default()))?;
         if answer.body.is_empty() { Ok(Value::Null) } else { understood(&answer) }
     }
 
-    async fn send(
-        &self,
-        method: &Method,
-        path: &[&str],
-        query: &[(&str, &str)],
-        body: Option<&Value>,
-    ) -> Result<Answer, CallError> {
+    fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url, CallError> {
+        self.rest.url(path, query).map_err(|error| self.failed(error))
+    }
+
+    /// The answer, whatever it is, once it isn't that our rate is limited.
+    async fn send(&self, method: &Method, url: &Url, body: Option<&Value>) -> Result<Answer, CallError> {
         let mut waits = 0;
         loop {
-            let url = self.rest.url(path, query).map_err(|error| self.failed(error))?;
             let request = match body {
-                Some(body) => self.rest.with_json(method.clone(), url, "application/json", body),
-                None => self.rest.request(method.clone(), url),
+                Some(body) => self.rest.with_json(method.clone(), url.clone(), "application/json", body),
+                None => self.rest.request(method.clone(), url.clone()),
             };
             let answer = self.sign_in.send(request.timeout(PATIENCE)).await.map_err(|error| self.failed(error))?;
             if answer.status != StatusCode::TOO_MANY_REQUESTS {
-                return checked(answer, path);
+                return Ok(answer);
             }
             // It wasn't done, so it can be asked for again.
             let wait = wait(&answer, self.clock.now());
@@ -137,21 +143,7 @@ fn understood<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
     answer.json().map_err(|error| CallError::Unavailable(error.to_string()))
 }
 
-/// The cursor of the next page. The address is never followed: it could be another host's.
-fn next_page(headers: &HeaderMap) -> Option<String> {
-    let links = headers.get_all("link").into_iter().filter_map(|value| value.to_str().ok());
-    let mut links = links.flat_map(|value| value.split(','));
-    let next = links.find(|link| link.contains("rel=\"next\""))?;
-    let address = next.trim().strip_prefix('<')?.split('>').next()?;
-    let address = url::Url::parse(address).ok()?;
-    address.query_pairs().find(|(name, _)| name == "after").map(|(_, value)| value.into_owned())
-}
-
-/// How long Okta asks us to wait: by its own clock, and one second longer.
+/// How long Okta asks us to wait, and one second longer.
 fn wait(answer: &Answer, now: Timestamp) -> Duration {
-    let reset = answer.header("x-rate-limit-reset").and_then(|text| text.parse::<i64>().ok());
-    let date = answer.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-    let now = date.map_or(now, |date| date.timestamp()).as_second();
-    let seconds = reset.map(|reset| reset.saturating_sub(now).saturating_add(1).max(1));
-    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(UNTOLD_WAIT, Duration::from_secs)
+    limits::left(answer, now).map_or(UNTOLD_WAIT, |left| left + Duration::from_secs(1))
 }

@@ -9,7 +9,7 @@ pub(super) const MOST_LISTED: usize = 1000;
 /// The most bytes of a record's body.
 const MOST_BYTES: usize = 64 * 1024;
 /// The most index rows of a record.
-const MOST_ROWS: usize = 8;
+const MOST_ROWS: usize = 16;
 
 /// Checks what a change must be before it is sent.
 pub(super) fn check(change: &Change) -> Result<(), String> {

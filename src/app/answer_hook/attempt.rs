@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Desk, events::answer_withheld};
+use super::{Desk, bound::Bound, events::answer_withheld};
 use crate::{
     app::{epoch, records, sealed},
     domain::{
@@ -20,7 +20,7 @@ use crate::{
         rule::Rule,
         user::User,
     },
-    policy::Context,
+    policy::{Brought, Context, Spent},
     ports::store::{Change, Committed, Expect, Key, Snapshot, StoreError},
 };
 
@@ -93,10 +93,15 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) async fn run(self: Arc<Self>) -> Ended {
-        match self.decide().await {
-            Ok(ended) => ended,
-            Err(refusal) => self.refuse(refusal).await,
+        let refusal = match self.decide().await {
+            Ok(ended) => return ended,
+            Err(refusal) => refusal,
+        };
+        let held = refusal.delegation.as_ref().and_then(|it| it.reservation.as_ref()).map(|it| it.body.reference());
+        if let Some(reference) = held {
+            self.void(reference, refusal.reason).await;
         }
+        self.refuse(refusal).await
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -177,17 +182,23 @@ impl Attempt {
                 });
             }
         }
-        let said = self.ask_policy(facts, &delegation, &snapshot).await?;
+        let bound = Bound::of(&delegation, &snapshot)?;
+        let said = self.ask_policy(facts, &delegation, &bound, epoch.number, &snapshot).await?;
+        let spent = bound.spend(&self.desk, &said.spent, snapshot.now)?;
+        let [lock_one, lock_two] = [&delegation.delegator.id, &delegation.binding.agent.id].map(records::lock_key);
         let mut ready = self.ready(key, delegation, said, snapshot.now)?;
-        let [lock_one, lock_two] = ready.locks;
-        ready.ready.change.not_after = self.not_after(&snapshot, read_at);
-        ready.ready.change.expect = vec![
+        let change = &mut ready.change;
+        change.not_after = self.not_after(&snapshot, read_at);
+        change.expect = vec![
             (key, Expect::VersionLive(record.version)),
             (records::epoch_key(), Expect::Version(epoch_record.version)),
             (lock_one, Expect::Absent),
             (lock_two, Expect::Absent),
         ];
-        Ok(Prepared::Ready(Box::new(ready.ready)))
+        change.expect.extend(spent.expect);
+        change.puts.extend(spent.puts);
+        change.events.extend(records::encode_events(&spent.events)?);
+        Ok(Prepared::Ready(Box::new(ready)))
     }
 
     /// The bytes that the same hook was given before.
@@ -203,7 +214,14 @@ impl Attempt {
     }
 
     /// The stages, then the claims. Locks were read only if an earlier commit ran into one.
-    async fn ask_policy(&self, facts: &Facts, delegation: &Delegation, snapshot: &Snapshot) -> Result<Said, Refusal> {
+    async fn ask_policy(
+        &self,
+        facts: &Facts,
+        delegation: &Delegation,
+        bound: &Bound,
+        epoch: u64,
+        snapshot: &Snapshot,
+    ) -> Result<Said, Refusal> {
         let tenant = &self.desk.tenant;
         let mut locks: Vec<Lock> = Vec::new();
         for user in [&delegation.delegator.id, &facts.agent] {
@@ -219,31 +237,43 @@ impl Attempt {
             scopes: &facts.scopes,
             bound_scopes: &delegation.scopes,
             locks: &locks,
+            brought: Some(Brought {
+                now: snapshot.now,
+                epoch,
+                delivery: &self.delivery,
+                approval: bound.approval.as_ref().map(|it| &it.body),
+                reservation: bound.hold(delegation, &tenant.shared),
+            }),
             people: None,
             rule: None,
+            spent: Spent::default(),
         };
         let verdict = self.desk.services.pipeline.run(&mut context).await;
         let refuse =
             |reason| Refusal { reason, trace: verdict.trace.clone(), delegation: Some(Box::new(delegation.clone())) };
         let people = verdict.result.map_err(refuse)?;
-        let patch = self.patch(&people.delegator, context.rule).map_err(refuse)?;
+        let (rule, spent) = (context.rule, context.spent);
+        let left = spent.approval.as_ref().and(bound.approval.as_ref()).map(|it| it.body.remaining(snapshot.now));
+        let patch = self.patch(&people.delegator, rule, left.map(whole_seconds)).map_err(refuse)?;
         // Only an anchor for auditors: one that can't be read must not stop anybody.
         let sealed = records::find(snapshot, &sealed::head_key()).ok().flatten().map(|(head, _)| head);
-        Ok(Said { patch, trace: verdict.trace, rule: context.rule.map(|r| r.name.clone()), sealed })
+        Ok(Said { patch, trace: verdict.trace, rule: rule.map(|r| r.name.clone()), sealed, spent })
     }
 
-    fn patch(&self, delegator: &User, rule: Option<&Rule>) -> Result<ClaimPatch, Reason> {
+    /// The claims; the token lives no longer than the rule and what is left of an approval allow.
+    fn patch(&self, delegator: &User, rule: Option<&Rule>, left: Option<u64>) -> Result<ClaimPatch, Reason> {
         let mut patch = self.desk.tenant.claims.delegated(&self.request, delegator)?;
-        let limit = rule.and_then(|r| r.max_token_lifetime.map(|limit| (limit, r.allow_overrun)));
-        if let (Some((limit, overrun)), Some(bounds)) = (limit, self.desk.dialect.lifetime_bounds()) {
+        let Some(bounds) = self.desk.dialect.lifetime_bounds() else { return Ok(patch) };
+        let limit = [rule.and_then(|r| r.max_token_lifetime), left].into_iter().flatten().min();
+        if let Some(limit) = limit {
+            let overrun = rule.is_some_and(|r| r.allow_overrun);
             claims::limit_lifetime(&mut patch, &self.request, limit, bounds, overrun)?;
         }
         Ok(patch)
     }
 
-    fn ready(&self, key: Key, delegation: Delegation, said: Said, now: Timestamp) -> Result<WithLocks, Refusal> {
+    fn ready(&self, key: Key, delegation: Delegation, said: Said, now: Timestamp) -> Result<Ready, Refusal> {
         let services = &self.desk.services;
-        let locks = [&delegation.delegator.id, &delegation.binding.agent.id].map(records::lock_key);
         let mut event = self.event(Code::HookGranted, &delegation, now).changed(Some("PENDING"), "CONSUMED");
         event.policy.rule = said.rule;
         event.policy.trace.clone_from(&said.trace);
@@ -266,7 +296,7 @@ impl Attempt {
             events: records::encode_events(&[event])?,
             ..Change::new(services.change_id(), now)
         };
-        Ok(WithLocks { ready: Ready { change, key, answer, event: event_id }, locks })
+        Ok(Ready { change, key, answer, event: event_id })
     }
 
     /// The commit's own last instant, in the store's time: within its budget, and early enough to answer after it.
@@ -303,6 +333,7 @@ struct Said {
     trace: Vec<TraceLine>,
     rule: Option<String>,
     sealed: Option<SealedHead>,
+    spent: Spent,
 }
 
 pub(super) enum Prepared {
@@ -310,7 +341,7 @@ pub(super) enum Prepared {
     Replay(String),
 }
 
-struct WithLocks {
-    ready: Ready,
-    locks: [Key; 2],
+/// What is left, rounded down.
+fn whole_seconds(left: SignedDuration) -> u64 {
+    u64::try_from(left.as_secs()).unwrap_or(0)
 }

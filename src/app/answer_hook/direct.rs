@@ -200,7 +200,7 @@ impl Attempt {
 
     /// Makes a reservation void that has lost what it rests on; a task of its own, which is waited for while there is
     /// time.
-    async fn void(&self, reference: ReservationRef, why: Reason) {
+    pub(super) async fn void(&self, reference: ReservationRef, why: Reason) {
         if !why.voids_reservation() {
             return;
         }

@@ -142,21 +142,25 @@ pub(in crate::config) fn api_scope(name: &TenantName, r: &mut Reader<'_>) -> Rea
 }
 
 pub(super) fn admin(r: &mut Reader<'_>) -> Read<Option<ClaimRole>> {
-    let claim = r.optional(&settings::ADMIN_CLAIM, |text| match parse::word(text)? {
+    role(r, &settings::ADMIN_CLAIM, &settings::ADMIN_VALUE)
+}
+
+pub(super) fn break_glass(r: &mut Reader<'_>) -> Read<Option<ClaimRole>> {
+    role(r, &settings::BREAK_GLASS_CLAIM, &settings::BREAK_GLASS_VALUE)
+}
+
+fn role(r: &mut Reader<'_>, claim_at: &Setting, value_at: &Setting) -> Read<Option<ClaimRole>> {
+    let claim = r.optional(claim_at, |text| match parse::word(text)? {
         claim if CLAIMS_OF_ALL.contains(&claim.as_str()) => {
             Err(fault(format!("`{claim}` says nothing about the user"), "name a claim such as `groups`"))
         }
         claim => Ok(claim),
     });
-    let value = r.optional(&settings::ADMIN_VALUE, parse::text);
+    let value = r.optional(value_at, parse::text);
     match (claim?, value?) {
         (Some(claim), Some(value)) => Ok(Some(ClaimRole { claim, value })),
         (None, None) => Ok(None),
-        (Some(_), None) => {
-            Err(r.wrong(&settings::ADMIN_VALUE, fault("is missing beside the claim", "give both or none")))
-        }
-        (None, Some(_)) => {
-            Err(r.wrong(&settings::ADMIN_CLAIM, fault("is missing beside its value", "give both or none")))
-        }
+        (Some(_), None) => Err(r.wrong(value_at, fault("is missing beside the claim", "give both or none"))),
+        (None, Some(_)) => Err(r.wrong(claim_at, fault("is missing beside its value", "give both or none"))),
     }
 }

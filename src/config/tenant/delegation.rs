@@ -23,6 +23,8 @@ pub struct DelegationSettings {
     pub life: Duration,
     /// Unused ids of one agent at a time.
     pub max_pending: u32,
+    /// Open requests for approval of one requester at a time.
+    pub max_open: u32,
 }
 
 /// Time that a hook may take. `directory + commit < hook <` the identity provider's patience.
@@ -39,7 +41,8 @@ pub struct Budgets {
 pub(super) fn delegation(r: &mut Reader<'_>) -> Read<DelegationSettings> {
     let life = r.value(&settings::LIFE, duration_within(Duration::from_secs(10)..=Duration::from_mins(2)));
     let max_pending = r.value(&settings::MAX_PENDING, parse::number(1..=100));
-    Ok(DelegationSettings { life: life?, max_pending: max_pending? })
+    let max_open = r.value(&settings::MAX_OPEN, parse::number(1..=200));
+    Ok(DelegationSettings { life: life?, max_pending: max_pending?, max_open: max_open? })
 }
 
 pub(super) fn refusal(r: &mut Reader<'_>) -> Read<RefusalForm> {

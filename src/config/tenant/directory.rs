@@ -1,6 +1,6 @@
 //! Where users are looked up.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use crate::config::{
     duration::duration_within,
@@ -24,7 +24,7 @@ pub struct DirectorySettings {
     /// Which one.
     pub kind: DirectoryKind,
     /// Calls that hooks may have under way at a directory elsewhere; everything else has a quarter of it.
-    pub concurrency: usize,
+    pub concurrency: NonZeroUsize,
 }
 
 /// The directories there are.
@@ -60,6 +60,9 @@ pub struct UserTypes {
     pub entity: Option<String>,
 }
 
+/// Calls of one lane.
+const MOST_CALLS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
+
 /// The words for it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Word {
@@ -82,7 +85,7 @@ pub(super) fn directory(r: &mut Reader<'_>) -> Read<DirectorySettings> {
     let named = r.value(&settings::DIRECTORY, parse::choice(WORDS));
     let by_url = !r.is_given(&settings::DIRECTORY) && r.is_given(&settings::OKTA_URL);
     let word = if by_url { Ok(Word::Okta) } else { named };
-    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(1..=1000));
+    let concurrency = r.value(&settings::DIRECTORY_CONCURRENCY, parse::number(NonZeroUsize::MIN..=MOST_CALLS));
     let word = word?;
     warn_of_unused(r, word);
     let kind = match word {

@@ -8,7 +8,11 @@ use utoipa::ToSchema;
 
 use super::{CompatError, CompatProblems};
 use crate::{
-    app::{begin_delegation, error::AppError, grants},
+    app::{
+        begin_delegation::{self, Outcome},
+        error::AppError,
+        grants,
+    },
     ports::shown::ShownUser,
     web::{
         extract::{CompatReader, CompatWriter, JsonOrForm, Then, user_ref},
@@ -78,10 +82,12 @@ pub async fn begin(
     };
     // What can name nobody is not delegated, like everybody else who doesn't list the agent.
     let delegator = user_ref("entityid", &entity).map_err(|_| not_delegated())?;
-    let request = begin_delegation::Request { delegator, scopes: None, reason: None, ticket: None };
+    let request = begin_delegation::Request { delegator, scopes: None, reason: None, ticket: None, break_glass: None };
     match begin_delegation::begin(&state.services, &writer.door.tenant, &writer.caller, request).await {
-        Ok(begun) => Ok(HttpResponse::Ok().json(EntityBegun { id: begun.id.expose().to_owned() })),
-        Err(AppError::Refused(_)) => Err(not_delegated()),
+        Ok(Outcome::Begun(begun)) => Ok(HttpResponse::Ok().json(EntityBegun { id: begun.id.expose().to_owned() })),
+        // These clients can't be told to wait; the approval was asked for all the same.
+        Ok(Outcome::Waits(_)) => Err(not_delegated()),
+        Err(error) if error.refusal().is_some() || matches!(error, AppError::Approval(_)) => Err(not_delegated()),
         Err(other) => Err(other.into()),
     }
 }

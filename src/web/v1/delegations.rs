@@ -1,13 +1,16 @@
 //! Delegations: begin, list, cancel. The agent's own.
 
-use actix_web::{HttpResponse, delete, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, delete, get, http::header::LOCATION, post, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::{begin_delegation, delegations},
-    domain::ids::DelegationRef,
+    app::{
+        begin_delegation::{self, Outcome},
+        delegations,
+    },
+    domain::{approval::Approval, ids::DelegationRef},
     ports::shown::ShownUser,
     web::{
         error::ApiError,
@@ -15,6 +18,7 @@ use crate::{
         people::Person,
         problem::{BodyProblems, CallerProblems, Problem},
         state::AppState,
+        v1::approvals::ApprovalItem,
     },
 };
 
@@ -35,6 +39,39 @@ pub struct BeginRequest {
     /// A ticket number.
     #[schema(max_length = 100)]
     ticket: Option<String>,
+    /// Skip the votes of the approval that the rule asks for, in an emergency. Needs the role for it.
+    break_glass: Option<BreakGlass>,
+}
+
+/// An emergency. Everybody who would have decided is told, and an administrator reviews it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlass {
+    /// Why; at least 20 characters.
+    #[schema(min_length = 20, max_length = 500)]
+    reason: String,
+}
+
+/// A delegation that people decide about first.
+#[derive(Serialize, ToSchema)]
+pub struct Waiting {
+    /// The approval. Once it is `APPROVED`, the same call begins the delegation.
+    approval: ApprovalItem,
+    /// How to learn of the decision.
+    wait: Wait,
+}
+
+/// Where to wait; paths on this server.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "poll": "/v1/approvals/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y?wait=30s&after_revision=1",
+    "events": "/v1/approvals/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y/events"
+}))]
+pub struct Wait {
+    /// Answers when the approval has changed, or after 30 s.
+    poll: String,
+    /// Server-sent events.
+    events: String,
 }
 
 /// A delegation that waits for its hook.
@@ -61,11 +98,21 @@ pub struct Begun {
 ///
 /// Send the `delegationid` along with the next refresh of the user's access token, as `state` or as the query
 /// parameter `delegationid` of the token URL. It works once, for this user and this client, within its life.
+///
+/// Where a rule asks for an approval, the answer is 202 until enough people have said yes; then the same call, with the
+/// same scopes, reason and ticket, begins the delegation. Where it asks for a reservation, the delegator's account is
+/// held for the caller, unless he holds it already.
 #[utoipa::path(
     operation_id = "delegation-begin", tag = "delegations", request_body = BeginRequest,
     responses(
         (status = 201, description = "Begun.", body = Begun),
+        (status = 202, description = "Somebody has to approve first.", body = Waiting,
+         headers(("location" = String, description = "The approval."))),
         CallerProblems, BodyProblems,
+        (status = 409, description = "`reserved`: somebody else holds the account, `until` then.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 422, description = "`reason-required`, `ticket-required`, `no-approvers` or `break-glass-reason`.",
+         body = Problem, content_type = "application/problem+json"),
         (status = 423, description = "`locked`: the delegator's or the agent's account is locked.",
          body = Problem, content_type = "application/problem+json"),
     ),
@@ -75,20 +122,35 @@ pub struct Begun {
 pub async fn begin(
     Then(Writer { door, caller }, Json(body)): Then<Writer, Json<BeginRequest>>,
     state: web::Data<AppState>,
+    call: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    let break_glass = body.break_glass.map(|it| it.reason);
     let request = begin_delegation::Request {
         delegator: user_ref("delegator", &body.delegator)?,
         scopes: body.scopes.map(|scopes| scope_set("scopes", scopes)).transpose()?,
         reason: free_text("reason", body.reason, 500)?,
         ticket: free_text("ticket", body.ticket, 100)?,
+        break_glass: free_text("break_glass.reason", break_glass, 500)?,
     };
-    let begun = begin_delegation::begin(&state.services, &door.tenant, &caller, request).await?;
+    let begun = match begin_delegation::begin(&state.services, &door.tenant, &caller, request).await? {
+        Outcome::Begun(begun) => begun,
+        Outcome::Waits(approval) => return Ok(waiting(*approval, call.path())),
+    };
     Ok(HttpResponse::Created().json(Begun {
         delegationid: begun.id.expose().to_owned(),
         reference: DelegationRef(begun.id.record()).to_string(),
         expires_at: begun.expires,
         delegator: Person::of(&ShownUser::from(&begun.delegator), &door),
     }))
+}
+
+fn waiting(approval: Approval, path: &str) -> HttpResponse {
+    let prefix = path.strip_suffix("/v1/delegations").unwrap_or_default();
+    let at = format!("{prefix}/v1/approvals/{}", approval.id);
+    let wait =
+        Wait { poll: format!("{at}?wait=30s&after_revision={}", approval.revision), events: format!("{at}/events") };
+    let body = Waiting { approval: ApprovalItem::from(approval), wait };
+    HttpResponse::Accepted().insert_header((LOCATION, at)).json(body)
 }
 
 /// A user as the delegation remembers him.

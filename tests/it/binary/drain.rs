@@ -1,5 +1,7 @@
 //! SIGTERM while a hook is in flight.
 
+use std::time::Duration;
+
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -99,4 +101,24 @@ async fn a_stop_leaves_nothing_unsealed_and_nothing_undelivered_not_even_right_a
     let verified = run(&mut world.command(&["audit", "verify"], &[])).await;
     assert_eq!(verified.code, Some(0), "{verified:?}");
     assert!(verified.out.contains("  0 events are not sealed yet"), "{}", verified.out);
+}
+
+/// A caller that sends a hook on a connection which is just being closed gets no answer, so it must be the one to
+/// close it.
+#[tokio::test]
+async fn an_idle_connection_is_the_callers_to_close_and_does_not_outlive_the_process() {
+    let world = World::new();
+    let service = world.serve(&[("BEHALF_DRAIN_DELAY", "0s")]).await;
+    let mut stream = TcpStream::connect(&service.address).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 4096];
+    let length = stream.read(&mut answer).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+    // Longer than a server of this kind keeps a connection that isn't told otherwise.
+    let closed = tokio::time::timeout(Duration::from_secs(7), stream.read(&mut answer)).await;
+    assert!(closed.is_err(), "{closed:?}");
+
+    service.process.signal("TERM");
+    assert_eq!(stream.read(&mut answer).await.unwrap(), 0);
+    assert_eq!(service.process.end().await.code, Some(0));
 }

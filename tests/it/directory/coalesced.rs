@@ -3,10 +3,7 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use behalf::{
-    adapters::directory::{
-        coalesced::{Coalesced, DEFAULT_MAX_CONCURRENT},
-        timed::Timed,
-    },
+    adapters::directory::{coalesced::Coalesced, timed::Timed},
     domain::{ids::UserRef, user::Status},
     metrics::Metrics,
     ports::directory::{Directory, DirectoryError, Written},
@@ -30,7 +27,7 @@ struct Bench {
 impl Bench {
     /// Alice lets bob act for her.
     fn new() -> Self {
-        Self::with(DEFAULT_MAX_CONCURRENT)
+        Self::with(NonZeroUsize::new(32).unwrap())
     }
 
     fn with(max_concurrent: NonZeroUsize) -> Self {
@@ -152,6 +149,18 @@ async fn changes_are_never_shared() {
     assert_eq!(bench.fake.calls(Op::AddGrant), 3);
     let changed = [a, b, c].into_iter().filter(|w| *w == Ok(Written::Changed)).count();
     assert_eq!(changed, 1);
+}
+
+/// No connector looks at it.
+#[tokio::test(start_paused = true)]
+async fn who_names_himself_is_refused_and_the_directory_not_asked() {
+    let bench = Bench::new();
+    let added = bench.directory.add_grant(&id("alice"), &id("alice")).await;
+    assert!(matches!(added, Err(DirectoryError::Rejected(_))), "{added:?}");
+    assert_eq!(bench.fake.calls(Op::AddGrant), 0);
+    // What is there all the same can be removed.
+    bench.fake.set_grant(&id("alice"), &id("alice"), true);
+    assert_eq!(bench.directory.remove_grant(&id("alice"), &id("alice")).await, Ok(Written::Changed));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use super::{
     settings::{Kind, Names},
 };
 use crate::{
-    adapters::directory::entries::MOST_AGENTS,
+    adapters::directory::entries::{MOST_AGENTS, each_once},
     domain::{
         ids::{GroupId, Login, UserId},
         user::{Status, User},
@@ -166,16 +166,11 @@ pub(super) fn agents(values: &[Vec<u8>]) -> Result<Vec<UserId>, DirectoryError> 
     if values.len() > MOST_AGENTS {
         return Err(garbled(format!("a user lists more than {MOST_AGENTS} agents")));
     }
-    let mut agents = Vec::with_capacity(values.len());
-    let mut seen = std::collections::HashSet::new();
-    for value in values {
+    let agent = |value: &Vec<u8>| {
         let text = str::from_utf8(value).map_err(|_| garbled("an agent's id is no text"))?;
-        let agent = UserId::parse(text).map_err(|why| garbled(format!("an agent's id {why}")))?;
-        if seen.insert(value) {
-            agents.push(agent);
-        }
-    }
-    Ok(agents)
+        UserId::parse(text).map_err(|why| garbled(format!("an agent's id {why}")))
+    };
+    values.iter().map(agent).collect::<Result<Vec<_>, _>>().map(each_once)
 }
 
 /// The attribute's one value, if it has one.

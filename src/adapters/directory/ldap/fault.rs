@@ -16,7 +16,7 @@ pub(super) const CLASS_VIOLATION: u32 = 65;
 pub(super) const ENTRY_EXISTS: u32 = 68;
 pub(super) const ASSERTION_FAILED: u32 = 122;
 
-/// No answer, or one that isn't understood.
+/// No answer.
 pub(super) fn unavailable(what: impl Into<String>) -> DirectoryError {
     DirectoryError::Unavailable(what.into())
 }

@@ -128,8 +128,7 @@ impl Pool {
             DirectoryError::Rejected(_) => REFUSED_WAIT,
             _ => FIRST_WAIT.saturating_mul(1 << (times - 1).min(10)).min(LONGEST_WAIT),
         };
-        let [random] = entropy::bytes::<1>(&*self.entropy);
-        wait + wait * u32::from(random) / 512
+        entropy::between(&*self.entropy, wait..=wait * 3 / 2)
     }
 
     /// Takes the place of a connection to a server that isn't the first, if one before it answers again.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::api::garbled;
 use crate::{
     adapters::directory::{
-        entries::{Entry, MOST_AGENTS},
+        entries::{Entry, MOST_AGENTS, each_once},
         rest::Answer,
     },
     domain::{
@@ -83,13 +83,6 @@ fn agents(value: Option<&Value>) -> Result<Vec<UserId>, DirectoryError> {
     if items.len() > MOST_AGENTS {
         return Err(garbled("delegatedAgents is too long"));
     }
-    let mut agents = Vec::with_capacity(items.len());
-    for item in items {
-        let id = item.as_str().and_then(|text| UserId::parse(text).ok());
-        let id = id.ok_or_else(|| garbled("delegatedAgents lists what is no id"))?;
-        if !agents.contains(&id) {
-            agents.push(id);
-        }
-    }
-    Ok(agents)
+    let ids = items.iter().map(|item| UserId::parse(item.as_str()?).ok()).collect::<Option<Vec<_>>>();
+    ids.map(each_once).ok_or_else(|| garbled("delegatedAgents lists what is no id"))
 }

@@ -6,7 +6,7 @@
 //! else every change is made under the lease, which keeps our own processes apart, though not other administrators.
 
 use std::{
-    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -17,10 +17,7 @@ use std::{
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     account::Account,
@@ -28,6 +25,7 @@ use super::{
     read,
 };
 use crate::{
+    adapters::directory::turns::Turns,
     domain::{
         hex::hex,
         ids::{TenantName, UserId},
@@ -43,7 +41,7 @@ use crate::{
 /// How often a change is tried in all.
 const TRIES: usize = 8;
 /// Between two tries.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
+const PAUSE: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(200);
 /// A throttling that is over sooner is waited for.
 const SHORT: Duration = Duration::from_secs(1);
 /// Longer than a change may take, and its last request may be on its way after that.
@@ -52,8 +50,6 @@ const LEASE: SignedDuration = SignedDuration::from_secs(15);
 const LEASE_WAIT: Duration = Duration::from_secs(5);
 /// How long a change waits for those of the same user that came before it. Then it isn't the directory that is slow.
 const QUEUE: Duration = Duration::from_secs(3);
-/// Users whose changes go one by one share a place with others; more places would serve nobody.
-const PLACES: usize = 64;
 
 /// What is known of the organisation's `If-Match`.
 mod trust {
@@ -79,12 +75,17 @@ pub(super) enum Came {
     NoUser,
 }
 
-/// How far a change has got.
-#[derive(Default)]
-struct Progress {
+/// What a change has to do is asked of this.
+type Planner<'p> = dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync + 'p;
+
+/// A change under way.
+struct Change<'c> {
+    api: &'c Api,
+    user: &'c UserId,
+    plan: &'c Planner<'c>,
     /// One of our writes was acknowledged.
     wrote: bool,
-    /// One had no answer.
+    /// The last one had no answer.
     in_doubt: bool,
 }
 
@@ -109,42 +110,30 @@ pub(super) struct Writer {
     holder: String,
     changes: AtomicU64,
     trust: AtomicU8,
-    places: Vec<Mutex<()>>,
+    turns: Turns,
 }
 
 impl Writer {
     pub(super) fn new(tenant: TenantName, store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
         let holder = hex(&entropy::bytes::<16>(entropy));
-        let places = (0..PLACES).map(|_| Mutex::default()).collect();
         let (trust, changes) = (AtomicU8::new(trust::UNKNOWN), AtomicU64::new(0));
-        Self { tenant, store, clock, holder, changes, trust, places }
+        Self { tenant, store, clock, holder, changes, trust, turns: Turns::default() }
     }
 
     /// Brings the user to where `plan` has nothing to do any more.
-    pub(super) async fn change(
-        &self,
-        api: &Api,
-        user: &UserId,
-        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
-    ) -> Result<Came, DirectoryError> {
+    pub(super) async fn change(&self, api: &Api, user: &UserId, plan: &Planner<'_>) -> Result<Came, DirectoryError> {
         // Our own writers would only be in each other's way.
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(user.as_str());
-        let place = usize::try_from(hash % PLACES as u64).unwrap_or(0);
-        let _turn = match self.places.get(place) {
-            Some(place) => Some(timeout(QUEUE, place.lock()).await.map_err(|_| busy())?),
-            None => None,
-        };
-        let mut progress = Progress::default();
+        let _turn = timeout(QUEUE, self.turns.of(user)).await.map_err(|_| busy())?;
+        let mut change = Change { api, user, plan, wrote: false, in_doubt: false };
         if self.trust.load(Ordering::Acquire) == trust::HONOURED
-            && let Tried::Came(came) = self.tries(api, user, plan, false, &mut progress).await?
+            && let Tried::Came(came) = self.tries(&mut change, false).await?
         {
             return Ok(came);
         }
         let lease = self.lease(api, user).await?;
-        let mut progress = Progress::default();
-        let tried = self.tries(api, user, plan, true, &mut progress).await;
+        let tried = self.tries(&mut change, true).await;
         // A write that had no answer may still arrive, and would overwrite what came after it.
-        if !progress.in_doubt {
+        if !change.in_doubt {
             self.release(&lease).await;
         }
         match tried? {
@@ -153,21 +142,14 @@ impl Writer {
         }
     }
 
-    async fn tries(
-        &self,
-        api: &Api,
-        user: &UserId,
-        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
-        leased: bool,
-        progress: &mut Progress,
-    ) -> Result<Tried, DirectoryError> {
+    async fn tries(&self, change: &mut Change<'_>, leased: bool) -> Result<Tried, DirectoryError> {
         for attempt in 0..TRIES {
             if attempt > 0 {
-                sleep(api.limits.between(PAUSE)).await;
+                sleep(change.api.limits.between(PAUSE)).await;
             }
-            match self.attempt(api, user, plan, leased, progress).await {
+            match self.attempt(change, leased).await {
                 // What is so by our own earlier try wasn't so before.
-                Ok(Some(Tried::Came(Came::To(Written::Already)))) if progress.wrote => {
+                Ok(Some(Tried::Came(Came::To(Written::Already)))) if change.wrote => {
                     return Ok(Tried::Came(Came::To(Written::Changed)));
                 }
                 Ok(Some(tried)) => return Ok(tried),
@@ -179,14 +161,8 @@ impl Writer {
     }
 
     /// One try; `None`: somebody was quicker.
-    async fn attempt(
-        &self,
-        api: &Api,
-        user: &UserId,
-        plan: &(dyn Fn(&Account) -> Result<Plan, DirectoryError> + Sync),
-        leased: bool,
-        progress: &mut Progress,
-    ) -> Result<Option<Tried>, DirectoryError> {
+    async fn attempt(&self, change: &mut Change<'_>, leased: bool) -> Result<Option<Tried>, DirectoryError> {
+        let Change { api, user, plan, .. } = *change;
         let Some(before) = read::by_id(api, user).await? else { return Ok(Some(Tried::Came(Came::NoUser))) };
         let Plan::Write { method, body } = plan(&before)? else {
             return Ok(Some(Tried::Came(Came::To(Written::Already))));
@@ -197,11 +173,10 @@ impl Writer {
             return Ok(Some(Tried::NeedsLease));
         }
         let url = api.of_user(user, &[])?;
-        progress.in_doubt = true;
         let said = api.write(method, url, etag, &body).await;
-        progress.in_doubt = matches!(said, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_)));
+        change.in_doubt = said.as_ref().is_err_and(DirectoryError::leaves_in_doubt);
         match said? {
-            Said::Done(_) => progress.wrote = true,
+            Said::Done(_) => change.wrote = true,
             Said::Refused(refusal) => {
                 return match (refusal.status, refusal.code.as_str()) {
                     // Changed meanwhile; still being activated; its type is being prepared.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::RangeInclusive,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,14 +19,18 @@ use crate::{
     },
 };
 
+/// When a minute of a bucket ends, in seconds since 1970.
+const RESET: &str = "x-rate-limit-reset";
 /// Hundredths of a bucket that only hooks may use.
 const RESERVE: u64 = 30;
 /// No announcement holds calls for longer.
 const LONGEST: Duration = Duration::from_mins(2);
 /// How long nothing is asked after a 429 for too many calls in flight, at least and at most.
-const CROWDED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
+const CROWDED: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(400);
 /// The same for a 429 that doesn't say how long.
-const UNSAID: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
+const UNSAID: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(2);
+/// How long a minute of a bucket is taken to last after its end, so that nobody comes too early.
+const GRACE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(2);
 
 /// What Okta counts by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,20 +140,14 @@ impl Limits {
     }
 
     /// A length of time between the two, by chance.
-    pub fn between(&self, (least, most): (Duration, Duration)) -> Duration {
-        let share = f64::from(u16::from_be_bytes(entropy::bytes(&*self.entropy))) / f64::from(u16::MAX);
-        least + most.saturating_sub(least).mul_f64(share)
+    pub fn between(&self, times: RangeInclusive<Duration>) -> Duration {
+        entropy::between(&*self.entropy, times)
     }
 
-    /// When to ask again, counted by Okta's clock: the difference of its two headers, and a bit more.
     fn told(&self, answer: &Answer, now: Duration) -> Option<Window> {
-        let number = |name: &str| answer.header(name)?.trim().parse::<i64>().ok();
-        let count = |name: &str| number(name).and_then(|n| u64::try_from(n).ok());
-        let reset = number("x-rate-limit-reset")?;
-        let date = answer.header("date").and_then(|text| rfc2822::parse(text).ok()).map(|date| date.timestamp());
-        let date = date.unwrap_or_else(|| self.clock.now()).as_second();
-        let left = Duration::from_secs(u64::try_from(reset.saturating_sub(date)).unwrap_or(0)).min(LONGEST);
-        let ends = now + left + self.between((Duration::from_secs(1), Duration::from_secs(2)));
+        let count = |name: &str| number(answer, name).and_then(|n| u64::try_from(n).ok());
+        let reset = number(answer, RESET)?;
+        let ends = now + left(answer, self.clock.now())?.min(LONGEST) + self.between(GRACE);
         Some(Window { limit: count("x-rate-limit-limit")?, remaining: count("x-rate-limit-remaining")?, reset, ends })
     }
 
@@ -160,6 +159,18 @@ impl Limits {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn number(answer: &Answer, header: &str) -> Option<i64> {
+    answer.header(header)?.trim().parse().ok()
+}
+
+/// How long the minute of a bucket lasts still, counted by Okta's own clock if it says what that shows; `None`: the
+/// answer doesn't tell.
+pub fn left(answer: &Answer, now: Timestamp) -> Option<Duration> {
+    let date = answer.header("date").and_then(|text| rfc2822::parse(text).ok()).map(|date| date.timestamp());
+    let left = number(answer, RESET)?.saturating_sub(date.unwrap_or(now).as_second());
+    Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
 }
 
 /// Answers may overtake each other: of the same minute the smaller number is the later one.

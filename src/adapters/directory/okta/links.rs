@@ -21,7 +21,7 @@ pub(super) fn id_in(base: &Url, href: &str, path: &[&str]) -> Option<String> {
 
 /// Where the next page is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(in crate::adapters) enum Next {
     /// There is none.
     End,
     /// There.
@@ -31,7 +31,7 @@ pub(super) enum Next {
 }
 
 /// Finds the next page of what came from `here`, in any number of `Link` headers.
-pub(super) fn next(headers: &HeaderMap, here: &Url) -> Next {
+pub(in crate::adapters) fn next(headers: &HeaderMap, here: &Url) -> Next {
     let mut found = None;
     for header in headers.get_all(LINK) {
         let Ok(text) = header.to_str() else { return Next::Elsewhere };

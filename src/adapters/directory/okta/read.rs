@@ -13,7 +13,7 @@ use super::{
     links::{self, Next},
 };
 use crate::{
-    adapters::directory::entries::MOST_AGENTS,
+    adapters::directory::entries::{MOST_AGENTS, each_once},
     domain::ids::{GroupId, Login, UserId},
     ports::directory::DirectoryError,
 };
@@ -74,8 +74,7 @@ pub(super) async fn candidates(api: &Api, agent: &UserId) -> Result<Vec<UserId>,
     let search = expression::lists(agent);
     let url = api.url(&["users"], &[("search", &search), ("limit", PAGE)])?;
     let found: Vec<Listed> = pages(api, Bucket::Users, url, MOST_AGENTS).await?.unwrap_or_default();
-    let mut seen = BTreeSet::new();
-    Ok(found.into_iter().map(|listed| listed.id).filter(|id| seen.insert(id.as_str().to_owned())).collect())
+    Ok(each_once(found.into_iter().map(|listed| listed.id).collect()))
 }
 
 /// The ids of all groups that the user is in.

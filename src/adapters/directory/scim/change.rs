@@ -41,9 +41,6 @@ impl Scim {
         listed: bool,
     ) -> Result<Written, DirectoryError> {
         let change = Change { delegator, agent, listed };
-        if listed && delegator == agent {
-            return Err(rejected("nobody is his own agent"));
-        }
         let Some(before) = self.resource(delegator).await? else { return change.of_nobody() };
         if before.lists(agent) == listed {
             return Ok(Written::Already);
@@ -103,7 +100,7 @@ impl Scim {
 
     /// The whole user, unless he was changed since he was read.
     async fn by_version(&self, change: Change<'_>) -> Result<Written, DirectoryError> {
-        let _turn = self.turn(change.delegator).await;
+        let _turn = self.turns.of(change.delegator).await;
         for tries in 0..TRIES {
             self.pause(tries).await;
             let Some(before) = self.resource(change.delegator).await? else { return change.of_nobody() };

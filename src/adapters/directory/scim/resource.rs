@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     adapters::directory::{
-        entries::{Entry, MOST_AGENTS},
+        entries::{Entry, MOST_AGENTS, each_once},
         rest::Answer,
     },
     domain::{
@@ -138,15 +138,8 @@ fn agents(raw: &Map<String, Value>, attribute: &Attribute) -> Result<Vec<UserId>
         Some(Value::Array(items)) => items,
         Some(_) => return Err(garbled("a user whose agents are no list")),
     };
-    let (mut agents, mut seen) = (Vec::with_capacity(items.len()), BTreeSet::new());
-    for item in items {
-        let agent = text_of(item, attribute).and_then(|text| UserId::parse(text).ok());
-        let agent = agent.ok_or_else(|| garbled("a user with an agent that can't be an id"))?;
-        if seen.insert(agent.clone()) {
-            agents.push(agent);
-        }
-    }
-    Ok(agents)
+    let ids = items.iter().map(|item| UserId::parse(text_of(item, attribute)?).ok()).collect::<Option<Vec<_>>>();
+    ids.map(each_once).ok_or_else(|| garbled("a user with an agent that can't be an id"))
 }
 
 fn text_of<'i>(item: &'i Value, attribute: &Attribute) -> Option<&'i str> {

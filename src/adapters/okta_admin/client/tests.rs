@@ -1,6 +1,6 @@
-//! Waiting, pages, what is said.
+//! Waiting, what is said.
 
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::{
     error::{MOST_CHARS, said},
@@ -31,21 +31,6 @@ fn it_waits_by_oktas_clock() {
     assert_eq!(wait(&by_ours, now), Duration::from_secs(6));
     for untold in [answer(&[date], ""), answer(&[("x-rate-limit-reset", "soon")], "")] {
         assert_eq!(wait(&untold, now), UNTOLD_WAIT);
-    }
-}
-
-#[test]
-fn a_page_is_asked_for_by_its_cursor() {
-    let next = "<https://elsewhere.example.com/api/v1/x?after=abc%2B1&limit=2>; rel=\"next\"";
-    let own = "<https://org.example.com/api/v1/x>; rel=\"self\"";
-    for links in [vec![own, next], vec![next]] {
-        let told = answer(&links.iter().map(|link| ("link", *link)).collect::<Vec<_>>(), "");
-        assert_eq!(next_page(&told.headers).as_deref(), Some("abc+1"));
-    }
-    let together = format!("{own}, {next}");
-    assert_eq!(next_page(&answer(&[("link", &together)], "").headers).as_deref(), Some("abc+1"));
-    for none in [own, "<nonsense>; rel=\"next\"", "<https://o.example.com/>; rel=\"next\"", ""] {
-        assert_eq!(next_page(&answer(&[("link", none)], "").headers), None, "{none}");
     }
 }
 

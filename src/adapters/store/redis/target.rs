@@ -140,8 +140,7 @@ async fn until_it_breaks(link: &Link) {
 
 /// Between half of it and all of it, so that replicas don't come all at once.
 fn jittered(pause: Duration, dial: &Dial) -> Duration {
-    let [byte] = entropy::bytes(&*dial.entropy);
-    pause.mul_f64(0.5 + f64::from(byte) / 510.0)
+    entropy::between(&*dial.entropy, pause / 2..=pause)
 }
 
 async fn attempt(finder: &Finder, dial: &Arc<Dial>) -> Result<Link, Fault> {

@@ -1,6 +1,6 @@
 //! An LDAP server as the directory: where it is, as whom we come, and what is called how.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use url::Host;
@@ -140,7 +140,7 @@ fn servers(r: &mut Reader<'_>) -> Read<Vec<LdapServer>> {
         return Ok(servers);
     }
     for server in servers.iter_mut().filter(|server| server.security == LdapSecurity::StartTls) {
-        if !r.sources.development && !is_loopback(&server.host) {
+        if !r.sources.development && !parse::is_loopback(&server.host) {
             let remedy = "leave it on, use ldaps://, or set BEHALF_ENV=development where it can't harm";
             let what = format!("would send the password to `{}` in the clear", server.host);
             return Err(r.wrong(&settings::LDAP_STARTTLS, fault(what, remedy)));
@@ -148,10 +148,6 @@ fn servers(r: &mut Reader<'_>) -> Read<Vec<LdapServer>> {
         server.security = LdapSecurity::Clear;
     }
     Ok(servers)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Never shown where it is wrong: it may hold a password.

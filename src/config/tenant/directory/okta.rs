@@ -71,20 +71,13 @@ fn organisation(development: bool) -> impl Fn(&str) -> Result<Url, Fault> {
     move |value| {
         let no_org = || fault(format!("`{value}` is no Okta organisation"), "write it like `https://example.okta.com`");
         let whole = if value.contains("://") { value.to_owned() } else { format!("https://{value}") };
-        let url = Url::parse(&whole).map_err(|_| no_org())?;
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        let nobody = url.username().is_empty() && url.password().is_none();
-        let host = url.host_str().unwrap_or_default();
-        if !bare || !nobody || host.is_empty() || !matches!(url.scheme(), "http" | "https") {
+        let url = parse::web_url(&whole, development, "the token sent", no_org())?;
+        if url.path() != "/" {
             return Err(no_org());
         }
-        if let Some((name, domain)) = host.split_once("-admin.okta") {
+        if let Some((name, domain)) = url.host_str().unwrap_or_default().split_once("-admin.okta") {
             let remedy = format!("write `https://{name}.okta{domain}`");
             return Err(fault(format!("`{value}` is where administrators sign in, not the API"), remedy));
-        }
-        if url.scheme() == "http" && !development && !parse::is_loopback(&url) {
-            let remedy = "use https, or set BEHALF_ENV=development where it can't harm";
-            return Err(fault(format!("`{value}` would have the token sent in the clear"), remedy));
         }
         Ok(url)
     }

@@ -39,18 +39,7 @@ pub(super) fn scim(r: &mut Reader<'_>) -> Read<ScimSettings> {
 fn service(text: &str, development: bool) -> Result<Url, Fault> {
     let remedy = "give the https URL below which /Users lies, such as `https://id.example.com/scim/v2`";
     // Never the value itself where it may hold a password.
-    let no_url = || fault("is no URL of a SCIM service", remedy);
-    let url = Url::parse(text).map_err(|_| no_url())?;
-    let bare =
-        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-    if !bare || !matches!(url.scheme(), "http" | "https") {
-        return Err(no_url());
-    }
-    if url.scheme() == "http" && !development && !parse::is_loopback(&url) {
-        let remedy = "use https, or set BEHALF_ENV=development where it can't harm";
-        return Err(fault(format!("`{text}` would have the token sent in the clear"), remedy));
-    }
-    Ok(url)
+    parse::web_url(text, development, "the token sent", fault("is no URL of a SCIM service", remedy))
 }
 
 /// RFC 8141, as far as it can stand before an attribute in a SCIM path.

@@ -37,6 +37,16 @@ async fn an_address_where_nobody_or_somebody_else_answers_is_told() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_somewhere_else_is_not_followed() {
+    let rig = Rig::start();
+    rig.okta.set(|state| state.next_page_at = Some("https://elsewhere.example.com".to_owned()));
+    let ended = rig.run(&[]).await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("scopes can't be read: the next page"), "{}", ended.err);
+    assert_eq!(rig.okta.writes().len(), 0);
+}
+
+#[tokio::test]
 async fn an_issuer_that_runs_no_hooks_is_told() {
     let rig = Rig::start();
     for issuer in [rig.okta.url.clone(), format!("{}/oauth2", rig.okta.url), format!("{}/oauth2/a/b", rig.okta.url)] {

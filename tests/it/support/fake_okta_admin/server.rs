@@ -78,7 +78,8 @@ fn scopes(world: &World, state: &State, query: &str) -> Answered {
     let start = after.map_or(Ok(0), |cursor| place(cursor).ok_or_else(|| invalid("after")))?;
     let page: Vec<_> = state.scopes.iter().skip(start).take(PAGE).collect();
     let more = start + page.len() < state.scopes.len();
-    let next = format!("{}/api/v1/authorizationServers/default/scopes?limit=200&after=page{}", world.url, start + PAGE);
+    let origin = state.next_page_at.as_deref().unwrap_or(&world.url);
+    let next = format!("{origin}/api/v1/authorizationServers/default/scopes?limit=200&after=page{}", start + PAGE);
     Ok(Said { status: 200, body: Some(json!(page)), next: more.then_some(next) })
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) scopes: Vec<Value>,
     pub(crate) policies: Vec<Policy>,
     pub(crate) clients: Vec<String>,
+    /// Where the next page of a list is said to be, if not here.
+    pub(crate) next_page_at: Option<String>,
     /// Scopes that the service app was granted.
     pub(crate) granted: Vec<String>,
     /// Scopes of tokens that were given.
@@ -77,6 +79,7 @@ impl State {
                 .to_vec(),
             policies: Vec::new(),
             clients: vec!["0oaapp".to_owned(), "0oaother".to_owned()],
+            next_page_at: None,
             granted: Vec::new(),
             tokens: BTreeMap::new(),
             writes: Vec::new(),

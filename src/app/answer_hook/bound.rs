@@ -1,0 +1,87 @@
+//! What a delegation is bound to besides its grant: an approval, a reservation. It carries both from its initiation, so
+//! that one read suffices; the commit expects the versions it carries, and only a conflict has them read again.
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::Desk;
+use crate::{
+    app::{approvals, records, reservations},
+    domain::{
+        approval::Approval,
+        audit::{Actor, Event},
+        delegation::{Carried, Delegation},
+        reservation::Slot,
+        shared_account::SharedAccounts,
+    },
+    policy::{Hold, Spent},
+    ports::store::{Expect, Key, Put, Snapshot, StoreError},
+};
+
+/// The latest that is known of both.
+pub(super) struct Bound {
+    pub(super) approval: Option<Carried<Approval>>,
+    pub(super) reservation: Option<Carried<Slot>>,
+}
+
+/// What using them up adds to the hook's commit.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) expect: Vec<(Key, Expect)>,
+    pub(super) puts: Vec<Put>,
+    pub(super) events: Vec<Event>,
+}
+
+impl Bound {
+    /// As the delegation carries them, or as the snapshot has them.
+    pub(super) fn of(delegation: &Delegation, snapshot: &Snapshot) -> Result<Self, StoreError> {
+        let (approval, reservation) = (delegation.approval.as_ref(), delegation.reservation.as_ref());
+        Ok(Self {
+            approval: latest(snapshot, approval, |it| approvals::records::key(it.id))?,
+            reservation: latest(snapshot, reservation, |it| records::slot_key(Slot::record_of(&it.account.id)))?,
+        })
+    }
+
+    /// The reservation that the delegation was initiated with: another one of the same user is another one.
+    pub(super) fn hold<'a>(&'a self, delegation: &Delegation, shared: &'a SharedAccounts) -> Option<Hold<'a>> {
+        let generation = delegation.reservation.as_ref()?.body.generation;
+        let slot = &self.reservation.as_ref()?.body;
+        let group = shared.get(slot.account.id.as_str()).map(|account| &account.group);
+        Some(Hold { slot, generation, group })
+    }
+
+    /// Nothing for what no stage asked for.
+    pub(super) fn spend(&self, desk: &Desk, spent: &Spent, now: Timestamp) -> Result<Part, StoreError> {
+        let (services, tenant) = (&desk.services, &desk.tenant.name);
+        let mut part = Part::default();
+        if let (Some(seen), Some(used)) = (&self.approval, &spent.approval) {
+            part.write(approvals::records::put(used)?, seen.version);
+            part.events.extend(approvals::events::used(services, tenant, &seen.body, used, now));
+        }
+        if let (Some(seen), Some(used)) = (&self.reservation, &spent.reservation) {
+            part.write(records::put_slot(used)?, seen.version);
+            let holder = used.current.as_ref().map(|it| Actor::user(&it.holder));
+            part.events.extend(holder.and_then(|who| reservations::event_of(services, tenant, used, who, now)));
+        }
+        let request = desk.request.as_deref();
+        part.events = part.events.into_iter().map(|event| event.in_request(request)).collect();
+        Ok(part)
+    }
+}
+
+impl Part {
+    fn write(&mut self, put: Put, version: u64) {
+        self.expect.push((put.key, Expect::VersionLive(version)));
+        self.puts.push(put);
+    }
+}
+
+fn latest<T: DeserializeOwned + Clone>(
+    snapshot: &Snapshot,
+    carried: Option<&Carried<T>>,
+    key: impl Fn(&T) -> Key,
+) -> Result<Option<Carried<T>>, StoreError> {
+    let Some(carried) = carried else { return Ok(None) };
+    let Some((body, record)) = records::find(snapshot, &key(&carried.body))? else { return Ok(Some(carried.clone())) };
+    Ok(Some(Carried { version: record.version, body }))
+}

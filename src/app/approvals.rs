@@ -1,0 +1,188 @@
+//! Approvals: asked for at an initiation, decided by people, used by hooks.
+//!
+//! Every change is one commit: the record as it was read, the pure transition, its events. A deadline that has passed
+//! is written down by whoever touches the record next, or by the reaper.
+
+mod ending;
+mod ensure;
+pub mod events;
+mod lapsing;
+mod reading;
+pub mod records;
+pub mod refused;
+pub mod reviews;
+mod voting;
+pub mod watching;
+
+pub use self::{
+    ending::{revoke, withdraw},
+    ensure::{Ensured, Wish, ensure},
+    lapsing::lapse,
+    reading::{Role, find, list},
+    refused::Refused,
+    voting::{Cast, Verified, vote},
+};
+
+use std::collections::BTreeSet;
+
+use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user};
+use crate::{
+    domain::{
+        approval::{Approval, ApprovalId, Ineligible, Voter},
+        audit::{Code, Event},
+        delegation::Party,
+        ids::{GroupId, Login, UserRef},
+        reason::Reason,
+        user::User,
+    },
+    ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
+};
+
+/// How often a commit is tried against others' changes.
+const ATTEMPTS: usize = 3;
+
+/// An approval as it stands, and where it is stored.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// As of the read: what a deadline ended is ended.
+    pub approval: Approval,
+    /// Its key.
+    pub key: Key,
+    /// The version of the record, for whoever expects it.
+    pub version: u64,
+    /// The approval as it was written down, where that is still open and a deadline has passed since.
+    lapsed: Option<Box<Approval>>,
+    /// The store's time of the read.
+    now: jiff::Timestamp,
+}
+
+impl Found {
+    fn in_snapshot(snapshot: &Snapshot, id: ApprovalId) -> Result<Option<Self>, AppError> {
+        let key = records::key(id);
+        let Some((stored, record)) = super::records::find::<Approval>(snapshot, &key)? else { return Ok(None) };
+        if stored.id != id {
+            return Err(AppError::from_reason(Reason::Internal));
+        }
+        let (version, now) = (record.version, snapshot.now);
+        Ok(Some(match stored.lapse(now) {
+            None => Self { approval: stored, key, version, lapsed: None, now },
+            Some(approval) => Self { approval, key, version, lapsed: Some(Box::new(stored)), now },
+        }))
+    }
+}
+
+/// The approval under this id, and the epoch.
+async fn read(services: &Services, tenant: &Tenant, id: ApprovalId) -> Result<(Found, Snapshot), AppError> {
+    let keys = [records::key(id), super::records::epoch_key()];
+    let snapshot = services.store.read(&tenant.name, &keys).await?;
+    let found = Found::in_snapshot(&snapshot, id)?.ok_or(AppError::NotFound("approval"))?;
+    Ok((found, snapshot))
+}
+
+/// Who calls, as the directory tells of him now.
+struct Me {
+    user: User,
+    groups: BTreeSet<GroupId>,
+}
+
+impl Me {
+    /// `None`: the directory doesn't know him. His groups are asked for where they matter.
+    async fn ask(tenant: &Tenant, caller: &Caller, with_groups: bool) -> Result<Option<Self>, AppError> {
+        let directory = &*tenant.directory;
+        let Some(user) = find_user(directory, &UserRef::Id(caller.user.clone())).await? else { return Ok(None) };
+        let groups = if with_groups { directory.groups_of(&user.id).await? } else { BTreeSet::new() };
+        Ok(Some(Self { user, groups }))
+    }
+
+    fn voter<'a>(&'a self, caller: &'a Caller) -> Voter<'a> {
+        Voter { caller: &caller.user, user: &self.user, groups: &self.groups }
+    }
+}
+
+/// Whether the approval concerns the caller without asking the directory.
+fn is_party(approval: &Approval, caller: &Caller) -> bool {
+    let asked = &approval.asked;
+    caller.administrator
+        || asked.requester.id == caller.user
+        || asked.delegator.id == caller.user
+        || approval.has_voted(&caller.user)
+}
+
+/// Whether he may see it, being no party: only one who may decide about it. Unknown is no.
+fn may_decide(approval: &Approval, caller: &Caller, me: Option<&Me>) -> Result<(), Ineligible> {
+    me.map_or(Err(Ineligible::NotNamed), |me| approval.eligible(&me.voter(caller)))
+}
+
+/// The caller as events and records name him; an administrator may be unknown to the tenant's directory.
+async fn whom(tenant: &Tenant, caller: &Caller) -> Result<Party, AppError> {
+    if let Some(me) = Me::ask(tenant, caller, false).await? {
+        return Ok(Party { id: me.user.id, login: me.user.login });
+    }
+    let login = Login::parse(caller.user.as_str()).map_err(|_| AppError::NotFound("user"))?;
+    Ok(Party { id: caller.user.clone(), login })
+}
+
+/// Writes an approval that was read. True if it stands, false if somebody else was faster.
+async fn commit(
+    services: &Services,
+    tenant: &Tenant,
+    found: &Found,
+    after: &Approval,
+    more: More,
+    events: Vec<Event>,
+) -> Result<Option<Key>, AppError> {
+    let mut expect = vec![(found.key, Expect::Version(found.version))];
+    expect.extend(more.expect);
+    let mut puts = vec![records::put(after)?];
+    puts.extend(more.puts);
+    let change = Change {
+        expect,
+        puts,
+        events: super::records::encode_events(&events)?,
+        ..Change::new(services.change_id(), services.not_after(found.now, tenant))
+    };
+    match services.commit_and_settle(&tenant.name, change, found.key).await? {
+        Committed::Done(_) => Ok(None),
+        Committed::Conflict(key) => Ok(Some(key)),
+        Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
+    }
+}
+
+/// What else a commit expects and writes.
+#[derive(Default)]
+struct More {
+    expect: Vec<(Key, Expect)>,
+    puts: Vec<Put>,
+}
+
+/// Writes down what a deadline ended, if that wasn't done yet. Whether it could be written doesn't matter: whoever
+/// comes next finds the same.
+async fn settle(services: &Services, tenant: &Tenant, found: &Found) {
+    let Some(before) = &found.lapsed else { return };
+    let events = events::lapsed(services, &tenant.name, before, &found.approval, found.now, "approvals");
+    if let Err(error) = commit(services, tenant, found, &found.approval, More::default(), events).await {
+        tracing::warn!(tenant = %tenant.name, %error, "the end of an approval could not be written down");
+    }
+}
+
+/// Writes an attempt down and gives the refusal; whether it could be written doesn't change the refusal.
+async fn refuse(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    approval: &Approval,
+    operation: &str,
+    exact: &str,
+    answer: AppError,
+) -> AppError {
+    services
+        .record(tenant, |now| {
+            let actor = crate::domain::audit::Actor::user_id(caller.user.as_str());
+            events::about(services, &tenant.name, Code::ApprovalRefused, actor, approval, now)
+                .failed_with(exact)
+                .in_request(caller.request.as_deref())
+                .detail("operation", operation)
+        })
+        .await;
+    answer
+}

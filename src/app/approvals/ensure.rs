@@ -1,0 +1,359 @@
+//! Asking for an approval at an initiation: the same request is found again, not doubled.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+
+use super::{
+    ATTEMPTS, Found, More, Refused, commit, events, read,
+    records::{self, Asks, Roster, RosterEntry},
+    reviews, settle,
+};
+use crate::{
+    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records as all},
+    domain::{
+        approval::{
+            Approval, ApprovalId, Asked, Opening, State, Template,
+            request::{Action, BindingError, Request, TemplateRef, Ticket},
+            template::Demand,
+        },
+        audit::{Actor, Code, Event},
+        delegation::Party,
+        ids::{ClientId, UserId, UserRef},
+        reason::Reason,
+        user::User,
+    },
+    policy::People,
+    ports::{
+        entropy,
+        store::{Change, Committed, Expect, Key, Record, Snapshot},
+    },
+};
+
+/// The version of the form of templates, of which the binding names the digest.
+const TEMPLATE_FORM: u64 = 1;
+/// The shortest reason for skipping votes, in characters.
+const BREAK_GLASS_REASON: usize = 20;
+
+/// What an initiation needs an approval for. Texts are checked already.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Requester (the agent) and delegator, whose grant stands.
+    pub people: &'a People,
+    /// Through which client.
+    pub client: &'a ClientId,
+    /// Upper bound of the tokens' scopes.
+    pub scopes: &'a BTreeSet<String>,
+    /// The rule that demands it.
+    pub rule: &'a str,
+    /// What it demands.
+    pub template: &'a Template,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// A ticket number.
+    pub ticket: Option<&'a str>,
+    /// Skip the votes in an emergency, for this reason.
+    pub break_glass: Option<&'a str>,
+}
+
+/// What there is now.
+#[derive(Debug)]
+pub enum Ensured {
+    /// It waits for votes.
+    Pending(Box<Approval>),
+    /// A hook could use it. The commit that relies on it expects this version of the record.
+    Usable(Box<Found>),
+}
+
+/// Finds the requester's approval for exactly this, or asks for it.
+pub async fn ensure(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    wish: Wish<'_>,
+) -> Result<Ensured, AppError> {
+    let run = Ensure { services, tenant, caller, wish };
+    let done = match run.check().await {
+        Ok(()) => run.find_or_open().await,
+        Err(error) => Err(error),
+    };
+    if let Err(AppError::Approval(refused)) = &done {
+        run.write_refusal(refused.code()).await;
+    }
+    done
+}
+
+struct Ensure<'a> {
+    services: &'a Services,
+    tenant: &'a Tenant,
+    caller: &'a Caller,
+    wish: Wish<'a>,
+}
+
+/// What is known of the requester's open requests.
+struct Known<'s> {
+    roster: Roster,
+    expect: Expect,
+    epoch: u64,
+    epoch_record: &'s Record,
+}
+
+impl Ensure<'_> {
+    fn requester(&self) -> &UserId {
+        &self.wish.people.agent.id
+    }
+
+    async fn check(&self) -> Result<(), AppError> {
+        let Wish { template, reason, ticket, break_glass, .. } = self.wish;
+        if template.reason == Demand::Required && reason.is_none() {
+            return Err(Refused::ReasonRequired.into());
+        }
+        if template.ticket == Demand::Required && ticket.is_none() {
+            return Err(Refused::TicketRequired.into());
+        }
+        if let Some(why) = break_glass {
+            if !self.caller.break_glass {
+                return Err(Refused::NoBreakGlass.into());
+            }
+            if why.trim().chars().count() < BREAK_GLASS_REASON {
+                return Err(Refused::BreakGlassReason(BREAK_GLASS_REASON).into());
+            }
+            return Ok(());
+        }
+        if self.has_approvers().await? { Ok(()) } else { Err(Refused::NoApprovers.into()) }
+    }
+
+    /// Whether enough others could decide. Users are asked for; groups are taken on trust, their members' votes are not.
+    async fn has_approvers(&self) -> Result<bool, AppError> {
+        let Wish { template, people, .. } = self.wish;
+        if template.groups().next().is_some() {
+            return Ok(true);
+        }
+        let may =
+            |id: &&UserId| **id != people.agent.id && (template.delegator_may_approve || **id != people.delegator.id);
+        let directory = &*self.tenant.directory;
+        let asked = template.users().filter(may).map(async |id| find_user(directory, &UserRef::Id(id.clone())).await);
+        let found = try_join_all(asked).await?;
+        let active = found.iter().flatten().filter(|user| user.is_active()).count();
+        Ok(active >= usize::from(template.quorum))
+    }
+
+    async fn find_or_open(&self) -> Result<Ensured, AppError> {
+        let roster_key = records::roster_key(self.requester());
+        let asks = self.fingerprint();
+        for _ in 0..ATTEMPTS {
+            let snapshot = self.services.store.read(&self.tenant.name, &[all::epoch_key(), roster_key]).await?;
+            let known = known(&snapshot, roster_key)?;
+            let entry = known.roster.open.iter().find(|entry| entry.asks == asks && snapshot.now < entry.end);
+            if let Some(id) = entry.map(|entry| entry.id)
+                && let Some(found) = self.still_good(id, known.epoch).await?
+            {
+                if let Some(ensured) = self.take(found).await? {
+                    return Ok(ensured);
+                }
+                continue;
+            }
+            if let Some(id) = self.open(known, roster_key, &asks, snapshot.now).await? {
+                let (found, _) = read(self.services, self.tenant, id).await?;
+                return Ok(ensured(found));
+            }
+        }
+        Err(AppError::from_reason(Reason::Busy))
+    }
+
+    fn fingerprint(&self) -> String {
+        let Wish { people, client, scopes, rule, template, reason, ticket, .. } = self.wish;
+        let scopes = scopes.iter().map(String::as_str).collect();
+        Asks { delegator: &people.delegator.id, client, scopes, rule, template, reason, ticket }.fingerprint()
+    }
+
+    /// The approval of the roster, unless it is over or void.
+    async fn still_good(&self, id: ApprovalId, epoch: u64) -> Result<Option<Found>, AppError> {
+        let snapshot = self.services.store.read(&self.tenant.name, &[records::key(id)]).await?;
+        let Some(found) = Found::in_snapshot(&snapshot, id)? else { return Ok(None) };
+        if matches!(found.approval.state, State::Closed(_)) {
+            settle(self.services, self.tenant, &found).await;
+            return Ok(None);
+        }
+        Ok((found.approval.epoch == epoch).then_some(found))
+    }
+
+    /// What is there already, with its votes skipped if that is wished; `None`: somebody else was faster.
+    async fn take(&self, found: Found) -> Result<Option<Ensured>, AppError> {
+        let (Some(why), State::Pending) = (self.wish.break_glass, &found.approval.state) else {
+            return Ok(Some(ensured(found)));
+        };
+        let broken = found.approval.clone().break_glass(why.to_owned(), found.now);
+        let after = broken.map_err(Refused::Closed)?;
+        let more = More { puts: vec![reviews::put_new(&after, found.now)?], ..More::default() };
+        let event = events::broken(self.services, &self.tenant.name, &after, found.now);
+        let events = vec![self.in_request(event)];
+        if commit(self.services, self.tenant, &found, &after, more, events).await?.is_some() {
+            return Ok(None);
+        }
+        let (found, _) = read(self.services, self.tenant, after.id).await?;
+        Ok(Some(ensured(found)))
+    }
+
+    /// Asks for a new one. `None`: somebody else was faster.
+    async fn open(
+        &self,
+        known: Known<'_>,
+        roster_key: Key,
+        asks: &str,
+        now: Timestamp,
+    ) -> Result<Option<ApprovalId>, AppError> {
+        let mut roster = self.with_room(known.roster, asks, now).await?;
+        let approval = self.opened(known.epoch, now)?;
+        let (id, key) = (approval.id, records::key(approval.id));
+        roster.open.push(RosterEntry { id, asks: asks.to_owned(), end: approval.latest_end() });
+        let mut events = vec![events::requested(self.services, &self.tenant.name, &approval, now)];
+        let mut puts = vec![records::put_roster(self.requester(), &roster, now)?];
+        let approval = match self.wish.break_glass {
+            None => approval,
+            Some(why) => {
+                let broken = approval.break_glass(why.to_owned(), now).map_err(Refused::Closed)?;
+                events.push(events::broken(self.services, &self.tenant.name, &broken, now));
+                puts.push(reviews::put_new(&broken, now)?);
+                broken
+            }
+        };
+        let put = records::put(&approval)?;
+        if put.body.len() > records::MOST_BYTES {
+            return Err(Refused::TooLong.into());
+        }
+        puts.push(put);
+        let events: Vec<Event> = events.into_iter().map(|event| self.in_request(event)).collect();
+        let change = Change {
+            expect: vec![
+                (key, Expect::Absent),
+                (all::epoch_key(), Expect::Version(known.epoch_record.version)),
+                (roster_key, known.expect),
+            ],
+            puts,
+            events: all::encode_events(&events)?,
+            ..Change::new(self.services.change_id(), self.services.not_after(now, self.tenant))
+        };
+        match self.services.commit_and_settle(&self.tenant.name, change, key).await? {
+            Committed::Done(_) => Ok(Some(id)),
+            Committed::Conflict(_) => Ok(None),
+            Committed::Fenced | Committed::Late => Err(AppError::from_reason(Reason::StoreUnavailable)),
+        }
+    }
+
+    fn opened(&self, epoch: u64, now: Timestamp) -> Result<Approval, AppError> {
+        let Wish { people, client, scopes, rule, template, reason, ticket, .. } = self.wish;
+        let party = |user: &User| Party { id: user.id.clone(), login: user.login.clone() };
+        let id = ApprovalId::mint(now, entropy::bytes(&*self.services.entropy));
+        let asked = Asked {
+            requester: party(&people.agent),
+            delegator: party(&people.delegator),
+            client: client.clone(),
+            issuer: self.tenant.issuer.clone(),
+            scopes: scopes.clone(),
+            reason: reason.map(str::to_owned),
+            ticket: ticket.map(str::to_owned),
+        };
+        let request = Request {
+            tenant: self.tenant.name.clone(),
+            request_id: id.to_string(),
+            request_version: 1,
+            action: Action::Delegation,
+            requester: asked.requester.clone(),
+            subject: asked.delegator.clone(),
+            client_id: asked.client.clone(),
+            issuer: asked.issuer.clone(),
+            scopes: asked.scopes.clone(),
+            roles: BTreeSet::new(),
+            not_before: now,
+            max_duration_s: u64::try_from(template.valid_for.as_secs()).unwrap_or(0),
+            uses: template.max_uses,
+            justification: asked.reason.clone(),
+            ticket: asked.ticket.clone().map(|id| Ticket { id, system: None }),
+            template: TemplateRef { id: rule.to_owned(), version: TEMPLATE_FORM, digest: template.digest() },
+            expires_at: now.saturating_add(template.decide_within).unwrap_or(Timestamp::MAX),
+        };
+        let (binding, _) = request.bind().map_err(|error| not_bound(&error))?;
+        let (rule, template) = (rule.to_owned(), template.clone());
+        Ok(Approval::open(Opening { id, asked, rule, template, binding, epoch }, now))
+    }
+
+    /// The roster without what is over. Only when it is full are the approvals themselves looked at.
+    async fn with_room(&self, mut roster: Roster, asks: &str, now: Timestamp) -> Result<Roster, AppError> {
+        let limit = self.tenant.limits.max_open;
+        roster.open.retain(|entry| now < entry.end && entry.asks != asks);
+        if roster.open.len() < limit {
+            return Ok(roster);
+        }
+        let keys: Vec<Key> = roster.open.iter().map(|entry| records::key(entry.id)).collect();
+        let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
+        let mut kept = Vec::new();
+        for entry in roster.open {
+            let found = Found::in_snapshot(&snapshot, entry.id)?;
+            if found.is_some_and(|found| !matches!(found.approval.state, State::Closed(_))) {
+                kept.push(entry);
+            }
+        }
+        if kept.len() < limit {
+            return Ok(Roster { open: kept });
+        }
+        let soonest = kept.iter().map(|entry| entry.end).min().unwrap_or(now);
+        let wait = u64::try_from(soonest.duration_since(now).as_secs()).unwrap_or(0);
+        Err(Refused::TooManyOpen { limit, retry_after: wait + 1 }.into())
+    }
+
+    fn in_request(&self, event: Event) -> Event {
+        event.in_request(self.caller.request.as_deref())
+    }
+
+    async fn write_refusal(&self, exact: &'static str) {
+        let Wish { people, client, rule, .. } = self.wish;
+        let (services, tenant) = (self.services, self.tenant);
+        services
+            .record(tenant, |now| {
+                let actor = Actor::user_id(self.caller.user.as_str());
+                let mut event = services
+                    .event(&tenant.name, Code::ApprovalRefused, actor, now)
+                    .failed_with(exact)
+                    .on_behalf_of(&Party { id: people.delegator.id.clone(), login: people.delegator.login.clone() })
+                    .through(client.as_str())
+                    .detail("operation", "request");
+                event.policy.rule = Some(rule.to_owned());
+                self.in_request(event)
+            })
+            .await;
+    }
+}
+
+fn known(snapshot: &Snapshot, roster_key: Key) -> Result<Known<'_>, AppError> {
+    let (epoch, epoch_record) = epoch::of(snapshot).map_err(AppError::from_reason)?;
+    let found = all::find::<Roster>(snapshot, &roster_key)?;
+    let expect = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
+    let roster = found.map(|(roster, _)| roster).unwrap_or_default();
+    Ok(Known { roster, expect, epoch: epoch.number, epoch_record })
+}
+
+fn ensured(found: Found) -> Ensured {
+    match found.approval.state {
+        State::Pending => Ensured::Pending(Box::new(found.approval)),
+        _ => Ensured::Usable(Box::new(found)),
+    }
+}
+
+fn not_bound(error: &BindingError) -> AppError {
+    let (BindingError::NotNormalized(at) | BindingError::Deceptive(at)) = error else {
+        return Refused::TooLong.into();
+    };
+    let field = match at.as_str() {
+        "justification" => "reason",
+        "ticket.id" => "ticket",
+        "scopes" => "scopes",
+        _ => "delegator",
+    };
+    let problem = match error {
+        BindingError::NotNormalized(_) => "must be in Unicode normalization form C, so that it can be signed",
+        _ => "must not contain control or bidirectional formatting characters",
+    };
+    AppError::Invalid { field, problem: problem.to_owned() }
+}

@@ -1,0 +1,139 @@
+//! Looking at approvals: one, or a list. What isn't the caller's to see isn't there.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+
+use super::{Found, Me, is_party, may_decide, read, records};
+use crate::{
+    app::{
+        Services, Tenant,
+        caller::Caller,
+        delegations::{Cursor, Listed},
+        error::AppError,
+        records as all,
+    },
+    domain::{
+        approval::{
+            Approval, ApprovalId, State,
+            template::{Approver, Template},
+        },
+        ids::GroupId,
+    },
+    ports::store::{ListPage, Page, Record},
+};
+
+/// Groups of one approver that are looked into; those that present rules name come first.
+const MOST_GROUPS: usize = 64;
+
+/// As whom somebody looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// What he asked for.
+    Requester,
+    /// What was asked for on his behalf.
+    Delegator,
+    /// What awaits his vote.
+    Approver,
+    /// All of it, as an administrator.
+    Administrator,
+}
+
+/// One approval, as of now.
+pub async fn find(services: &Services, tenant: &Tenant, caller: &Caller, id: ApprovalId) -> Result<Approval, AppError> {
+    let (Found { approval, .. }, _) = read(services, tenant, id).await?;
+    if !is_party(&approval, caller) {
+        let with_groups = approval.template.groups().next().is_some();
+        let me = Me::ask(tenant, caller, with_groups).await?;
+        may_decide(&approval, caller, me.as_ref()).map_err(|_| AppError::NotFound("approval"))?;
+    }
+    Ok(approval)
+}
+
+/// A page, newest first. One of what awaits a vote may be short, and still have a next one.
+pub async fn list(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    role: Role,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Listed<Approval>, AppError> {
+    let index = match role {
+        Role::Requester => records::by_requester(&caller.user),
+        Role::Delegator => records::by_delegator(&caller.user),
+        Role::Approver => return awaiting(services, tenant, caller, after, limit).await,
+        Role::Administrator if caller.administrator => records::all(),
+        Role::Administrator => return Err(services.denied(tenant, caller, "approval.list", "all").await),
+    };
+    let found = services.store.list(&tenant.name, index, Page { up_to: u64::MAX, after, limit }).await?;
+    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
+    let items = found.rows.iter().map(|(_, _, record)| as_of(record, &found)).collect::<Result<Vec<_>, _>>()?;
+    let mine = items.into_iter().filter(|approval| is_party(approval, caller)).collect();
+    Ok(Listed { items: mine, next })
+}
+
+async fn awaiting(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Listed<Approval>, AppError> {
+    let nothing = Listed { items: Vec::new(), next: None };
+    let Some(me) = Me::ask(tenant, caller, true).await? else { return Ok(nothing) };
+    if !me.user.is_active() {
+        return Ok(nothing);
+    }
+    let pages = try_join_all(principals(tenant, &me).iter().map(async |principal| {
+        let page = Page { up_to: u64::MAX, after, limit };
+        services.store.list(&tenant.name, records::by_approver(principal), page).await
+    }))
+    .await?;
+    let (rows, next) = merged(&pages, limit);
+    let mut items = Vec::with_capacity(rows.len());
+    for (record, page) in rows {
+        let approval = as_of(record, page)?;
+        if approval.state == State::Pending && approval.may_vote(&me.voter(caller), approval.version, page.now).is_ok()
+        {
+            items.push(approval);
+        }
+    }
+    Ok(Listed { items, next })
+}
+
+/// He, and his groups.
+fn principals(tenant: &Tenant, me: &Me) -> Vec<Approver> {
+    let policy = tenant.policy.now();
+    let rules = &policy.rules;
+    let is_named = |id: &GroupId| {
+        rules.iter().filter_map(|rule| rule.approval.as_ref()).flat_map(Template::groups).any(|named| named == id)
+    };
+    let mut groups: Vec<_> = me.groups.iter().collect();
+    groups.sort_by_key(|id| !is_named(id));
+    let groups = groups.into_iter().take(MOST_GROUPS).map(|id| Approver::Group(id.clone()));
+    std::iter::once(Approver::User(me.user.id.clone())).chain(groups).collect()
+}
+
+type Rows<'p> = Vec<(&'p Record, &'p ListPage)>;
+
+/// One page out of several, each row once. Where a page has more behind it, nothing behind its last row is known yet.
+fn merged(pages: &[ListPage], limit: usize) -> (Rows<'_>, Option<Cursor>) {
+    let last = |page: &ListPage| page.rows.last().map(|(sort, key, _)| (*sort, *key));
+    let known_to = pages.iter().filter(|page| page.more).filter_map(last).min();
+    let mut rows = BTreeMap::new();
+    for page in pages {
+        for (sort, key, record) in &page.rows {
+            rows.entry((*sort, *key)).or_insert((record, page));
+        }
+    }
+    rows.retain(|at, _| known_to.is_none_or(|end| *at <= end));
+    let has_more = known_to.is_some() || rows.len() > limit;
+    let taken: Vec<_> = rows.into_iter().take(limit).collect();
+    let next = taken.last().map(|(at, _)| *at).filter(|_| has_more);
+    (taken.into_iter().map(|(_, row)| row).collect(), next)
+}
+
+fn as_of(record: &Record, page: &ListPage) -> Result<Approval, AppError> {
+    Ok(all::decode::<Approval>(record)?.as_of(page.now))
+}

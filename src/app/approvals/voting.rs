@@ -1,0 +1,124 @@
+//! A vote. Who may is asked of the directory each time.
+
+use super::{ATTEMPTS, Found, Me, More, Refused, commit, events, is_party, read, records, refuse, settle};
+use crate::{
+    app::{Services, Tenant, caller::Caller, epoch, error::AppError},
+    domain::{
+        approval::{Approval, ApprovalId, Ballot, Choice, Refusal, Signed},
+        chain::Digest,
+        reason::Reason,
+    },
+    ports::store::{Expect, Key, Put, Snapshot},
+};
+
+/// What somebody says.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    /// Yes or no.
+    pub choice: Choice,
+    /// The version of the request that he saw.
+    pub version: u32,
+    /// Why.
+    pub comment: Option<String>,
+}
+
+/// A signature that was verified, and what its use takes: a nonce that is marked used, a key that still stands. All of
+/// it goes into the vote's commit.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// What is kept with the vote.
+    pub signed: Signed,
+    /// The digest that was signed.
+    pub digest: Digest,
+    /// What must hold.
+    pub expect: Vec<(Key, Expect)>,
+    /// What is written.
+    pub puts: Vec<Put>,
+}
+
+/// Counts a vote. `proof` is the caller's verified signature over this request and this choice.
+pub async fn vote(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    id: ApprovalId,
+    cast: Cast,
+    proof: Option<Verified>,
+) -> Result<Approval, AppError> {
+    let (found, snapshot) = read(services, tenant, id).await?;
+    let with_groups = found.approval.template.groups().next().is_some();
+    // Whom the directory doesn't know sees nothing, whatever his token says.
+    let Some(me) = Me::ask(tenant, caller, with_groups).await? else { return Err(AppError::NotFound("approval")) };
+    if let Err(ineligible) = found.approval.eligible(&me.voter(caller)) {
+        let seen = is_party(&found.approval, caller);
+        let answer = if seen { Refused::NotAnApprover.into() } else { AppError::NotFound("approval") };
+        return Err(refuse(services, tenant, caller, &found.approval, "vote", &ineligible.to_string(), answer).await);
+    }
+    let run = Voting { services, tenant, caller, me: &me, cast: &cast, proof: proof.as_ref() };
+    run.count(found, snapshot).await
+}
+
+struct Voting<'a> {
+    services: &'a Services,
+    tenant: &'a Tenant,
+    caller: &'a Caller,
+    me: &'a Me,
+    cast: &'a Cast,
+    proof: Option<&'a Verified>,
+}
+
+impl Voting<'_> {
+    async fn count(&self, mut found: Found, mut snapshot: Snapshot) -> Result<Approval, AppError> {
+        let epoch_key = crate::app::records::epoch_key();
+        for _ in 0..ATTEMPTS {
+            let after = match self.judge(&found) {
+                Ok(after) => after,
+                Err(no) => return Err(self.refused(&found, no).await),
+            };
+            let (epoch, record) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
+            if epoch.number != found.approval.epoch {
+                return Err(self.refused(&found, Refused::EpochChanged).await);
+            }
+            let Some(vote) = after.votes.last() else { return Err(AppError::from_reason(Reason::Internal)) };
+            let events = events::voted(self.services, &self.tenant.name, &after, vote)
+                .into_iter()
+                .map(|event| event.in_request(self.caller.request.as_deref()))
+                .collect();
+            let mut more = More { expect: vec![(epoch_key, Expect::Version(record.version))], puts: Vec::new() };
+            if let Some(proof) = self.proof {
+                more.expect.extend(&proof.expect);
+                more.puts.extend(proof.puts.iter().cloned());
+            }
+            match commit(self.services, self.tenant, &found, &after, more, events).await? {
+                None => return Ok(after),
+                Some(key) if key == found.key || key == epoch_key => {}
+                Some(_) => return Err(self.refused(&found, Refused::ProofSpent).await),
+            }
+            (found, snapshot) = read(self.services, self.tenant, found.approval.id).await?;
+        }
+        Err(AppError::from_reason(Reason::Busy))
+    }
+
+    fn judge(&self, found: &Found) -> Result<Approval, Refused> {
+        if self.proof.is_some_and(|proof| proof.digest != found.approval.request_digest()) {
+            return Err(Refused::VersionChanged);
+        }
+        let Cast { choice, version, comment } = self.cast.clone();
+        let ballot = Ballot { choice, version, comment, signed: self.proof.map(|proof| proof.signed.clone()) };
+        let voted = found.approval.clone().vote(&self.me.voter(self.caller), ballot, found.now);
+        let after = voted.map_err(|refusal| match refusal {
+            Refusal::Ineligible(_) => Refused::NotAnApprover,
+            Refusal::Closed(state) => Refused::Closed(state),
+            Refusal::VersionChanged => Refused::VersionChanged,
+            Refusal::AlreadyVoted => Refused::AlreadyVoted,
+            Refusal::SignatureRequired => Refused::SignatureRequired,
+        })?;
+        let fits = crate::app::records::encode(&after).is_ok_and(|body| body.len() <= records::MOST_BYTES);
+        if fits { Ok(after) } else { Err(Refused::NoRoom) }
+    }
+
+    async fn refused(&self, found: &Found, no: Refused) -> AppError {
+        settle(self.services, self.tenant, found).await;
+        refuse(self.services, self.tenant, self.caller, &found.approval, "vote", no.code(), no.into()).await
+    }
+}

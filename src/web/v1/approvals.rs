@@ -1,0 +1,275 @@
+//! Approvals: what waits for a decision, and the decisions.
+
+pub mod events;
+mod view;
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, get, post, web};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use utoipa::{IntoParams, ToSchema};
+
+pub use self::view::{ApprovalItem, ApprovalParty};
+use crate::{
+    app::{
+        approvals::{self, Cast, Role, watching},
+        error::AppError,
+    },
+    domain::approval::{Approval, ApprovalId, Choice},
+    web::{
+        error::ApiError,
+        extract::{Json, Reader, Then, Writer, cursor_text, free_text, limit, parse_cursor},
+        problem::{BodyProblems, CallerProblems, Problem},
+        replicated,
+        state::AppState,
+    },
+};
+
+/// The most characters of a comment.
+const COMMENT: usize = 500;
+
+/// As whom, and which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// `requester` (the default): what I asked for. `delegator`: what was asked for on my behalf. `approver`: what
+    /// awaits my vote; a page may be short and still have a next one. `administrator`: all.
+    #[param(nullable = false, value_type = Option<String>, example = "approver")]
+    role: Option<RoleName>,
+    /// Items on the page, 1 to 200; default 50.
+    #[param(nullable = false, minimum = 1, maximum = 200, example = 50)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    #[param(nullable = false)]
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RoleName {
+    Requester,
+    Delegator,
+    Approver,
+    Administrator,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Requester => Self::Requester,
+            RoleName::Delegator => Self::Delegator,
+            RoleName::Approver => Self::Approver,
+            RoleName::Administrator => Self::Administrator,
+        }
+    }
+}
+
+/// A page of approvals, newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"items": [], "next_cursor": null}))]
+pub struct ApprovalPage {
+    /// The items.
+    items: Vec<ApprovalItem>,
+    /// For the next page; `null` at the end.
+    next_cursor: Option<String>,
+}
+
+/// Lists approvals: mine, those on my behalf, those that await my vote, or all.
+#[utoipa::path(
+    operation_id = "approval-list", tag = "approvals", params(ListQuery),
+    responses((status = 200, description = "A page.", body = ApprovalPage), CallerProblems),
+    security(("user_token" = []))
+)]
+#[get("/v1/approvals")]
+pub async fn list(
+    Then(Reader { door, caller }, query): Then<Reader, web::Query<ListQuery>>,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let (limit, after) = (limit(query.limit)?, query.cursor.as_deref().map(parse_cursor).transpose()?);
+    let role = query.role.map_or(Role::Requester, Role::from);
+    let found = approvals::list(&state.services, &door.tenant, &caller, role, after, limit).await?;
+    let items = found.items.into_iter().map(ApprovalItem::from).collect();
+    Ok(HttpResponse::Ok().json(ApprovalPage { items, next_cursor: found.next.map(cursor_text) }))
+}
+
+/// Which approval.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ApprovalPath {
+    /// Its id.
+    #[param(example = "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y")]
+    id: String,
+}
+
+impl ApprovalPath {
+    /// The id; what is none names no approval.
+    pub fn id(&self) -> Result<ApprovalId, ApiError> {
+        Ok(ApprovalId::parse(&self.id).ok_or(AppError::NotFound("approval"))?)
+    }
+}
+
+/// Whether to wait for a change.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WaitQuery {
+    /// Answer only when the revision is greater than `after_revision`, or after this time: 1s to 60s.
+    #[param(nullable = false, example = "30s")]
+    wait: Option<String>,
+    /// The revision that is known already.
+    #[param(nullable = false, minimum = 0, example = 1)]
+    after_revision: Option<u64>,
+}
+
+impl WaitQuery {
+    fn until(&self) -> Result<Option<(Instant, u64)>, ApiError> {
+        let Some(text) = &self.wait else { return Ok(None) };
+        let seconds = text.strip_suffix('s').unwrap_or(text);
+        let is_number = (1..=2).contains(&seconds.len()) && seconds.bytes().all(|b| b.is_ascii_digit());
+        let wait = seconds.parse().ok().filter(|_| is_number).map(Duration::from_secs);
+        let wait = wait.filter(|wait| (Duration::from_secs(1)..=watching::LONGEST_WAIT).contains(wait));
+        let wait = wait.ok_or_else(|| ApiError::Invalid {
+            field: Some("wait".to_owned()),
+            problem: "must be 1s to 60s".to_owned(),
+        })?;
+        Ok(Some((Instant::now() + wait, self.after_revision.unwrap_or(0))))
+    }
+}
+
+/// Shows an approval, at once or when it has changed.
+///
+/// Whoever asked for it, on whose behalf, who may decide or has decided, and administrators see it; to everybody else
+/// it isn't there. With `wait` the answer comes when the revision is greater than `after_revision`, and otherwise at
+/// the end of that time, or when this process stops, with the approval as it is.
+#[utoipa::path(
+    operation_id = "approval-get", tag = "approvals", params(ApprovalPath, WaitQuery),
+    responses((status = 200, description = "The approval.", body = ApprovalItem), CallerProblems),
+    security(("user_token" = []))
+)]
+#[get("/v1/approvals/{id}")]
+pub async fn get(
+    Then(Reader { door, caller }, Then(path, query)): Then<
+        Reader,
+        Then<web::Path<ApprovalPath>, web::Query<WaitQuery>>,
+    >,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let (id, until) = (path.id()?, query.until()?);
+    let services = &state.services;
+    let Some((until, after)) = until else {
+        let approval = approvals::find(services, &door.tenant, &caller, id).await?;
+        return Ok(shown(approval));
+    };
+    let mut watch = watching::watch(services, &door.tenant, &caller, id).await?;
+    while watch.last().revision <= after && watch.next(until).await.is_some() {}
+    Ok(shown(watch.last().clone()))
+}
+
+fn shown(approval: Approval) -> HttpResponse {
+    HttpResponse::Ok().json(ApprovalItem::from(approval))
+}
+
+/// A decision.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"decision": "approve", "version": 1, "comment": "as agreed"}))]
+pub struct VoteRequest {
+    /// `approve` or `deny`.
+    #[schema(value_type = String, example = "approve")]
+    decision: Choice,
+    /// The version of the request that you saw.
+    #[schema(minimum = 1)]
+    version: u32,
+    /// Why.
+    #[schema(max_length = 500)]
+    comment: Option<String>,
+}
+
+/// Decides about a request. The first denial wins; one person counts once; nobody decides about his own request.
+#[utoipa::path(
+    operation_id = "approval-vote", tag = "approvals", params(ApprovalPath), request_body = VoteRequest,
+    responses(
+        (status = 200, description = "The vote counts.", body = ApprovalItem),
+        CallerProblems, BodyProblems,
+        (status = 409, description = "`approval-closed` (with its `state`), `already-voted`, `version-changed`, \
+         `epoch-changed` or `signature-spent`.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`signature-required` or `no-room`.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("user_token" = []))
+)]
+#[post("/v1/approvals/{id}/votes")]
+pub async fn vote(
+    Then(Writer { door, caller }, Then(path, Json(body))): Then<
+        Writer,
+        Then<web::Path<ApprovalPath>, Json<VoteRequest>>,
+    >,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let VoteRequest { decision, version, comment } = body;
+    let cast = Cast { choice: decision, version, comment: free_text("comment", comment, COMMENT)? };
+    let approval = approvals::vote(&state.services, &door.tenant, &caller, path.id()?, cast, None).await?;
+    let mut answer = HttpResponse::Ok();
+    if decision == Choice::Deny {
+        replicated::say(&mut answer, replicated::wait(&state, &door).await);
+    }
+    Ok(answer.json(ApprovalItem::from(approval)))
+}
+
+/// Takes back my request while it waits.
+#[utoipa::path(
+    operation_id = "approval-withdraw", tag = "approvals", params(ApprovalPath),
+    responses(
+        (status = 200, description = "Withdrawn.", body = ApprovalItem),
+        CallerProblems,
+        (status = 409, description = "`approval-closed` (with its `state`).", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("user_token" = []))
+)]
+#[post("/v1/approvals/{id}/withdraw")]
+pub async fn withdraw(
+    Then(Writer { door, caller }, path): Then<Writer, web::Path<ApprovalPath>>,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let approval = approvals::withdraw(&state.services, &door.tenant, &caller, path.id()?).await?;
+    Ok(shown(approval))
+}
+
+/// Why it is taken back.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "no longer needed"}))]
+pub struct RevokeRequest {
+    /// Why.
+    #[schema(max_length = 500)]
+    reason: Option<String>,
+}
+
+/// Takes back a decision: who asked for it, who voted, or an administrator. Takes effect on the next hook.
+#[utoipa::path(
+    operation_id = "approval-revoke", tag = "approvals", params(ApprovalPath), request_body = RevokeRequest,
+    responses(
+        (status = 200, description = "Revoked.", body = ApprovalItem),
+        CallerProblems, BodyProblems,
+        (status = 409, description = "`approval-closed` or `approval-pending` (with its `state`).", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+    security(("user_token" = []))
+)]
+#[post("/v1/approvals/{id}/revoke")]
+pub async fn revoke(
+    Then(Writer { door, caller }, Then(path, Json(body))): Then<
+        Writer,
+        Then<web::Path<ApprovalPath>, Json<RevokeRequest>>,
+    >,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let why = free_text("reason", body.reason, COMMENT)?;
+    let approval = approvals::revoke(&state.services, &door.tenant, &caller, path.id()?, why.as_deref()).await?;
+    let mut answer = HttpResponse::Ok();
+    replicated::say(&mut answer, replicated::wait(&state, &door).await);
+    Ok(answer.json(ApprovalItem::from(approval)))
+}
