@@ -40,6 +40,7 @@ pub fn tenant_routes(c: &mut ServiceConfig) {
         .service(v1::locks::place)
         .service(v1::locks::lift)
         .service(v1::policy::explain)
+        .service(v1::approvals::ask::ask)
         .service(v1::approvals::list)
         .service(v1::approvals::get)
         .service(v1::approvals::events::events)

@@ -7,6 +7,7 @@ mod ending;
 mod ensure;
 pub mod events;
 mod lapsing;
+mod of_application;
 mod reading;
 pub mod records;
 pub mod refused;
@@ -18,13 +19,15 @@ pub use self::{
     ending::{revoke, withdraw},
     ensure::{Ensured, Wish, ensure},
     lapsing::lapse,
-    reading::{Role, find, list},
+    of_application::{Wanted, ask},
+    reading::{Role, Viewer, find, list},
     refused::Refused,
     voting::{Cast, Verified, vote},
 };
 
 use std::collections::BTreeSet;
 
+use self::ensure::{TEMPLATE_FORM, enough_approvers, not_bound, with_room};
 use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user};
 use crate::{
     domain::{

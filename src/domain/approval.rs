@@ -4,6 +4,7 @@
 //! APPROVED -> UNUSED_EXPIRED | REVOKED. A deadline is over from its instant on, whether somebody wrote that down or
 //! not: whatever is asked of an approval takes the present time.
 
+pub mod application;
 mod id;
 pub mod request;
 mod standing;
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use self::application::FromApplication;
 pub use self::{
     id::ApprovalId,
     standing::{Cause, Closed, State},
@@ -48,6 +50,9 @@ pub struct Asked {
     /// A ticket number, in the requester's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// An application asked for it on its own: then no hook uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<FromApplication>,
 }
 
 /// A request, before it stands.

@@ -12,6 +12,7 @@ use crate::{
     app::answer_hook::UnknownIds,
     domain::{
         application::{Accepted, Application, Fault, accept},
+        approval::Template,
         ids::{ApplicationUri, TenantName},
         jwt::Claims,
     },
@@ -52,6 +53,11 @@ impl Registry {
         let Claims(claims) = insecure_decode_claims::<Claims>(token).ok()?;
         let uri = ApplicationUri::parse(claims.get("iss")?.as_str()?).ok()?;
         self.applications.get(&uri)
+    }
+
+    /// Who decides about what applications ask for.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        self.applications.values().filter_map(|application| application.approval.as_ref())
     }
 
     /// The application that signed the token, and what it says.

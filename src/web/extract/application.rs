@@ -5,6 +5,8 @@ use std::{future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method};
 
 use super::caller::{Reader, bearer, brake, door, read, request_id, state};
+use jiff::Timestamp;
+
 use crate::{
     app::application::{ApplicationCaller, NotAuthenticated, Purpose, authenticate},
     domain::application::Right,
@@ -58,6 +60,24 @@ pub enum ByEither<R> {
     User(Reader),
     /// An application.
     Application(ByApplication<R>),
+}
+
+impl<R> ByEither<R> {
+    /// Whose tenant.
+    pub fn door(&self) -> &Arc<Door> {
+        match self {
+            Self::User(user) => &user.door,
+            Self::Application(application) => &application.door,
+        }
+    }
+
+    /// From when on its token is refused.
+    pub fn expires(&self) -> Timestamp {
+        match self {
+            Self::User(user) => user.caller.expires,
+            Self::Application(application) => application.caller.token.over,
+        }
+    }
 }
 
 /// The one token that can be an application's. With both headers it isn't said which one counts.
