@@ -59,7 +59,8 @@ fn assert_refused(answer: &Answer, operation: &Operation, status: u16, code: &st
 #[actix_web::test]
 async fn every_operation_has_a_lock_on_its_door() {
     for operation in operations() {
-        let locks = ["user_token", "hook_secret", "application_token"].iter().filter(|s| operation.is_secured_by(s)).count();
+        let locks =
+            ["user_token", "hook_secret", "application_token"].iter().filter(|s| operation.is_secured_by(s)).count();
         let expected = match operation.id() {
             id if OPEN.contains(&id) => 0,
             id if FOR_BOTH.contains(&id) => 2,

@@ -65,7 +65,9 @@ async fn the_same_request_is_found_again_while_it_waits() {
     let first = ask(&app).await;
     let again = app.post("/v1/approvals", &token(&app), &wish()).await;
     assert_eq!((again.status.as_u16(), &again.json["id"]), (200, &first["id"]));
-    for (field, value) in [("title", json!("Another")), ("context", json!({})), ("reason", json!("x")), ("ticket", json!("t"))] {
+    for (field, value) in
+        [("title", json!("Another")), ("context", json!({})), ("reason", json!("x")), ("ticket", json!("t"))]
+    {
         let mut body = wish();
         body[field] = value;
         let other = app.post("/v1/approvals", &token(&app), &body).await;

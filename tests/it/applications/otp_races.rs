@@ -64,7 +64,7 @@ async fn a_release_and_a_login_end_a_reservation_once() {
 }
 
 #[actix_web::test]
-async fn two_confirmations_enrol_once() {
+async fn wrong_codes_for_a_new_secret_count_one_by_one() {
     let app = app().await;
     let begun = app.send(app.request(Method::POST, "/v1/me/otp").bearer_auth("ann")).await;
     assert_eq!(begun.status, 201);

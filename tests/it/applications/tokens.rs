@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use aws_lc_rs::hmac;
-use behalf::domain::application::Right;
+use behalf::{domain::application::Right, ports::store::Store};
 use jiff::SignedDuration;
 use reqwest::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::hooks::rounds;
+use crate::{
+    hooks::rounds,
+    support::tampered_store::{Tamper, TamperedStore},
+};
 
 /// Everything of an answer that a caller could tell refusals apart by.
 fn shape(answer: &Answer) -> (u16, Value, Option<String>) {
@@ -120,7 +123,8 @@ async fn only_hs256_with_the_applications_own_key_counts() {
 #[actix_web::test]
 async fn who_names_no_application_is_nobody() {
     let app = app().await;
-    for iss in [json!("https://erp.example.com/"), json!("HTTPS://ERP.EXAMPLE.COM"), json!([ERP]), json!(7), json!("")] {
+    for iss in [json!("https://erp.example.com/"), json!("HTTPS://ERP.EXAMPLE.COM"), json!([ERP]), json!(7), json!("")]
+    {
         let token = token_with(&app, &json!({"iss": iss}));
         check_lock(&app, &token).await.is_problem(401, "invalid-token");
         check_lock_nl3(&app, &token).await.is_problem(401, "invalid-token");
@@ -223,9 +227,7 @@ async fn two_credentials_are_none() {
     let cases = [
         request(&app).bearer_auth("ann").header("x-nl3-authorization-token", token(&app)),
         request(&app).bearer_auth(token(&app)).header("x-nl3-authorization-token", token(&app)),
-        request(&app)
-            .header("x-nl3-authorization-token", token(&app))
-            .header("x-nl3-authorization-token", token(&app)),
+        request(&app).header("x-nl3-authorization-token", token(&app)).header("x-nl3-authorization-token", token(&app)),
         request(&app).header(AUTHORIZATION, "Basic YW5uOmFubg==").header("x-nl3-authorization-token", token(&app)),
         request(&app).header("x-nl3-authorization-token", ""),
         // A user's token is none of an application's.
@@ -264,11 +266,13 @@ async fn an_application_has_a_budget_of_its_own() {
 
 #[actix_web::test]
 async fn while_the_store_is_down_nothing_is_accepted() {
-    let (wrap, handle) = crate::support::tampered_store::shut();
+    let tamper = Arc::new(Tamper::default());
+    let of_store = Arc::clone(&tamper);
+    let wrap = Box::new(|inner| Arc::new(TamperedStore { inner, tamper: of_store }) as Arc<dyn Store>);
     let app = app_of(Setup { wrap, ..registered() }).await;
     let token = token(&app);
-    handle.close();
+    tamper.set_down(true);
     check_lock(&app, &token).await.is_problem(503, "temporarily-unavailable");
-    handle.open();
+    tamper.set_down(false);
     assert_eq!(check_lock(&app, &token).await.status, 200);
 }

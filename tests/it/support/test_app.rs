@@ -17,7 +17,10 @@ use behalf::{
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
     },
-    app::{Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, application::Registry, caller::IdentityPolicy, epoch, reaper},
+    app::{
+        Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, application::Registry,
+        caller::IdentityPolicy, epoch, reaper,
+    },
     domain::{
         application::Application,
         audit::Event,
