@@ -21,7 +21,7 @@ use behalf::{
         ids::{ClientId, GroupId, Login, UserId, UserRef},
         user::{Status, User},
     },
-    policy::{Context, Pipeline, TenantPolicy},
+    policy::{Context, Pipeline, Spent, TenantPolicy},
     ports::{
         dialect::Dialect,
         directory::{Directory, DirectoryError, Written},
@@ -141,8 +141,10 @@ fn pipeline(c: &mut Criterion) {
             scopes: &scopes,
             bound_scopes: &scopes,
             locks: &[],
+            brought: None,
             people: None,
             rule: None,
+            spent: Spent::default(),
         };
         stages.run(&mut context).await.result.is_ok()
     };

@@ -5,6 +5,8 @@ mod background;
 mod directory;
 mod preview;
 mod rules;
+mod shared_accounts;
+mod simulate;
 mod store;
 mod tenant;
 mod trail;

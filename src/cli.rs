@@ -3,7 +3,9 @@
 mod audit;
 mod check;
 mod health;
+mod policy;
 mod setup;
+mod simulate;
 mod store;
 
 use std::{process::ExitCode, sync::Arc};
@@ -57,6 +59,13 @@ enum Command {
         #[command(subcommand)]
         what: audit::AuditCommand,
     },
+    /// Keep the rules under test
+    Policy {
+        #[command(subcommand)]
+        what: policy::PolicyCommand,
+    },
+    /// Tell what would be decided now, and why; exit code 0: yes, 1: no, 2: can't be told
+    Simulate(simulate::SimulateArgs),
     /// Set the identity provider up
     Setup {
         #[command(subcommand)]
@@ -88,6 +97,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
         Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),
         Command::Audit { what } => audit::run(what).await,
+        Command::Policy { what } => policy::run(what).await,
+        Command::Simulate(args) => simulate::run(args).await,
         Command::Setup { what } => setup::run(what).await,
         Command::Store { what } => store::run(what).await,
     }

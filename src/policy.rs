@@ -10,6 +10,7 @@ pub mod lock;
 pub mod reservation;
 pub mod rules;
 pub mod shared_account;
+pub mod trial;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -165,6 +166,11 @@ pub trait Stage: Send + Sync + 'static {
     /// Its name in traces and audit.
     fn name(&self) -> &'static str;
 
+    /// False if the rule that applies doesn't ask for it: then it neither runs nor leaves a line.
+    fn is_asked_for(&self, _: &Context<'_>) -> bool {
+        true
+    }
+
     /// Lets the delegation pass, or refuses it. Unknown is no.
     async fn evaluate(&self, context: &mut Context<'_>) -> Result<(), Reason>;
 }
@@ -203,6 +209,9 @@ impl Pipeline {
     pub async fn run(&self, context: &mut Context<'_>) -> Verdict {
         let mut trace = Vec::with_capacity(self.0.len());
         for stage in &self.0 {
+            if !stage.is_asked_for(context) {
+                continue;
+            }
             let said = stage.evaluate(context).await;
             let line = said.err().map_or("continue", Reason::code);
             trace.push(TraceLine { stage: stage.name().to_owned(), said: line.to_owned() });

@@ -104,6 +104,8 @@ fn begun(issuer: &str, number: usize, id: &DelegationId, created: Timestamp) -> 
         reason: Some("Quarterly report".to_owned()),
         ticket: None,
         rule: None,
+        approval: None,
+        reservation: None,
         epoch: 1,
         created,
         expires: created + SignedDuration::from_hours(2),

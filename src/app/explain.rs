@@ -98,6 +98,7 @@ impl House<'_> {
                     client: &question.client,
                     scopes: &question.scopes,
                     locks: &self.locks([agent, delegator]).await?,
+                    brought: None,
                     at: question.at,
                 };
                 dry::run(self.pipeline, &is).await

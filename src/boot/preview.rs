@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use super::{Behalf, audit, directory, store as stores, tenant, trail};
+use super::{Behalf, audit, directory, shared_accounts, store as stores, tenant, trail};
 use crate::{
     adapters::{
         finding::{Finding, Level},
@@ -17,6 +17,8 @@ use crate::{
     metrics::Metrics,
     ports::{clock::Clock, entropy::Entropy, store::Store},
 };
+
+mod people;
 
 /// What `check` found.
 pub struct Preview {
@@ -94,6 +96,15 @@ impl Behalf {
             }
             for Finding { level, text } in directory::inspect(name, settings, &parts).await {
                 preview.say(level, &format!("directory of `{name}`"), &text);
+            }
+            for Finding { level, text } in shared_accounts::inspect(name, settings, &parts).await {
+                preview.say(level, &format!("shared accounts of `{name}`"), &text);
+            }
+            // What keeps the directory from being built is told already.
+            if let Ok(directories) = directory::build(name, settings, &parts) {
+                for Finding { level, text } in people::inspect(&settings.rules, &directories).await {
+                    preview.say(level, &format!("rules of `{name}`"), &text);
+                }
             }
             preview.note(&format!("issuer of `{name}`"), issuer(name, settings, &parts).await);
         }

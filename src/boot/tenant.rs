@@ -87,10 +87,7 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directorie
         directory: Arc::clone(&directories.others),
         directory_of_hooks: Arc::clone(&directories.hooks),
         shown: Arc::clone(&directories.shown),
-        policy: InForce::from(TenantPolicy {
-            rules: settings.rules.clone(),
-            delegatable_type: settings.user_types.delegatable.clone(),
-        }),
+        policy: InForce::from(TenantPolicy::from(settings)),
         claims: settings.claims.clone(),
         shared: settings.shared.clone(),
         applications: Registry::new(parts.applications_audience, settings.applications.iter().cloned()),
@@ -109,6 +106,12 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directorie
             scope: settings.api_scope.clone(),
             claims: settings.claims.names.clone(),
         },
+    }
+}
+
+impl From<&config::Tenant> for TenantPolicy {
+    fn from(settings: &config::Tenant) -> Self {
+        Self { rules: settings.rules.clone(), delegatable_type: settings.user_types.delegatable.clone() }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Config, Mistakes, source::Sources};
+use super::{Config, Mistakes, mistakes::Findings, rules, settings, source::Sources, tenant_names};
 use crate::domain::{ids::TenantName, rule::Rule};
 
 /// The configuration's file, as it was read.
@@ -79,6 +79,28 @@ impl Config {
         let [old, new] = tables;
         differences("", &old, &new, &mut needs_restart);
         Ok(Reread { rules, needs_restart: needs_restart.into_iter().collect() })
+    }
+}
+
+impl Config {
+    /// The rules of every tenant of `file` (else of the process's configuration), and of them alone: what else it takes
+    /// to serve may be missing.
+    #[expect(clippy::disallowed_methods, reason = "the one room that reads the environment")]
+    pub fn rules(file: Option<&Path>) -> Result<BTreeMap<TenantName, Vec<Rule>>, Mistakes> {
+        let mut vars: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        if let Some(file) = file {
+            vars.insert(settings::CONFIG.env.into(), file.into());
+        }
+        let mut found = Findings::default();
+        let sources = Sources::gather(vars.into_iter(), Path::new(""), None, &mut found);
+        let mut rules = BTreeMap::new();
+        for name in tenant_names(&sources, &mut found).unwrap_or_default() {
+            let at = format!("tenants.{name}.rules");
+            if let Ok(read) = rules::rules(&at, sources.in_file(&at), &mut found) {
+                rules.insert(name, read);
+            }
+        }
+        if found.mistakes.is_empty() { Ok(rules) } else { Err(found.mistakes) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! An approval: people decide whether a delegation may come about. From the request to its last use.
 //!
-//! PENDING -> APPROVED | DENIED | EXPIRED | WITHDRAWN; APPROVED -> ACTIVE -> ENDED | REVOKED;
-//! APPROVED -> UNUSED_EXPIRED | REVOKED. A deadline is over from its instant on, whether somebody wrote that down or
+//! `PENDING -> APPROVED | DENIED | EXPIRED | WITHDRAWN`; `APPROVED -> ACTIVE -> ENDED | REVOKED`;
+//! `APPROVED -> UNUSED_EXPIRED | REVOKED`. A deadline is over from its instant on, whether somebody wrote that down or
 //! not: whatever is asked of an approval takes the present time.
 
 pub mod application;

@@ -207,7 +207,16 @@ impl Reason {
 
     /// True if a reservation has lost what it rests on: account, holder or membership.
     pub fn voids_reservation(self) -> bool {
-        matches!(self, Self::NotAMember | Self::HolderInactive | Self::AccountInactive)
+        matches!(
+            self,
+            Self::NotAMember
+                | Self::HolderInactive
+                | Self::AccountInactive
+                | Self::AgentInactive
+                | Self::AgentUnknown
+                | Self::DelegatorInactive
+                | Self::DelegatorUnknown
+        )
     }
 }
 

@@ -14,9 +14,13 @@ impl Stage for ApprovalStage {
         "approval"
     }
 
+    fn is_asked_for(&self, context: &Context<'_>) -> bool {
+        context.rule.is_some_and(|rule| rule.approval.is_some())
+    }
+
     /// The rule's present template counts: an approval on other terms is none.
     async fn evaluate(&self, context: &mut Context<'_>) -> Result<(), Reason> {
-        let Some(template) = context.rule.and_then(|rule| rule.approval.as_ref()) else { return Ok(()) };
+        let template = context.rule.and_then(|rule| rule.approval.as_ref()).ok_or(Reason::Internal)?;
         let brought = context.brought.ok_or(Reason::StageMissing)?;
         let approval = brought.approval.ok_or(Reason::StageMissing)?;
         let by = Use {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, People, Pipeline, Spent, TenantPolicy};
+use super::{Brought, Context, People, Pipeline, Spent, TenantPolicy};
 use crate::{
     domain::{
         hook::TraceLine,
@@ -39,6 +39,8 @@ pub struct Question<'a> {
     pub scopes: &'a BTreeSet<String>,
     /// Locks on the two accounts.
     pub locks: &'a [Lock],
+    /// What the delegation would bring along for the rule's stages; `None`: nothing.
+    pub brought: Option<Brought<'a>>,
     /// When.
     pub at: At,
 }
@@ -105,7 +107,7 @@ pub async fn run(pipeline: &Pipeline, is: &Question<'_>) -> Answer {
         scopes: is.scopes,
         bound_scopes: is.scopes,
         locks: is.locks,
-        brought: None,
+        brought: is.brought,
         people: None,
         rule: None,
         spent: Spent::default(),
@@ -119,7 +121,7 @@ pub async fn run(pipeline: &Pipeline, is: &Question<'_>) -> Answer {
         people.and_then(|people| super::rules::matching(&is.policy.rules, people, is.client, is.scopes)).cloned();
     let decision = match verdict.result {
         Ok(_) => Decision::Granted,
-        Err(Reason::StageMissing) if is.at == At::Initiation => {
+        Err(Reason::StageMissing | Reason::ApprovalPending) if is.at == At::Initiation => {
             if let Some(last) = trace.last_mut() {
                 Decision::Prepares.code().clone_into(&mut last.said);
             }

@@ -14,10 +14,11 @@ impl Stage for ReservationStage {
         "reservation"
     }
 
+    fn is_asked_for(&self, context: &Context<'_>) -> bool {
+        context.rule.is_some_and(|rule| rule.reservation)
+    }
+
     async fn evaluate(&self, context: &mut Context<'_>) -> Result<(), Reason> {
-        if !context.rule.is_some_and(|rule| rule.reservation) {
-            return Ok(());
-        }
         let people = context.people.as_ref().ok_or(Reason::Internal)?;
         let brought = context.brought.ok_or(Reason::StageMissing)?;
         let hold = brought.reservation.ok_or(Reason::StageMissing)?;

@@ -102,8 +102,10 @@ async fn run(
         scopes: &scopes,
         bound_scopes: &bound_scopes,
         locks,
+        brought: None,
         people: None,
         rule: None,
+        spent: Spent::default(),
     };
     pipeline.run(&mut context).await
 }

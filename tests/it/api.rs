@@ -9,5 +9,6 @@ mod grants;
 mod locks;
 mod ops;
 mod paths;
+mod policy;
 mod requests;
 mod stolen_token;

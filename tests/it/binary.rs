@@ -7,6 +7,7 @@ mod demo;
 mod drain;
 mod ldap;
 mod old_variables;
+mod policy;
 mod redis;
 mod reload;
 mod serve;

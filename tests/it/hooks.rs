@@ -1,6 +1,7 @@
 //! Hooks over real HTTP, from the IdP's bytes to the IdP's bytes.
 
 mod answers;
+mod approval;
 mod bad_input;
 mod binding;
 mod callers;
@@ -14,6 +15,7 @@ mod lists;
 mod lost_replies;
 mod once;
 mod policy;
+mod reservation;
 mod rules;
 mod secrets;
 mod spoofed;

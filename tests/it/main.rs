@@ -3,6 +3,7 @@
 
 mod api;
 mod applications;
+mod approvals;
 mod architecture;
 mod audit;
 mod authz_coverage;

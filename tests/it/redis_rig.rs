@@ -14,7 +14,10 @@ use rustls::{
 };
 use tokio::time::Instant;
 
-use crate::support::redis::{Cluster, Proxy, Redis, SentinelPair, tls_file};
+use crate::support::{
+    proxy::Proxy,
+    redis::{Cluster, Redis, SentinelPair, tls_file},
+};
 
 const FAR: Duration = Duration::from_secs(40);
 

@@ -68,6 +68,7 @@ mod queue;
 mod reads;
 pub mod status;
 mod tenants;
+pub mod through_process;
 mod writer;
 
 pub use database::OpenError;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The longest that one request waits.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Those of one caller who wait at a time.
 pub const MOST_OF_ONE: usize = 16;
 /// Those of one application, which waits for many users.

@@ -60,9 +60,9 @@ impl Approval {
         };
         let uses = self.state.uses().saturating_add(1);
         let is_last = uses >= self.template.max_uses;
-        let mut used = self.next();
-        used.state = State::Active { since, grant_until, uses };
-        Ok(if is_last { used.closed(Cause::UsesExhausted, None, now) } else { used })
+        let mut after = self.next();
+        after.state = State::Active { since, grant_until, uses };
+        Ok(if is_last { after.closed(Cause::UsesExhausted, None, now) } else { after })
     }
 
     /// How long a token that is minted with it at `now` may live; zero if none may be.

@@ -157,12 +157,12 @@ impl Approval {
         }
         let by = Party { id: voter.user.id.clone(), login: voter.user.login.clone() };
         let Ballot { choice, comment, signed, .. } = ballot;
-        let mut voted = self.next();
-        voted.votes.push(Vote { by: by.clone(), choice, at: now, comment, signed });
+        let mut after = self.next();
+        after.votes.push(Vote { by: by.clone(), choice, at: now, comment, signed });
         Ok(match choice {
-            Choice::Deny => voted.closed(Cause::Denied, Some(by), now),
-            Choice::Approve if voted.has_quorum() => voted.approved(now),
-            Choice::Approve => voted,
+            Choice::Deny => after.closed(Cause::Denied, Some(by), now),
+            Choice::Approve if after.has_quorum() => after.approved(now),
+            Choice::Approve => after,
         })
     }
 

@@ -24,6 +24,8 @@ fn pending() -> Delegation {
         reason: None,
         ticket: None,
         rule: None,
+        approval: None,
+        reservation: None,
         epoch: 1,
         created: at(0),
         expires: at(LIFE_MS),

@@ -18,7 +18,7 @@ use crate::{
     policy::dry::At,
     web::{
         error::ApiError,
-        extract::{Json, Reader, Then, scope_set, user_ref},
+        extract::{Json, Then, Writer, scope_set, user_ref},
         problem::{BodyProblems, CallerProblems},
         state::AppState,
     },
@@ -175,7 +175,8 @@ impl From<Rule> for Applies {
     "delegator": {"id": "00u1bob", "login": "bob@example.com", "active": true},
     "scopes": ["payments.read"],
     "trace": [{"stage": "grant", "said": "continue"}, {"stage": "lock", "said": "continue"},
-        {"stage": "rules", "said": "stage-missing"}],
+        {"stage": "rules", "said": "continue"}, {"stage": "approval", "said": "continue"},
+        {"stage": "reservation", "said": "stage-missing"}],
     "rules": [{"name": "directors", "fit": "missed", "missed": [
         {"condition": "delegator_groups", "wanted": ["00g1dir"], "present": []}]},
         {"name": "payments", "fit": "matched", "missed": []}],
@@ -237,7 +238,7 @@ impl From<Explanation> for PolicyAnswer {
 )]
 #[post("/v1/policy/explain")]
 pub async fn explain(
-    Then(Reader { door, caller }, Json(body)): Then<Reader, Json<ExplainRequest>>,
+    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<ExplainRequest>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let client = ClientId::parse(&body.client)

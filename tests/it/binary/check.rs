@@ -100,3 +100,24 @@ async fn a_running_service_can_be_checked() {
     let told = ended.out.lines().find(|line| line.contains("audit trail")).unwrap();
     assert!(told.contains(" events, ") && told.contains("nothing is ever dropped"), "{told}");
 }
+
+#[tokio::test]
+async fn shared_accounts_are_looked_up_and_what_is_best_effort_is_said() {
+    let world = World::new();
+    let write = |second: &str| {
+        let account = |id: &str, more: &str| {
+            format!("[[tenants.default.shared_accounts]]\nid = \"{id}\"\ngroup = \"dbas\"\n{more}")
+        };
+        let config = account("00ubob", "direct_login = \"refuse\"\n") + &account(second, "");
+        fs::write(world.path().join("behalf.toml"), config).unwrap();
+    };
+    write("00uann");
+    let ended = run(&mut world.command(&["check"], &[])).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("ok: shared accounts of `default`: 2 active"), "{}", ended.out);
+    assert!(ended.out.contains("warning: ") && ended.out.contains("best effort on Okta"), "{}", ended.out);
+    write("00unobody");
+    let ended = run(&mut world.command(&["check"], &[])).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.contains("error: shared accounts of `default`: `00unobody` isn't there"), "{}", ended.out);
+}

@@ -52,6 +52,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_MAX_HELD", "tenants.default.reservations.max_held", "7", "max_held: 7"),
     ("BEHALF_DELEGATION_LIFE", "tenants.default.delegation.life", "77s", "life: 77s"),
     ("BEHALF_MAX_PENDING", "tenants.default.delegation.max_pending", "77", "max_pending: 77"),
+    ("BEHALF_APPROVALS_MAX_OPEN", "tenants.default.approvals.max_open", "77", "max_open: 77"),
     ("BEHALF_ON_REFUSED", "tenants.default.on_refused", "pass", "on_refused: Pass"),
     ("BEHALF_ON_FAILURE", "tenants.default.on_failure", "pass", "on_failure: Pass"),
     ("BEHALF_BUDGET_HOOK", "tenants.default.budgets.hook", "2345ms", "hook: 2.345s"),
@@ -98,6 +99,8 @@ const ELSEWHERE: &[&str] = &[
     "BEHALF_HOOK_BEARER_ISSUER",
     "BEHALF_ADMIN_CLAIM",
     "BEHALF_ADMIN_VALUE",
+    "BEHALF_BREAK_GLASS_CLAIM",
+    "BEHALF_BREAK_GLASS_VALUE",
     "BEHALF_OKTA_URL",
     "BEHALF_OKTA_TOKEN",
     "BEHALF_OKTA_CLIENT_ID",
@@ -156,6 +159,20 @@ fn the_holders_claim_has_a_name_where_accounts_are_shared() {
     assert_eq!(name("[tenants.default.claims]\nreserved_by = \"held_by\"\n"), None);
     let by_variable = Case::least().toml(account).var("BEHALF_CLAIM_RESERVED_BY", "holder").ok();
     assert_eq!(default_tenant(&by_variable).claims.names.reserved_by.as_deref(), Some("holder"));
+}
+
+#[test]
+fn who_may_break_the_glass_is_named_by_a_claim() {
+    let case = Case::least().vars(&[("BEHALF_BREAK_GLASS_CLAIM", "groups"), ("BEHALF_BREAK_GLASS_VALUE", "duty")]);
+    let by_key = Case::least().toml("[tenants.default.roles]\nbreak_glass = { claim = \"groups\", value = \"duty\" }");
+    for case in [case, by_key] {
+        let tenant = default_tenant(&case.ok()).clone();
+        let role = tenant.break_glass.unwrap();
+        assert_eq!((role.claim.as_str(), role.value.as_str()), ("groups", "duty"));
+        assert_eq!(tenant.admin, None, "it is no administrator's role");
+    }
+    assert_eq!(default_tenant(&Case::least().ok()).break_glass, None);
+    Case::least().var("BEHALF_BREAK_GLASS_CLAIM", "groups").refused(&["BEHALF_BREAK_GLASS_VALUE", "is missing"]);
 }
 
 #[test]

@@ -141,8 +141,12 @@ fn rules_are_read_for_their_tenant() {
     let config = Case::least().toml(rules).ok();
     let rule = &default_tenant(&config).rules[0];
     assert_eq!((rule.name.as_str(), rule.max_token_lifetime), ("short", Some(600)));
-    Case::least().toml("[[tenants.default.rules]]\nname = \"x\"\nstages = [\"approval\"]\napproval = { type = \"approve\", approvers = [\"user:00u1\"] }")
-        .refused(&["tenants.default.rules[0] (\"x\")", "stage `approval` isn't built yet"]);
+    let approval = "[[tenants.default.rules]]\nname = \"x\"\nstages = [\"approval\"]\napproval = { type = \"approve\", approvers = [\"user:00u1\"] }";
+    assert!(default_tenant(&Case::least().toml(approval).ok()).rules[0].approval.is_some());
+    let elevation = approval.replace("[\"approval\"]", "[\"elevation\"]");
+    Case::least()
+        .toml(&elevation)
+        .refused(&["behalf.toml:3: tenants.default.rules[0] (\"x\")", "stage `elevation` isn't built yet"]);
 }
 
 #[test]

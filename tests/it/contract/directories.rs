@@ -22,7 +22,7 @@ use behalf::{
     ports::directory::Directory,
 };
 
-use crate::support::redis::Proxy;
+use crate::support::proxy::Proxy;
 
 mod embedded;
 pub(in crate::contract) mod faults;

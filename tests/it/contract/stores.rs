@@ -219,6 +219,7 @@ macro_rules! contract_cases {
                 lists::pages_continue,
                 lists::up_to_is_inclusive,
                 lists::a_put_replaces_the_rows,
+                lists::a_record_has_sixteen_rows_and_no_more,
                 lists::a_drop_takes_the_rows,
                 lists::owners_and_lists_are_apart,
                 lists::a_page_is_bounded,

@@ -32,7 +32,15 @@ fn rejected<T: std::fmt::Debug>(answer: Result<T, DirectoryError>) -> String {
 #[track_caller]
 fn unavailable<T: std::fmt::Debug>(answer: Result<T, DirectoryError>) -> String {
     match answer {
-        Err(DirectoryError::Unavailable(why) | DirectoryError::Garbled(why)) => why,
+        Err(DirectoryError::Unavailable(why)) => why,
         other => panic!("it isn't unavailable: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn garbled<T: std::fmt::Debug>(answer: Result<T, DirectoryError>) -> String {
+    match answer {
+        Err(DirectoryError::Garbled(why)) => why,
+        other => panic!("it is understood, or no answer: {other:?}"),
     }
 }

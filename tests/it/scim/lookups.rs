@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     by_id, by_login, either,
-    fake::{Fake, error, plain},
+    fake::{Fake, Reply, error, plain},
     id,
 };
 
@@ -91,7 +91,7 @@ async fn a_login_is_compared_exactly_and_read_again() {
     fake.put("ann-2", &[]);
     fake.change("ann-2", |user| user["userName"] = json!("ann@example.com"));
     let both = fake.scim.entry(&by_login("ann@example.com")).await;
-    assert!(matches!(both, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))), "{both:?}");
+    assert!(matches!(both, Err(DirectoryError::Garbled(_))), "{both:?}");
 }
 
 #[tokio::test]
@@ -125,16 +125,13 @@ async fn a_list_that_is_none_says_nothing() {
         let reply = plain(200, &body);
         fake.instead(move |asked| (asked.path == ["Users"]).then(|| reply.clone()));
         let answer = fake.scim.entry(&by_login("nobody")).await;
-        assert!(
-            matches!(answer, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))),
-            "{body}: {answer:?}"
-        );
+        assert!(matches!(answer, Err(DirectoryError::Garbled(_))), "{body}: {answer:?}");
     }
     fake.instead(|asked| asked.query.contains_key("filter").then(|| error(400, Some("invalidFilter"))));
     is_rejected(&fake.scim.entry(&by_login("nobody")).await, "refuses the filter");
     fake.instead(|asked| asked.query.contains_key("filter").then(|| plain(404, "<html>")));
     let answer = fake.scim.entry(&by_login("nobody")).await;
-    assert!(matches!(answer, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))), "{answer:?}");
+    assert!(matches!(answer, Err(DirectoryError::Garbled(_))), "{answer:?}");
 }
 
 #[tokio::test]
@@ -153,7 +150,7 @@ async fn groups_of_the_user_himself_go_first() {
     for bad in [json!("g-1"), json!([{"display": "One"}]), json!([7]), json!(many)] {
         groups(bad.clone());
         let answer = fake.scim.groups_of(&id("ann")).await;
-        assert!(matches!(answer, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))), "{bad}");
+        assert!(matches!(answer, Err(DirectoryError::Garbled(_))), "{bad}");
     }
     groups(Value::Null);
     fake.habits(|habits| habits.filter = false);
@@ -183,11 +180,16 @@ async fn the_servers_abilities_are_asked_when_needed() {
     assert_eq!(fake.count("GET", "ServiceProviderConfig"), 1);
     // A failure is not kept.
     fake.clock.advance(SignedDuration::from_mins(5));
-    for bad in [plain(200, "{}"), plain(200, "<html>"), plain(500, ""), plain(404, "<html>")] {
+    let fails = async |bad: Reply| {
         fake.instead(move |asked| asked.is("GET", "ServiceProviderConfig").then(|| bad.clone()));
-        let answer = fake.scim.entry(&by_login("ann@example.com")).await;
-        assert!(matches!(answer, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))), "{answer:?}");
+        fake.scim.entry(&by_login("ann@example.com")).await.unwrap_err()
+    };
+    for bad in [plain(200, "{}"), plain(200, "<html>"), plain(404, "<html>")] {
+        let error = fails(bad).await;
+        assert!(matches!(error, DirectoryError::Garbled(_)), "{error:?}");
     }
+    let error = fails(plain(500, "")).await;
+    assert!(matches!(error, DirectoryError::Unavailable(_)), "{error:?}");
     fake.instead(|_| None);
     assert!(fake.scim.entry(&by_login("ann@example.com")).await.unwrap().is_some());
 }

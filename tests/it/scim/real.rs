@@ -60,7 +60,7 @@ async fn users_by_id_and_login() {
     }
     // It takes this for her id; what came is not what was asked for.
     let loose = scim.entry(&by_id(&format!("{ann}/"))).await;
-    assert!(matches!(loose, Err(DirectoryError::Unavailable(_) | DirectoryError::Garbled(_))), "{loose:?}");
+    assert!(matches!(loose, Err(DirectoryError::Garbled(_))), "{loose:?}");
     server.change(&off, |user| user["active"] = json!(true)).await;
     assert_eq!(scim.entry(&by_id(&off)).await.unwrap().unwrap().user.status, Status::Active);
     server.delete(&ann).await;
@@ -87,7 +87,7 @@ async fn grants_come_and_go(supported: &Value, attribute: &str) {
     assert_eq!(scim.candidates(&bob).await, Ok(vec![]));
 
     let nobody = id("nobody");
-    for (delegator, agent) in [(&nobody, &ann), (&ann, &nobody), (&ann, &ann)] {
+    for (delegator, agent) in [(&nobody, &ann), (&ann, &nobody)] {
         assert!(matches!(scim.add(delegator, agent).await, Err(DirectoryError::Rejected(_))), "{delegator} {agent}");
         assert_eq!(scim.remove(delegator, agent).await, Ok(Written::Already));
     }

@@ -91,12 +91,6 @@ impl FakeDirectory {
         users.iter_mut().filter(|u| u.id.as_str() == id).for_each(|u| u.status = Status::Inactive);
     }
 
-    /// Makes the account of that id one that works.
-    pub(crate) fn resume(&self, id: &str) {
-        let users = &mut self.state.lock().unwrap().users;
-        users.iter_mut().filter(|u| u.id.as_str() == id).for_each(|u| u.status = Status::Active);
-    }
-
     /// Sets the groups that the user is in.
     pub(crate) fn set_groups(&self, user: &UserId, groups: &[&str]) {
         let groups = groups.iter().map(|group| GroupId::parse(group).unwrap()).collect();

@@ -7,18 +7,14 @@ use std::{fs, path::PathBuf, process::Command};
 use tempfile::TempDir;
 
 use self::server::{Failed, Running};
-use super::process::until;
+use super::{ports, process::until};
 
-mod client;
+pub(super) mod client;
 mod cluster;
-pub(crate) mod ports;
-mod proxy;
 mod sentinel;
 mod server;
 
 pub(crate) use cluster::Cluster;
-pub(crate) use ports::free as free_port;
-pub(crate) use proxy::Proxy;
 pub(crate) use sentinel::SentinelPair;
 
 /// Lines of a configuration file: name, and the value as it is written there.

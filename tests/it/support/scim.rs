@@ -25,7 +25,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{peers::installed, process::Process, redis::ports};
+use super::{peers::installed, ports, process::Process};
 
 /// The extension that our documentation gives.
 pub(crate) const EXTENSION: &str = include_str!("scim/extension.json");

@@ -19,7 +19,7 @@ use behalf::{
     },
     app::{
         Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, application::Registry,
-        caller::IdentityPolicy, epoch, reaper,
+        approvals::watching::Watchers, caller::IdentityPolicy, epoch, reaper,
     },
     domain::{
         application::Application,
@@ -221,6 +221,7 @@ impl TestApp {
                     identity: IdentityPolicy {
                         user_claim: "uid".to_owned(),
                         administrator: Some(("groups".to_owned(), "behalf-admins".to_owned())),
+                        break_glass: Some(("groups".to_owned(), "behalf-break-glass".to_owned())),
                         scope: setup.scope.clone(),
                         claims: ClaimNames::default(),
                     },
@@ -237,6 +238,7 @@ impl TestApp {
             runtime: tokio::runtime::Handle::current(),
             tracker: TaskTracker::new(),
             unknown_ids: UnknownIds::default(),
+            watchers: Watchers::default(),
         });
         for name in tenants.keys() {
             epoch::ensure(&services, name, 0).await.unwrap();

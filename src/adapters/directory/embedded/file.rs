@@ -109,6 +109,11 @@ impl Users {
         self.by_id.contains_key(id)
     }
 
+    /// True if some user is in that group.
+    pub fn has_group(&self, group: &GroupId) -> bool {
+        self.by_id.values().any(|listed| listed.groups.contains(group))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_id.len()

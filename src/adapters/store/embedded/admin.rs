@@ -1,7 +1,8 @@
 //! The unix socket by which commands ask a running store: one JSON object per line in, one out.
 //!
 //! `{"cmd":"status"}` and `{"cmd":"backup","file":"/…"}` are answered with `{"ok":{…}}`, whatever goes wrong with
-//! `{"error":"…"}`; `audit` and `audit-marks` take a `tenant` and a number `after`, `audit-growth` a `tenant`.
+//! `{"error":"…"}`; `audit` and `audit-marks` take a `tenant` and a number `after`, `audit-growth` a `tenant`, `read` a
+//! `tenant` and a few `keys` in hex.
 //! Only the process's own user and root may connect. A backup is written as the process's user.
 
 use std::{
@@ -22,7 +23,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::EmbeddedStore;
+use super::{EmbeddedStore, through_process};
 use crate::{
     app::{growth, sealed},
     domain::ids::TenantName,
@@ -165,7 +166,10 @@ async fn answer(line: &[u8], store: &Arc<EmbeddedStore>) -> Result<Value, String
             let copied = copied.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
             serde_json::to_value(copied).map_err(|e| e.to_string())
         }
-        other => Err(format!("unknown command {other:?}; known: audit, audit-growth, audit-marks, backup, status")),
+        "read" => through_process::answer(&request, &**store).await,
+        other => {
+            Err(format!("unknown command {other:?}; known: audit, audit-growth, audit-marks, backup, read, status"))
+        }
     }
 }
 

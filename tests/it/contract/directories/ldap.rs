@@ -12,7 +12,7 @@ use behalf::{
 use tokio::sync::OnceCell;
 
 use super::{Rig, composed};
-use crate::support::{ldap::Peer, redis::Proxy};
+use crate::support::{ldap::Peer, proxy::Proxy};
 
 /// A server that all tests share, behind a line that each has for itself.
 struct Ldap {

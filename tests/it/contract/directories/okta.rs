@@ -26,7 +26,7 @@ use super::{Rig, composed};
 use crate::support::{
     fake_okta::{Budget, Endpoint, FakeOkta, TOKEN},
     model_store::ModelStore,
-    redis::Proxy,
+    proxy::Proxy,
 };
 
 const ENDPOINTS: [Endpoint; 5] =

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{Rig, composed};
 use crate::support::{
-    redis::Proxy,
+    proxy::Proxy,
     scim::{Admin, Scim2Server, URN, connector},
 };
 

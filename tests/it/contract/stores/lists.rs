@@ -80,6 +80,21 @@ pub(in crate::contract) async fn a_put_replaces_the_rows(b: Bench) {
     assert_eq!(page(&b, 1, ALL).await.rows.len(), 0);
 }
 
+pub(in crate::contract) async fn a_record_has_sixteen_rows_and_no_more(b: Bench) {
+    let rows: Vec<(u8, u64)> = (1..=17).map(|n| (n, u64::from(n))).collect();
+    b.done(draft().put_in(key(1), &rows[..16]).build()).await;
+    for (list, sort) in &rows[..16] {
+        assert_eq!(places(&page(&b, *list, ALL).await), [(*sort, key(1))]);
+    }
+    let too_many = draft().put_in(key(2), &rows).build();
+    assert!(b.store.commit(&b.tenant, too_many).await.is_err());
+    assert_eq!(b.get(key(2)).await, None);
+    b.done(draft().remove(key(1)).build()).await;
+    for (list, _) in &rows {
+        assert_eq!(page(&b, *list, ALL).await.rows.len(), 0);
+    }
+}
+
 pub(in crate::contract) async fn a_drop_takes_the_rows(b: Bench) {
     b.done(draft().put_in(key(1), &[(1, 1), (2, 2)]).put_in(key(2), &[(1, 1)]).build()).await;
     b.done(draft().remove(key(1)).build()).await;

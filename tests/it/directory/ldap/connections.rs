@@ -6,10 +6,7 @@ use behalf::adapters::directory::ldap::{Security, Settings};
 use tokio::time::Instant;
 
 use super::*;
-use crate::support::{
-    process::until,
-    redis::{Proxy, free_port},
-};
+use crate::support::{ports, process::until, proxy::Proxy};
 
 fn over_tls(peer: &Peer, security: Security, host: &str) -> Settings {
     let port = if security == Security::Tls { peer.tls_port } else { peer.port };
@@ -117,7 +114,7 @@ async fn the_first_server_that_answers_is_asked() {
     let Some(peer) = Peer::slapd().await else { return };
     let (_, alice) = peer.put("alice").await;
     let (first, second) = (Proxy::to(&peer.address()), Proxy::to(&peer.address()));
-    let nowhere = format!("127.0.0.1:{}", free_port());
+    let nowhere = format!("127.0.0.1:{}", ports::free());
     let directory = Peer::connector(peer.settings(&[&nowhere, &first.address(), &second.address()]));
     for _ in 0..4 {
         user(&directory, &alice).await;

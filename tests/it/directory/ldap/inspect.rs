@@ -11,10 +11,7 @@ use behalf::{
 };
 
 use super::*;
-use crate::support::{
-    ldap::ACCESS,
-    redis::{free_port, tls_file},
-};
+use crate::support::{ldap::ACCESS, ports, redis::tls_file};
 
 const READS_CONFIG: &str = "access to * by dn.exact=\"cn=behalf,dc=example,dc=test\" read by * none";
 
@@ -99,7 +96,7 @@ async fn mistakes_are_named() {
     says(&all, "Error", "no `noSuchAttribute`");
     says(&all, "Error", "no `noSuchLogin`");
     // One of two away is a warning, both are an error.
-    let nowhere = format!("127.0.0.1:{}", free_port());
+    let nowhere = format!("127.0.0.1:{}", ports::free());
     let all = said(&peer.settings(&[&nowhere, &peer.address()])).await;
     says(&all, "Warning", &nowhere);
     says(&all, "Good", "one can be read");

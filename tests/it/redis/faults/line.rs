@@ -11,10 +11,7 @@ use super::{
 };
 use crate::{
     durability::rig::{Told, World},
-    support::{
-        process::until,
-        redis::{Proxy, Redis},
-    },
+    support::{process::until, proxy::Proxy, redis::Redis},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     durability::rig::{Told, World},
-    support::{
-        process::until,
-        redis::{Proxy, Redis},
-    },
+    support::{process::until, proxy::Proxy, redis::Redis},
 };
 
 /// More worker threads than a process has here.

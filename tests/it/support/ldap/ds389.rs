@@ -12,7 +12,7 @@ use behalf::adapters::directory::ldap::Kind;
 use tokio::sync::OnceCell;
 
 use super::{Account, Peer};
-use crate::support::redis::free_port;
+use crate::support::ports;
 
 const PASSWORD: &str = "Secret of the manager";
 
@@ -88,7 +88,7 @@ impl Peer {
             return None;
         }
         let folder: PathBuf = tempfile::Builder::new().prefix("behalf-389-").tempdir().unwrap().keep();
-        let port = free_port();
+        let port = ports::free();
         configure(&folder, port);
         let mut peer = Self {
             kind: Kind::Ds389,

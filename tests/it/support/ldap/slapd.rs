@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::Command};
 use behalf::adapters::directory::ldap::Kind;
 
 use super::{Account, Peer, process::Running};
-use crate::support::redis::{free_port, tls_file};
+use crate::support::{ports, redis::tls_file};
 
 /// What the account of the service may: the rules of the README.
 pub(crate) const ACCESS: &str = "\
@@ -45,7 +45,7 @@ impl Peer {
         fs::write(folder.join("slapd.conf"), text).unwrap();
         let mut tries = 0;
         loop {
-            let (port, tls_port) = (free_port(), free_port());
+            let (port, tls_port) = (ports::free(), ports::free());
             let mut peer = Self {
                 kind: Kind::OpenLdap,
                 host: "127.0.0.1".to_owned(),

@@ -27,7 +27,7 @@ pub(super) fn ask(socket: &Path, as_rig: bool, command: &[&str]) -> Result<Strin
 }
 
 /// A command in Redis's protocol.
-pub(super) fn encode(command: &[&str]) -> Vec<u8> {
+pub(in crate::support) fn encode(command: &[&str]) -> Vec<u8> {
     let words = command.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
     format!("*{}\r\n{}", command.len(), words.collect::<String>()).into_bytes()
 }

@@ -1,0 +1,10 @@
+//! Approvals: people decide first.
+
+mod asking;
+mod break_glass;
+mod ending;
+mod races;
+mod rig;
+mod visibility;
+mod votes;
+mod watching;
