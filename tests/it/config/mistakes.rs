@@ -128,7 +128,6 @@ fn variables_of_others_are_left_alone() {
 fn tables_of_later_versions_are_refused_not_ignored() {
     for table in [
         "[[tenants.default.shared_accounts]]\nid = \"x\"",
-        "[[tenants.default.applications]]\nuri = \"x\"",
         "[tenants.default.roles.break_glass]\nclaim = \"x\"",
     ] {
         Case::least().toml(table).refused(&["isn't built yet"]);
