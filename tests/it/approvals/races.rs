@@ -11,6 +11,7 @@ use behalf::{
     },
     app::{
         Budget, DelegationLimits, Services, Tenant,
+        application::Registry,
         approvals::{self, Cast},
         caller::IdentityPolicy,
         epoch, reaper,
@@ -21,6 +22,7 @@ use behalf::{
         claims::{ClaimNames, ClaimsPolicy},
         hook::RefusalForm,
         ids::{Issuer, TenantName},
+        shared_account::SharedAccounts,
     },
     policy::TenantPolicy,
     ports::{
@@ -71,7 +73,10 @@ async fn services(store: Arc<dyn Store>, clock: &Arc<ManualClock>) -> Arc<Servic
         directory: Arc::clone(&directory) as _,
         directory_of_hooks: Arc::clone(&directory) as _,
         shown: Arc::new(Live::new(directory as _)),
-        policy: TenantPolicy::default(),
+        policy: TenantPolicy::default().into(),
+        shared: SharedAccounts::default(),
+        applications: Registry::default(),
+        otp_keys: None,
         claims: ClaimsPolicy::default(),
         refusal: RefusalForm::default(),
         limits: DelegationLimits::default(),

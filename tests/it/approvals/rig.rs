@@ -96,7 +96,7 @@ pub(super) fn somebody(services: &Services, id: &str) -> Caller {
 
 async fn people(tenant: &Tenant) -> People {
     let bob = UserRef::Id(uid("00ubob"));
-    policy::grant::by_reference(&*tenant.directory, &tenant.policy, &bob, &uid("00uann")).await.unwrap()
+    policy::grant::by_reference(&*tenant.directory, &tenant.policy.now(), &bob, &uid("00uann")).await.unwrap()
 }
 
 /// The initiation's part.

@@ -4,7 +4,7 @@ use behalf::domain::approval::{ApprovalId, Template};
 use serde_json::{Value, json};
 
 use super::rig::*;
-use crate::support::test_app::TestApp;
+use crate::support::test_app::{TestApp, uid};
 
 async fn listed(app: &TestApp, token: &str, role: &str) -> Vec<String> {
     let answer = app.get(&format!("/v1/approvals?role={role}"), token).await;
@@ -40,7 +40,7 @@ async fn each_role_has_its_list() {
     let app = app().await;
     let mut template = of_two();
     template.approvers.extend(named(&["group:00gops"]));
-    app.directory.set_groups("00ueve", &["00gops", "00gother"]);
+    app.directory.set_groups(&uid("00ueve"), &["00gops", "00gother"]);
     let id = asked(&app, template).await;
     let text = id.to_string();
     assert_eq!(listed(&app, "ann", "requester").await, [text.as_str()]);
@@ -66,7 +66,7 @@ async fn each_role_has_its_list() {
 #[actix_web::test]
 async fn an_approver_of_many_groups_sees_each_request_once_page_by_page() {
     let app = app().await;
-    app.directory.set_groups("00ueve", &["00gone", "00gtwo", "00gthree"]);
+    app.directory.set_groups(&uid("00ueve"), &["00gone", "00gtwo", "00gthree"]);
     let groups = [&["group:00gone"][..], &["group:00gtwo", "group:00gone"], &["user:00ueve", "group:00gthree"]];
     let mut ids: Vec<ApprovalId> = Vec::new();
     for n in 0..15_usize {

@@ -223,10 +223,10 @@ async fn comments_never_outgrow_the_record() {
     let id = pending(ensure(&app, &Want { scopes, ..Want::of(by_group) }).await).id;
     let mut told = std::collections::BTreeSet::new();
     for n in 0..16 {
-        let (name, uid) = (format!("voter{n}"), format!("00uvoter{n}"));
-        app.directory.put(user(&uid, &format!("{name}@example.test"), &json!({})));
-        app.directory.set_groups(&uid, &["00gall"]);
-        app.token(&name, &json!({"uid": uid}), &["openid", "behalf"]);
+        let (name, id_of) = (format!("voter{n}"), format!("00uvoter{n}"));
+        app.directory.put(user(&id_of, &format!("{name}@example.test"), &json!({})));
+        app.directory.set_groups(&uid(&id_of), &["00gall"]);
+        app.token(&name, &json!({"uid": id_of}), &["openid", "behalf"]);
         let long = "\u{10400}".repeat(500);
         let body = json!({"decision": "approve", "version": 1, "comment": long});
         let answer = app.post(&path(id, "/votes"), &name, &body).await;

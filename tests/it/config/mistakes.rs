@@ -126,10 +126,9 @@ fn variables_of_others_are_left_alone() {
 
 #[test]
 fn tables_of_later_versions_are_refused_not_ignored() {
-    for table in [
-        "[[tenants.default.shared_accounts]]\nid = \"x\"",
-        "[tenants.default.roles.break_glass]\nclaim = \"x\"",
-    ] {
+    for table in
+        ["[[tenants.default.shared_accounts]]\nid = \"x\"", "[tenants.default.roles.break_glass]\nclaim = \"x\""]
+    {
         Case::least().toml(table).refused(&["isn't built yet"]);
     }
 }
