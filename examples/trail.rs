@@ -36,9 +36,10 @@ async fn main() -> Result<(), Fault> {
     };
     let count: u64 = count.parse()?;
     let store = EmbeddedStore::open(&Settings::new(Place::Folder(folder.clone())), Arc::new(SystemClock), &OsEntropy)?;
-    let services = Services::new(Arc::new(store), Arc::new(SystemClock), Arc::new(OsEntropy), [].into());
-    let (tenant, key) = (TenantName::default_tenant(), SigningKey::load_or_make(&folder, &OsEntropy)?);
-    let sealer = Sealer::new(Arc::new(key), None, &OsEntropy);
+    let (tenant, key) = (TenantName::default_tenant(), Arc::new(SigningKey::load_or_make(&folder, &OsEntropy)?));
+    let signer = Arc::clone(&key) as _;
+    let services = Services::new(Arc::new(store), Arc::new(SystemClock), Arc::new(OsEntropy), signer, [].into());
+    let sealer = Sealer::new(key, None, &OsEntropy);
     sealer.announce(&services, &tenant).await?;
     let mut written = 0;
     while written < count {

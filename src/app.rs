@@ -15,6 +15,7 @@ pub mod error;
 pub mod explain;
 pub mod grants;
 pub mod growth;
+pub mod keys;
 pub mod locks;
 pub mod otp;
 pub mod reaper;
@@ -45,6 +46,7 @@ use crate::{
         directory::Directory,
         entropy::{self, Entropy},
         shown::ShownGrants,
+        signer::Signer,
         store::{ChangeId, Store},
     },
 };
@@ -109,6 +111,8 @@ pub struct Tenant {
     pub limits: DelegationLimits,
     /// Bounds on time.
     pub budget: Budget,
+    /// What it demands of approvers' keys.
+    pub keys: keys::KeyPolicy,
     /// How its users' tokens are read.
     pub identity: caller::IdentityPolicy,
 }
@@ -121,6 +125,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// What signs decisions, and the trail.
+    pub signing: keys::service::SigningDesk,
     /// The stages.
     pub pipeline: Pipeline,
     /// Tenants by name.
@@ -141,12 +147,14 @@ impl Services {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        signer: Arc<dyn Signer>,
         tenants: BTreeMap<TenantName, Arc<Tenant>>,
     ) -> Self {
         Self {
             store,
             clock,
             entropy,
+            signing: keys::service::SigningDesk::new(signer),
             pipeline: Pipeline::standard(),
             tenants,
             runtime: tokio::runtime::Handle::current(),

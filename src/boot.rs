@@ -119,9 +119,10 @@ impl Behalf {
             files.extend(file);
             doors.insert(name.clone(), Arc::new(door));
         }
-        let sealer = Arc::new(audit::sealer(&config.audit, store.folder().map(PathBuf::as_path), &*entropy)?);
+        let (sealer, signer) = audit::sealer(&config.audit, store.folder().map(PathBuf::as_path), &*entropy)?;
+        let sealer = Arc::new(sealer);
         let rules = rules::watched(config, &tenants, &clock, &metrics);
-        let services = Services::new(timed, clock, entropy, tenants);
+        let services = Services::new(timed, clock, entropy, signer, tenants);
         let tracker = services.tracker.clone();
         for name in services.tenants.keys() {
             services.store.incarnation(name).await.map_err(BootError::StoreAway)?;

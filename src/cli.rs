@@ -1,5 +1,6 @@
 //! The command line. Values come from the configuration; the command line only says what to do.
 
+mod approval;
 mod audit;
 mod check;
 mod health;
@@ -54,6 +55,11 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// Verify the evidence of an approval
+    Approval {
+        #[command(subcommand)]
+        what: approval::ApprovalCommand,
+    },
     /// Verify the sealed audit trail, and take it out of the house
     Audit {
         #[command(subcommand)]
@@ -96,6 +102,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Openapi => print(&openapi::json()),
         Command::Config { what: ConfigCommand::Env } => print(&config::env_example()),
         Command::Config { what: ConfigCommand::Table } => print(&config::markdown_table()),
+        Command::Approval { what } => approval::run(what),
         Command::Audit { what } => audit::run(what).await,
         Command::Policy { what } => policy::run(what).await,
         Command::Simulate(args) => simulate::run(args).await,

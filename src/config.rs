@@ -25,8 +25,8 @@ pub use reread::{ConfigFile, Reread};
 pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmbeddedSettings,
-    HookBearer, HookCallers, HookHeader, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings, OktaCredentials,
-    OktaSettings, ScimSettings, Tenant, UserTypes, is_attribute,
+    HookBearer, HookCallers, HookHeader, KeySettings, LDAP_ROLES, LdapKind, LdapSecurity, LdapServer, LdapSettings,
+    OktaCredentials, OktaSettings, ScimSettings, Tenant, UserTypes, is_attribute,
 };
 
 use crate::domain::{ids::TenantName, otp::OtpKeys};

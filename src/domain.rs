@@ -3,6 +3,7 @@
 pub mod application;
 pub mod approval;
 pub mod audit;
+pub mod bytes;
 pub mod canonical;
 pub mod chain;
 pub mod claims;
@@ -10,6 +11,7 @@ pub mod delegation;
 pub mod hex;
 pub mod hook;
 pub mod ids;
+pub mod jws;
 pub mod jwt;
 pub mod lock;
 pub mod otp;

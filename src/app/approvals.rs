@@ -3,11 +3,13 @@
 //! Every change is one commit: the record as it was read, the pure transition, its events. A deadline that has passed
 //! is written down by whoever touches the record next, or by the reaper.
 
+mod challenges;
 mod ending;
 mod ensure;
 pub mod events;
 mod lapsing;
 mod of_application;
+mod proving;
 mod reading;
 pub mod records;
 pub mod refused;
@@ -16,11 +18,13 @@ mod voting;
 pub mod watching;
 
 pub use self::{
+    challenges::{Issued, challenge},
     ending::{revoke, withdraw},
     ensure::{Ensured, Wish, ensure},
     lapsing::lapse,
     of_application::{Wanted, ask},
-    reading::{Role, Viewer, find, list},
+    proving::{How, Signature, prove},
+    reading::{Role, Viewer, evidence, find, list},
     refused::Refused,
     voting::{Cast, Verified, vote},
 };
@@ -114,6 +118,22 @@ fn is_party(approval: &Approval, caller: &Caller) -> bool {
 /// Whether he may see it, being no party: only one who may decide about it. Unknown is no.
 fn may_decide(approval: &Approval, caller: &Caller, me: Option<&Me>) -> Result<(), Ineligible> {
     me.map_or(Err(Ineligible::NotNamed), |me| approval.eligible(&me.voter(caller)))
+}
+
+/// The caller, if he may decide about it. Whom the directory doesn't know sees nothing, whatever his token says.
+async fn voter(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    found: &Found,
+    operation: &str,
+) -> Result<Me, AppError> {
+    let with_groups = found.approval.template.groups().next().is_some();
+    let Some(me) = Me::ask(tenant, caller, with_groups).await? else { return Err(AppError::NotFound("approval")) };
+    let Err(ineligible) = found.approval.eligible(&me.voter(caller)) else { return Ok(me) };
+    let seen = is_party(&found.approval, caller);
+    let answer = if seen { Refused::NotAnApprover.into() } else { AppError::NotFound("approval") };
+    Err(refuse(services, tenant, caller, &found.approval, operation, &ineligible.to_string(), answer).await)
 }
 
 /// The caller as events and records name him; an administrator may be unknown to the tenant's directory.

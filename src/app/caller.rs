@@ -2,22 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
     domain::{
         claims::ClaimNames,
         ids::{ClientId, UserId},
-        jwt::moment,
     },
     ports::token_verifier::VerifiedToken,
 };
-
-/// How long a sign-in counts as fresh.
-pub const FRESH: SignedDuration = SignedDuration::from_mins(5);
-/// How far the issuer's clock may be ahead of ours.
-const LEEWAY: SignedDuration = SignedDuration::from_secs(60);
 
 /// How a tenant's access tokens name people and rights.
 #[derive(Debug, Clone)]
@@ -49,8 +43,10 @@ pub struct Caller {
     pub break_glass: bool,
     /// Whether the token has the scope for changes.
     pub may_change: bool,
-    /// When he signed in last, if the token says so.
+    /// When he signed in, as the token says (OpenID Connect Core, 2).
     pub auth_time: Option<Timestamp>,
+    /// How, as the token says: a few short words.
+    pub amr: Vec<String>,
     /// When the token ends.
     pub expires: Timestamp,
     /// The id of the request he calls with, for the audit trail.
@@ -85,18 +81,12 @@ impl Caller {
             scopes: token.scopes.clone(),
             administrator: has(&policy.administrator),
             break_glass: has(&policy.break_glass),
+            auth_time: token.claims.get("auth_time").and_then(seconds),
+            amr: amr(token.claims.get("amr")),
             expires: token.expires,
             may_change: policy.scope.as_ref().is_none_or(|scope| token.scopes.contains(scope)),
-            auth_time: moment(&token.claims, "auth_time").ok().flatten(),
             request: None,
         })
-    }
-}
-
-impl Caller {
-    /// Whether he signed in just now, not only has a token. Unknown is no.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        self.auth_time.is_some_and(|at| (-LEEWAY..=FRESH).contains(&now.duration_since(at)))
     }
 }
 
@@ -110,6 +100,18 @@ fn is_delegated(token: &VerifiedToken, names: &ClaimNames) -> bool {
         Some(Value::String(text)) => !text.eq_ignore_ascii_case("false"),
         Some(_) => true,
     }
+}
+
+/// A `NumericDate`, to the second. What is none is unknown.
+fn seconds(value: &Value) -> Option<Timestamp> {
+    Timestamp::from_second(value.as_i64()?).ok()
+}
+
+/// Methods of authentication (RFC 8176): at most eight, of the letters that such names have.
+fn amr(claim: Option<&Value>) -> Vec<String> {
+    let is_plain = |word: &&str| (1..=32).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
+    let words = claim.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    words.filter(is_plain).take(8).map(str::to_owned).collect()
 }
 
 fn holds(present: &Value, value: &str) -> bool {

@@ -41,15 +41,18 @@ pub enum AppError {
     /// The caller's own account can't have agents.
     #[error("your account can't be delegated: it isn't active, or isn't of the type that can be")]
     CannotDelegate,
-    /// He must have signed in just now.
-    #[error("sign in again, and come back within {} minutes", super::caller::FRESH.as_mins())]
-    SignInAgain,
     /// One-time codes.
     #[error(transparent)]
     Otp(#[from] super::otp::OtpError),
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),
+    /// A signature doesn't count.
+    #[error(transparent)]
+    Signature(#[from] crate::domain::approval::signature::Fault),
+    /// A key can't be registered or changed in this way.
+    #[error(transparent)]
+    Key(#[from] super::keys::KeyRefused),
     /// An approval can't be had, decided or ended in this way.
     #[error(transparent)]
     Approval(#[from] super::approvals::Refused),

@@ -9,6 +9,7 @@ pub use self::verify::{LoggedIn, verify};
 use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user};
 use crate::{
     domain::{
+        approval::signature::{Fault, is_fresh},
         audit::{Actor, Code as EventCode, Event},
         ids::{Login, TenantName, UserRef},
         otp::{CONFIRM_WITHIN, Code, Enrolment, MOST_WRONG, OtpKeys, Secret, Unconfirmed},
@@ -70,9 +71,7 @@ pub async fn standing(services: &Services, tenant: &Tenant, caller: &Caller) -> 
 /// works until then.
 pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<Begun, AppError> {
     let keys = keys(tenant)?;
-    if !caller.is_fresh(services.clock.now()) {
-        return Err(AppError::SignInAgain);
-    }
+    is_fresh(caller.auth_time, services.clock.now()).ok_or(Fault::NotFresh)?;
     let found = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
     let me = found.filter(User::is_active).ok_or(AppError::NotFound("user"))?;
     let secret = Secret::new(entropy::bytes(&*services.entropy));

@@ -16,17 +16,17 @@ use crate::{
     ports::{audit_sink::AuditSink, entropy::Entropy, signer::Signer},
 };
 
-/// The sealer, with the key of the settings or the one beside the data.
+/// The sealer, with the key of the settings or the one beside the data; and the key.
 pub(super) fn sealer(
     settings: &AuditSettings,
     data: Option<&Path>,
     entropy: &dyn Entropy,
-) -> Result<Sealer, BootError> {
-    let signer = match (&settings.signing_key, data) {
+) -> Result<(Sealer, Arc<dyn Signer>), BootError> {
+    let signer: Arc<dyn Signer> = Arc::new(match (&settings.signing_key, data) {
         (Some(file), _) => SigningKey::load(file).map_err(|e| key_error("BEHALF_SIGNING_KEY_FILE", &e))?,
         (None, Some(folder)) => SigningKey::load_or_make(folder, entropy).map_err(|e| key_error("BEHALF_STORE", &e))?,
         (None, None) => SigningKey::ephemeral(entropy).map_err(|e| key_error("BEHALF_STORE", &e))?,
-    };
+    });
     let former = match (&settings.former_key, data.map(|folder| folder.join(KEY_FILE))) {
         (Some(file), _) => Some(SigningKey::load(file).map_err(|e| key_error("BEHALF_SIGNING_KEY_PREVIOUS_FILE", &e))?),
         // A key that is given takes over from the one that was made.
@@ -36,8 +36,8 @@ pub(super) fn sealer(
         _ => None,
     };
     let former = former.map(|key| Arc::new(key) as Arc<dyn Signer>);
-    let sealer = Sealer::new(Arc::new(signer), former, entropy);
-    Ok(if data.is_some() { sealer.named("the only process on these data") } else { sealer })
+    let sealer = Sealer::new(Arc::clone(&signer), former, entropy);
+    Ok((if data.is_some() { sealer.named("the only process on these data") } else { sealer }, signer))
 }
 
 /// Reads the keys that serving would read, and makes none: what signs, or what is wrong.

@@ -15,7 +15,7 @@ use crate::{
         directory::shown::Kept,
         oidc::{OidcSettings, OidcVerifier},
     },
-    app::{self, Budget, DelegationLimits, application::Registry, caller::IdentityPolicy},
+    app::{self, Budget, DelegationLimits, application::Registry, caller::IdentityPolicy, keys::KeyPolicy},
     config::{self, Config},
     domain::{
         ids::{Issuer, TenantName},
@@ -99,6 +99,10 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directorie
             max_open: settings.delegation.max_open as usize,
         },
         budget: Budget { hook: settings.budgets.hook, commit: settings.budgets.commit },
+        keys: KeyPolicy {
+            approvers: settings.keys.approvers.clone(),
+            cooldown: SignedDuration::try_from(settings.keys.cooldown).unwrap_or(SignedDuration::ZERO),
+        },
         identity: IdentityPolicy {
             user_claim: settings.user_claim.clone(),
             administrator: settings.admin.clone().map(|role| (role.claim, role.value)),

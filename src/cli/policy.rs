@@ -10,11 +10,11 @@ use std::{
 
 use clap::Subcommand;
 
-use self::cases::{Expected, Tried};
+use self::cases::{Expected, Tried, Which};
 use super::{fail, print};
 use crate::{
     config::Config,
-    domain::ids::TenantName,
+    domain::{ids::TenantName, rule::Rule},
     policy::{TenantPolicy, dry::Answer, trial},
 };
 
@@ -99,14 +99,17 @@ fn differences(expected: &Expected, got: &Answer) -> Vec<String> {
     if decision != expected.decision {
         lines.push(format!("decision: expected {}, got {decision}", expected.decision));
     }
-    if let Some(wanted) = &expected.rule {
-        let (wanted, got) = (wanted.as_deref().unwrap_or("none"), rule.map_or("none", |rule| rule.name.as_str()));
-        if wanted != got {
-            lines.push(format!("rule: expected {wanted}, got {got}"));
-        }
+    let name = rule.map(|rule| rule.name.as_str());
+    let (as_wanted, wanted) = match &expected.rule {
+        Which::Any => (true, ""),
+        Which::None => (name.is_none(), "none"),
+        Which::Named(wanted) => (name == Some(wanted.as_str()), wanted.as_str()),
+    };
+    if !as_wanted {
+        lines.push(format!("rule: expected {wanted}, got {}", name.unwrap_or("none")));
     }
     if let Some(wanted) = &expected.stages {
-        let got = rule.map(|rule| rule.stages()).unwrap_or_default();
+        let got = rule.map(Rule::stages).unwrap_or_default();
         if *wanted != got {
             lines.push(format!("stages: expected [{}], got [{}]", wanted.join(", "), got.join(", ")));
         }

@@ -73,7 +73,9 @@ impl Config {
             // A tenant that is missing keeps its rules: until the restart it runs.
             if let Some(tenant) = new.tenants.remove(name) {
                 rules.insert(name.clone(), tenant.rules);
-                tables.iter_mut().for_each(|table| without_rules(table, name));
+                for table in &mut tables {
+                    without_rules(table, name);
+                }
             }
         }
         let [old, new] = tables;

@@ -118,16 +118,16 @@ fn stages(rule: &mut Table<'_, '_>) -> Read<Stages> {
         other => other.map(|_| None),
     };
     let named = named?;
-    let names = |stage: &str| named.iter().any(|name| name == stage);
-    if rule.has("approval") != names("approval") {
-        let what = if names("approval") {
+    let asks_for = |stage: &str| named.contains(stage);
+    if rule.has("approval") != asks_for("approval") {
+        let what = if asks_for("approval") {
             "is named in `stages`, but has no settings"
         } else {
             "has settings, but `stages` doesn't name it"
         };
         return Err(rule.wrong("approval", fault(what, "do both or neither")));
     }
-    Ok(Stages { approval: settings?, reservation: names("reservation") })
+    Ok(Stages { approval: settings?, reservation: asks_for("reservation") })
 }
 
 fn named_stages(rule: &mut Table<'_, '_>) -> Read<BTreeSet<String>> {

@@ -257,6 +257,10 @@ settings! {
             "Requests for approval that one user may have open at a time: 1 to 200");
         MAX_HELD = setting("reservations.max_held", "BEHALF_MAX_HELD", "1",
             "Shared accounts that one user may hold at a time: 1 to 20");
+        KEY_APPROVERS = setting("approvals.key_approvers", "BEHALF_APPROVALS_KEY_APPROVERS", "",
+            "Who must approve a new key before its owner signs with it: `user:<id>` and `group:<id>`, at most 8; by default nobody, and a fresh sign-in is asked for");
+        KEY_COOLDOWN = setting("approvals.key_cooldown", "BEHALF_APPROVALS_KEY_COOLDOWN", "0s",
+            "How long a key must have been in use before it signs: 0s to 7d");
         ON_REFUSED = setting("on_refused", "BEHALF_ON_REFUSED", "reject",
             "After a refusal: `reject` the token, or `pass` it undelegated");
         ON_FAILURE = setting("on_failure", "BEHALF_ON_FAILURE", "reject",

@@ -20,6 +20,7 @@ pub use directory::{
     OktaCredentials, OktaSettings, ScimSettings, UserTypes, is_attribute,
 };
 pub(super) use directory::{okta, user_types};
+pub use keys::KeySettings;
 pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
 
 mod applications;
@@ -27,6 +28,7 @@ mod callers;
 mod claims;
 mod delegation;
 mod directory;
+mod keys;
 mod shared_accounts;
 
 /// One tenant's configuration.
@@ -58,6 +60,8 @@ pub struct Tenant {
     pub admin: Option<ClaimRole>,
     /// Who may skip votes in an emergency; `None`: nobody.
     pub break_glass: Option<ClaimRole>,
+    /// What approvers' keys must come through.
+    pub keys: KeySettings,
     /// The rules, first match wins.
     pub rules: Vec<Rule>,
     /// Accounts that are used by reservation.
@@ -101,6 +105,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         claims.names.reserved_by = None;
     }
     let applications = applications::applications(name, r, shared.as_ref().ok());
+    let keys = keys::keys(r);
     let budgets = delegation::budgets(r);
     Ok(Tenant {
         issuer: issuer?,
@@ -116,6 +121,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         refusal: refusal?,
         admin: admin?,
         break_glass: break_glass?,
+        keys: keys?,
         rules: rules?,
         shared: shared?,
         applications: applications?,

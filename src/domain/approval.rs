@@ -5,11 +5,17 @@
 //! not: whatever is asked of an approval takes the present time.
 
 pub mod application;
+pub mod challenge;
+pub mod evidence;
 mod id;
+pub mod jwk;
+pub mod keys;
 pub mod request;
+pub mod signature;
 mod standing;
 pub mod template;
 mod using;
+pub mod verify;
 mod voting;
 
 use std::collections::BTreeSet;
@@ -19,11 +25,12 @@ use serde::{Deserialize, Serialize};
 
 use self::application::FromApplication;
 pub use self::{
+    evidence::Signed,
     id::ApprovalId,
     standing::{Cause, Closed, State},
     template::Template,
     using::Use,
-    voting::{Ballot, Choice, Ineligible, Refusal, Signed, Vote, Voter},
+    voting::{Ballot, Choice, Ineligible, Refusal, Vote, Voter},
 };
 use super::{
     chain::Digest,

@@ -78,6 +78,20 @@ codes! {
     ApprovalUnusedExpired = "DA2009", "approval.unused_expired", "info";
     /// A request or a vote was refused.
     ApprovalRefused = "DA2010", "approval.refused", "warning";
+    /// An approver registered a key.
+    KeyRegistered = "DA2100", "approver_key.registered", "warning";
+    /// Somebody else approved it.
+    KeyApproved = "DA2101", "approver_key.approved", "info";
+    /// Somebody else refused it.
+    KeyDenied = "DA2102", "approver_key.denied", "warning";
+    /// It was taken out of use.
+    KeyRevoked = "DA2103", "approver_key.revoked", "warning";
+    /// A key was not taken, or somebody tried to decide about one who may not.
+    KeyRefused = "DA2104", "approver_key.refused", "warning";
+    /// A challenge was handed out.
+    Challenged = "DA2110", "approval.challenged", "info";
+    /// A signature didn't count.
+    SignatureRefused = "DA2111", "approval.signature_refused", "warning";
     /// Votes were skipped in an emergency.
     BreakGlass = "DA4000", "approval.break_glass", "critical";
     /// The review of an emergency was closed.

@@ -16,9 +16,10 @@ use crate::{
         approvals::{Refused, refused::Sort},
         caller::CallerError,
         error::AppError,
+        keys::KeyRefused,
         otp::OtpError,
     },
-    domain::{application::Right, ids::TenantName, reason::Public},
+    domain::{application::Right, approval::signature::Fault, ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
 
@@ -103,8 +104,8 @@ impl ApiError {
             Self::NotAuthenticated => Some("Bearer"),
             Self::InvalidToken => Some(r#"Bearer error="invalid_token""#),
             // RFC 9470, 3.
-            Self::App(AppError::SignInAgain) => {
-                Some(r#"Bearer error="insufficient_user_authentication", max_age="300""#)
+            Self::App(AppError::Signature(Fault::NotFresh)) => {
+                Some(r#"Bearer error="insufficient_user_authentication", max_age=300"#)
             }
             _ => None,
         }
@@ -242,15 +243,20 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Failed { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
-        AppError::SignInAgain | AppError::Otp(OtpError::Refused) => StatusCode::UNAUTHORIZED,
+        AppError::Otp(OtpError::Refused) => StatusCode::UNAUTHORIZED,
         AppError::Otp(OtpError::WrongCode) => StatusCode::FORBIDDEN,
         AppError::Otp(OtpError::NotSetUp | OtpError::NothingPending) => StatusCode::CONFLICT,
-        AppError::TooManyPending { .. } => StatusCode::TOO_MANY_REQUESTS,
-        AppError::AdministratorOnly | AppError::CannotDelegate => StatusCode::FORBIDDEN,
-        AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } => StatusCode::CONFLICT,
-        AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::TooManyPending { .. } | AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::AdministratorOnly | AppError::CannotDelegate | AppError::Key(KeyRefused::Inactive) => {
+            StatusCode::FORBIDDEN
+        }
+        AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } | AppError::Key(_) => {
+            StatusCode::CONFLICT
+        }
         AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         AppError::Approval(refused) => refused_status(*refused),
+        AppError::Signature(Fault::NotFresh) => StatusCode::UNAUTHORIZED,
+        AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
@@ -265,9 +271,8 @@ fn refused_status(refused: Refused) -> StatusCode {
 
 fn public_status(public: Public) -> StatusCode {
     match public {
-        Public::NotDelegated | Public::ScopeNotAllowed => StatusCode::FORBIDDEN,
+        Public::NotDelegated | Public::ScopeNotAllowed | Public::NotAMember => StatusCode::FORBIDDEN,
         Public::Locked => StatusCode::LOCKED,
-        Public::NotAMember => StatusCode::FORBIDDEN,
         Public::DelegationNotUsable
         | Public::StageMissing
         | Public::LifetimeTooShort
@@ -284,7 +289,6 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::Refused(reason) | AppError::Failed { reason, .. } => reason.public().code(),
         AppError::Invalid { .. } => "invalid-request",
         AppError::NotFound(_) => "not-found",
-        AppError::SignInAgain => "insufficient-user-authentication",
         AppError::Otp(OtpError::Refused) => "otp-refused",
         AppError::Otp(OtpError::WrongCode) => "otp-wrong-code",
         AppError::Otp(OtpError::NotSetUp) => "otp-not-set-up",
@@ -298,6 +302,8 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::Reserved { .. } => Public::Reserved.code(),
         AppError::TooManyHeld { .. } => "too-many-held",
         AppError::NoSuchHold { .. } => "invalid-hold",
+        AppError::Signature(fault) => fault.public_code(),
+        AppError::Key(refused) => refused.code(),
     }
 }
 

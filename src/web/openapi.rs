@@ -27,6 +27,7 @@ use super::{compat::CompatErrorBody, ops_routes, problem::Problem, tenant_routes
     tags(
         (name = "hooks", description = "Called by the identity provider"),
         (name = "delegations", description = "The agent's: act on behalf of somebody"),
+        (name = "keys", description = "Keys that sign decisions: the approvers' and the service's"),
         (name = "approvals", description = "Delegations that people decide about first"),
         (name = "grants", description = "The delegator's: who may act for me"),
         (name = "locks", description = "Accounts that are locked against delegation"),

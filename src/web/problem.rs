@@ -86,7 +86,8 @@ pub enum CallerProblems {
     /// `invalid-request`: a parameter, the body or a field of it is no good; `field` names it.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(Problem),
-    /// `invalid-token`: no bearer token, or one that isn't valid here.
+    /// `invalid-token`: no bearer token, or one that isn't valid here. `insufficient-user-authentication`: sign in again
+    /// (RFC 9470).
     #[response(status = 401, content_type = "application/problem+json")]
     NotAuthenticated(Problem),
     /// `delegated-token`, `scope-missing`, `administrator-only`, `not-delegated` or `not-a-member`.

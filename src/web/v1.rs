@@ -4,6 +4,7 @@ pub mod approvals;
 pub mod audit;
 pub mod delegations;
 pub mod grants;
+pub mod keys;
 pub mod locks;
 pub mod otp;
 pub mod policy;

@@ -5,6 +5,7 @@ mod break_glass;
 mod ending;
 mod races;
 mod rig;
+mod sign;
 mod visibility;
 mod votes;
 mod watching;

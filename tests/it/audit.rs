@@ -57,7 +57,8 @@ impl Rig {
         let as_clock: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let store = EmbeddedStore::open(&StoreSettings::new(place), Arc::clone(&as_clock), &OsEntropy).unwrap();
         let store = Arc::new(store);
-        let services = Services::new(Arc::clone(&store) as _, as_clock, Arc::new(OsEntropy), [].into());
+        let signer = Arc::new(SigningKey::ephemeral(&OsEntropy).unwrap());
+        let services = Services::new(Arc::clone(&store) as _, as_clock, Arc::new(OsEntropy), signer, [].into());
         Self { clock, store, services }
     }
 

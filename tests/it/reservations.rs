@@ -128,7 +128,7 @@ async fn counts<const N: usize>(app: &TestApp, codes: [&str; N]) -> [usize; N] {
     found
 }
 
-/// Events of each end: CONSUMED, EXPIRED, RELEASED, FORCE_RELEASED, INVALIDATED.
+/// Events of each end, in the order of their codes: used, expired, released, taken away, made void.
 async fn ends(app: &TestApp) -> [usize; 5] {
     counts(app, ["DA3001", "DA3002", "DA3003", "DA3004", "DA3005"]).await
 }

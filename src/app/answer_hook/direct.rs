@@ -153,7 +153,7 @@ impl Attempt {
                 return Err(reason.into());
             }
         };
-        let (version, mut ready) = (held.record.version, self.login(held, &holder, &snapshot, epoch.number)?);
+        let (version, mut ready) = (held.record.version, self.login(*held, &holder, &snapshot, epoch.number)?);
         let key = ready.key;
         ready.change.not_after = self.not_after(&snapshot, read_at);
         ready.change.expect =
@@ -188,7 +188,7 @@ impl Attempt {
         }
         let holder = current.holder.id.clone();
         slot.usable(&holder, epoch, snapshot.now)?;
-        Ok(Found::Held(Held { slot, record, reference, holder }))
+        Ok(Found::Held(Box::new(Held { slot, record, reference, holder })))
     }
 
     /// The holder, if he may still use the account: both are active, and he is in its group.
@@ -260,7 +260,7 @@ impl Attempt {
 /// What a secret is of.
 enum Found<'a> {
     /// A reservation that can be used now.
-    Held(Held<'a>),
+    Held(Box<Held<'a>>),
     /// One that this very delivery used, then.
     Used(Timestamp),
 }

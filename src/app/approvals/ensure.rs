@@ -75,9 +75,9 @@ pub async fn ensure(
     wish: Wish<'_>,
 ) -> Result<Ensured, AppError> {
     let run = Ensure { services, tenant, caller, wish };
-    let done = match run.check().await {
+    let done = match run.check() {
         Ok(()) => run.find_or_open().await,
-        Err(error) => Err(error),
+        Err(refused) => Err(refused.into()),
     };
     if let Err(AppError::Approval(refused)) = &done {
         run.write_refusal(refused.code()).await;
@@ -105,28 +105,30 @@ impl Ensure<'_> {
         &self.wish.people.agent.id
     }
 
-    async fn check(&self) -> Result<(), AppError> {
+    fn check(&self) -> Result<(), Refused> {
         let Wish { template, reason, ticket, break_glass, .. } = self.wish;
         if template.reason == Demand::Required && reason.is_none() {
-            return Err(Refused::ReasonRequired.into());
+            return Err(Refused::ReasonRequired);
         }
         if template.ticket == Demand::Required && ticket.is_none() {
-            return Err(Refused::TicketRequired.into());
+            return Err(Refused::TicketRequired);
         }
         if let Some(why) = break_glass {
             if !self.caller.break_glass {
-                return Err(Refused::NoBreakGlass.into());
+                return Err(Refused::NoBreakGlass);
             }
             if why.trim().chars().count() < BREAK_GLASS_REASON {
-                return Err(Refused::BreakGlassReason(BREAK_GLASS_REASON).into());
+                return Err(Refused::BreakGlassReason(BREAK_GLASS_REASON));
             }
-            return Ok(());
         }
-        if self.has_approvers().await? { Ok(()) } else { Err(Refused::NoApprovers.into()) }
+        Ok(())
     }
 
     async fn has_approvers(&self) -> Result<bool, AppError> {
-        let Wish { template, people, .. } = self.wish;
+        let Wish { template, people, break_glass, .. } = self.wish;
+        if break_glass.is_some() {
+            return Ok(true);
+        }
         let (agent, delegator) = (&people.agent.id, &people.delegator.id);
         let barred: &[&UserId] = if template.delegator_may_approve { &[agent] } else { &[agent, delegator] };
         enough_approvers(&*self.tenant.directory, template, barred).await
@@ -197,6 +199,9 @@ impl Ensure<'_> {
         asks: &str,
         now: Timestamp,
     ) -> Result<Option<ApprovalId>, AppError> {
+        if !self.has_approvers().await? {
+            return Err(Refused::NoApprovers.into());
+        }
         let mut roster = with_room(self.services, self.tenant, known.roster, asks, now).await?;
         let approval = self.opened(known.epoch, now)?;
         let (id, key) = (approval.id, records::key(approval.id));
@@ -271,7 +276,8 @@ impl Ensure<'_> {
         };
         let (binding, _) = request.bind().map_err(|error| not_bound(&error))?;
         let (rule, template) = (rule.to_owned(), template.clone());
-        Ok(Approval::open(Opening { id, asked, rule, template, binding, epoch }, now))
+        let opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
+        if records::has_room(&opened, false) { Ok(opened) } else { Err(Refused::TooLong.into()) }
     }
 
     fn in_request(&self, event: Event) -> Event {

@@ -68,7 +68,7 @@ pub(super) fn voted(services: &Services, tenant: &TenantName, after: &Approval, 
         event = event.detail("comment", comment.as_str());
     }
     if let Some(signed) = &vote.signed {
-        event = event.detail("signature", serde_json::to_value(signed.level).unwrap_or_default());
+        event = event.detail("signature", serde_json::to_value(signed.level()).unwrap_or_default());
     }
     let code = match &after.state {
         State::Approved { .. } => Code::ApprovalApproved,

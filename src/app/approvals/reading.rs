@@ -17,9 +17,11 @@ use crate::{
     domain::{
         approval::{
             Approval, ApprovalId, State,
+            evidence::Evidence,
             template::{Approver, Template},
         },
         ids::{ApplicationUri, GroupId},
+        reason::Reason,
     },
     ports::store::{ListPage, Page, Record},
 };
@@ -80,6 +82,19 @@ pub async fn find(services: &Services, tenant: &Tenant, caller: &Caller, id: App
         may_decide(&approval, caller, me.as_ref()).map_err(|_| AppError::NotFound("approval"))?;
     }
     Ok(approval)
+}
+
+/// All that an outsider needs to verify what was decided; for whoever may see the approval.
+pub async fn evidence(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    id: ApprovalId,
+) -> Result<Evidence, AppError> {
+    let approval = find(services, tenant, caller, id).await?;
+    let keys = services.signing.keys(&*services.store, &tenant.name).await?;
+    let unwritable = |error| AppError::Failed { reason: Reason::Internal, internal: format!("evidence: {error}") };
+    Evidence::of(&tenant.name, &approval, keys).map_err(unwritable)
 }
 
 /// A page, newest first. One of what awaits a vote may be short, and still have a next one.

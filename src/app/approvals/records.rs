@@ -9,7 +9,7 @@ use crate::{
     domain::{
         approval::{
             Approval, ApprovalId, State,
-            template::{Approver, Template},
+            template::{self, Approver, Template},
         },
         hex::hex,
         ids::{ApplicationUri, ClientId, RecordId, UserId},
@@ -28,6 +28,26 @@ const LIST_DUE: u8 = 9;
 
 /// The most bytes of an approval: a delegation carries a copy of it.
 pub const MOST_BYTES: usize = 40 * 1024;
+
+/// What a signed vote without a comment takes, the service's signature included.
+const SIGNED_VOTE_BYTES: usize = 2048;
+/// The same without his signature.
+const VOTE_BYTES: usize = 640;
+/// What the service's signature takes of that.
+const COUNTERSIGNATURE_BYTES: usize = 512;
+
+/// True if the record has room for every vote that is needed yet, and, if `unsealed`, for the service's signature under
+/// the last one: comments must not keep others from deciding.
+pub fn has_room(approval: &Approval, unsealed: bool) -> bool {
+    let Ok(body) = encode(approval) else { return false };
+    let vote = match approval.template.kind {
+        template::Kind::SignAndApprove => SIGNED_VOTE_BYTES,
+        template::Kind::Approve => VOTE_BYTES,
+    };
+    let wanted = usize::from(approval.template.quorum).saturating_sub(approval.votes.len());
+    let seal = if unsealed { COUNTERSIGNATURE_BYTES } else { 0 };
+    body.len() + seal + wanted * vote <= MOST_BYTES
+}
 
 /// Key of an approval.
 pub fn key(id: ApprovalId) -> Key {

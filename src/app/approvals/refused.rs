@@ -1,5 +1,7 @@
 //! Why nothing was done about an approval. Each has a stable code.
 
+use crate::domain::approval::Refusal;
+
 /// The refusals that the caller is told exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -71,6 +73,18 @@ pub enum Refused {
     /// Somebody was faster.
     #[error("the review is closed already")]
     ReviewClosed,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Ineligible(_) => Self::NotAnApprover,
+            Refusal::Closed(state) => Self::Closed(state),
+            Refusal::VersionChanged => Self::VersionChanged,
+            Refusal::AlreadyVoted => Self::AlreadyVoted,
+            Refusal::SignatureRequired => Self::SignatureRequired,
+        }
+    }
 }
 
 /// What kind of no it is; the web makes a status of it.

@@ -1,10 +1,11 @@
 //! A vote. Who may is asked of the directory each time.
 
-use super::{ATTEMPTS, Found, Me, More, Refused, commit, events, is_party, read, records, refuse, settle};
+use super::{ATTEMPTS, Found, Me, More, Refused, commit, events, read, records, refuse, settle, voter};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError},
     domain::{
-        approval::{Approval, ApprovalId, Ballot, Choice, Refusal, Signed},
+        approval::{Approval, ApprovalId, Ballot, Choice, Signed},
+        audit::Event,
         chain::Digest,
         reason::Reason,
     },
@@ -46,14 +47,7 @@ pub async fn vote(
     proof: Option<Verified>,
 ) -> Result<Approval, AppError> {
     let (found, snapshot) = read(services, tenant, id).await?;
-    let with_groups = found.approval.template.groups().next().is_some();
-    // Whom the directory doesn't know sees nothing, whatever his token says.
-    let Some(me) = Me::ask(tenant, caller, with_groups).await? else { return Err(AppError::NotFound("approval")) };
-    if let Err(ineligible) = found.approval.eligible(&me.voter(caller)) {
-        let seen = is_party(&found.approval, caller);
-        let answer = if seen { Refused::NotAnApprover.into() } else { AppError::NotFound("approval") };
-        return Err(refuse(services, tenant, caller, &found.approval, "vote", &ineligible.to_string(), answer).await);
-    }
+    let me = voter(services, tenant, caller, &found, "vote").await?;
     let run = Voting { services, tenant, caller, me: &me, cast: &cast, proof: proof.as_ref() };
     run.count(found, snapshot).await
 }
@@ -80,10 +74,11 @@ impl Voting<'_> {
                 return Err(self.refused(&found, Refused::EpochChanged).await);
             }
             let Some(vote) = after.votes.last() else { return Err(AppError::from_reason(Reason::Internal)) };
-            let events = events::voted(self.services, &self.tenant.name, &after, vote)
+            let events: Vec<Event> = events::voted(self.services, &self.tenant.name, &after, vote)
                 .into_iter()
                 .map(|event| event.in_request(self.caller.request.as_deref()))
                 .collect();
+            let after = self.countersigned(after, &events)?;
             let mut more = More { expect: vec![(epoch_key, Expect::Version(record.version))], puts: Vec::new() };
             if let Some(proof) = self.proof {
                 more.expect.extend(&proof.expect);
@@ -106,15 +101,18 @@ impl Voting<'_> {
         let Cast { choice, version, comment } = self.cast.clone();
         let ballot = Ballot { choice, version, comment, signed: self.proof.map(|proof| proof.signed.clone()) };
         let voted = found.approval.clone().vote(&self.me.voter(self.caller), ballot, found.now);
-        let after = voted.map_err(|refusal| match refusal {
-            Refusal::Ineligible(_) => Refused::NotAnApprover,
-            Refusal::Closed(state) => Refused::Closed(state),
-            Refusal::VersionChanged => Refused::VersionChanged,
-            Refusal::AlreadyVoted => Refused::AlreadyVoted,
-            Refusal::SignatureRequired => Refused::SignatureRequired,
-        })?;
-        let fits = crate::app::records::encode(&after).is_ok_and(|body| body.len() <= records::MOST_BYTES);
-        if fits { Ok(after) } else { Err(Refused::NoRoom) }
+        let after = voted.map_err(Refused::from)?;
+        if records::has_room(&after, true) { Ok(after) } else { Err(Refused::NoRoom) }
+    }
+
+    /// With the service's signature, which names the event that tells of the vote.
+    fn countersigned(&self, after: Approval, events: &[Event]) -> Result<Approval, AppError> {
+        let unsigned = || AppError::from_reason(Reason::Internal);
+        let event = events.first().ok_or_else(unsigned)?;
+        let signer = self.services.signing.signer();
+        let sealed =
+            after.countersigned(&self.tenant.name, event.id.as_str(), &signer.public_key(), |m| signer.sign(m));
+        sealed.map_err(|_| unsigned())
     }
 
     async fn refused(&self, found: &Found, no: Refused) -> AppError {

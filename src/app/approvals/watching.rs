@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Refused, Viewer};
+use super::{Found, Refused, Viewer, read};
 use crate::{
     app::{Services, Tenant, error::AppError},
     domain::{
@@ -182,7 +182,7 @@ pub async fn watch(
         services.runtime.clone().spawn(reader::read(services, tenant));
     }
     // Read again behind the entry: every change after this one is told.
-    let last = viewer.find(services, tenant, id).await?;
+    let (Found { approval: last, .. }, _) = read(services, tenant, id).await?;
     Ok(Watch { seen, closed: services.watchers.closed.subscribe(), last, _place: place })
 }
 

@@ -58,15 +58,15 @@ impl Able<'_> {
         for user in template.users() {
             match self.standing(user).await {
                 Standing::Active => able += 1,
-                Standing::Inactive => self.warn(format!("the approver user:{user} isn't active")),
-                Standing::Absent => self.fault(format!("the approver user:{user} is not in the directory")),
+                Standing::Inactive => self.warn(&format!("the approver user:{user} isn't active")),
+                Standing::Absent => self.fault(&format!("the approver user:{user} is not in the directory")),
                 Standing::Unknown => all_known = false,
             }
         }
         // Members of groups aren't counted.
         if template.groups().next().is_none() && all_known && able < usize::from(template.quorum) {
             let quorum = template.quorum;
-            self.fault(format!("only {able} of its approvers can approve, and its quorum is {quorum}"));
+            self.fault(&format!("only {able} of its approvers can approve, and its quorum is {quorum}"));
         }
     }
 
@@ -81,7 +81,7 @@ impl Able<'_> {
             Ok(Some(_)) => Standing::Inactive,
             Ok(None) => Standing::Absent,
             Err(error) => {
-                self.warn(format!("the directory could not be asked for the approver user:{user}: {error}"));
+                self.warn(&format!("the directory could not be asked for the approver user:{user}: {error}"));
                 Standing::Unknown
             }
         };
@@ -89,11 +89,11 @@ impl Able<'_> {
         standing
     }
 
-    fn warn(&mut self, what: String) {
+    fn warn(&mut self, what: &str) {
         self.found.push(Finding::warning(format!("rule \"{}\": {what}", self.rule)));
     }
 
-    fn fault(&mut self, what: String) {
+    fn fault(&mut self, what: &str) {
         self.found.push(Finding::error(format!("rule \"{}\": {what}", self.rule)));
     }
 }

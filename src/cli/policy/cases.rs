@@ -52,10 +52,22 @@ pub(super) struct Tried {
 pub(super) struct Expected {
     /// `granted`, `prepare`, or the code of the reason.
     pub(super) decision: &'static str,
-    /// The rule that applies; `Some(None)`: none does. `None`: any.
-    pub(super) rule: Option<Option<String>>,
+    /// The rule that applies.
+    pub(super) rule: Which,
     /// What it asks for.
     pub(super) stages: Option<Vec<&'static str>>,
+}
+
+/// Which rule should apply.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Which {
+    /// It isn't said.
+    #[default]
+    Any,
+    /// None at all: `null`.
+    None,
+    /// The one of that name.
+    Named(String),
 }
 
 #[derive(Deserialize)]
@@ -144,14 +156,16 @@ struct Locked {
 #[serde(deny_unknown_fields)]
 struct ExpectDraft {
     decision: String,
-    /// That it isn't there isn't the same as `null`.
-    #[serde(default, deserialize_with = "present")]
-    rule: Option<Option<String>>,
+    #[serde(default)]
+    rule: Which,
     stages: Option<Vec<String>>,
 }
 
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// That it isn't there isn't the same as `null`.
+impl<'de> Deserialize<'de> for Which {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|name| name.map_or(Self::None, Self::Named))
+    }
 }
 
 /// Reads a file of cases, or everything that is wrong with it.

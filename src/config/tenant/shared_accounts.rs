@@ -51,7 +51,7 @@ fn accounts(at: &str, value: Option<&Value>, found: &mut Findings) -> Read<Vec<S
         .enumerate()
         .map(|(index, item)| {
             let place = format!("{at}[{index}]");
-            let account = account(place.clone(), item, found)?;
+            let account = account(&place, item, found)?;
             if !ids.insert(account.id.clone()) {
                 let what = format!("the account `{}` is there already", account.id);
                 return Err(found.mistake(place, fault(what, "name every account once")));
@@ -69,9 +69,9 @@ fn accounts(at: &str, value: Option<&Value>, found: &mut Findings) -> Read<Vec<S
     read.into_iter().collect()
 }
 
-fn account(at: String, value: &Value, found: &mut Findings) -> Read<SharedAccount> {
+fn account(at: &str, value: &Value, found: &mut Findings) -> Read<SharedAccount> {
     const WAYS: &[(&str, DirectLogin)] = &[("claim", DirectLogin::Claim), ("refuse", DirectLogin::Refuse)];
-    let mut table = Table::new(at.clone(), value, found)?;
+    let mut table = Table::new(at.to_owned(), value, found)?;
     let id = table.text("id", id_of(UserId::parse));
     let id = table.required("id", id);
     if let Ok(id) = &id {

@@ -120,7 +120,7 @@ mod tests {
             (json!({"a\u{0}": 1}), DataFault::Text),
             (json!({"a": "Rene\u{301}"}), DataFault::Text),
             (json!({"a": [[[[1]]]]}), DataFault::TooDeep),
-            (json!({"a": {"b": {"c": {"d": 1}}}}), DataFault::TooDeep),
+            (json!({"a": {"b": {"c": {"d": {}}}}}), DataFault::TooDeep),
             (json!({"a": wide}), DataFault::TooWide),
             (Value::Object(wider), DataFault::TooWide),
         ];

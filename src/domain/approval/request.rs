@@ -177,13 +177,12 @@ pub fn digest_of(text: &str) -> Digest {
 fn restricted(at: &str, value: &Value) -> Result<(), BindingError> {
     let at_name = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
     match value {
-        Value::Bool(_) => Ok(()),
         Value::Null => Err(BindingError::Null(at.to_owned())),
         Value::Number(number) if number.as_u64().is_some_and(|number| EXACT.contains(&number)) => Ok(()),
         Value::Number(_) => Err(BindingError::Number(at.to_owned())),
         Value::String(text) if text.chars().any(is_deceptive) => Err(BindingError::Deceptive(at.to_owned())),
         Value::String(text) if !is_nfc(text) => Err(BindingError::NotNormalized(at.to_owned())),
-        Value::String(_) => Ok(()),
+        Value::Bool(_) | Value::String(_) => Ok(()),
         Value::Array(items) => items.iter().try_for_each(|item| restricted(at, item)),
         Value::Object(fields) => fields.iter().try_for_each(|(name, field)| restricted(&at_name(name), field)),
     }

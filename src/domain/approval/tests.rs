@@ -284,6 +284,23 @@ fn a_binding_or_a_state_that_was_edited_in_the_store_is_no_decision() {
     assert_eq!(usable(&twice, at(2)), Err(Reason::ApprovalMismatch));
 }
 
+fn signed(level: SignatureLevel) -> Signed {
+    let nonce = signature::Nonce([0; 32]);
+    let key = jwk::Jwk::P256 { x: jwk::Coordinate([1; 32]), y: jwk::Coordinate([1; 32]) };
+    let (kid, text) = (key.kid(), String::new());
+    match level {
+        SignatureLevel::Typed => Signed::Typed {
+            nonce,
+            digest: Digest([0; 32]),
+            name: text.clone(),
+            meaning: text,
+            auth_time: at(0),
+            amr: Vec::new(),
+        },
+        SignatureLevel::Jws => Signed::Jws { nonce, kid, key, registered: at(0), payload: text.clone(), jws: text },
+    }
+}
+
 #[test]
 fn a_signature_is_asked_for_where_the_rule_asks_for_one() {
     let jws_only = Template {
@@ -291,16 +308,15 @@ fn a_signature_is_asked_for_where_the_rule_asks_for_one() {
         quorum: 1,
         ..Template::new(Kind::SignAndApprove, named(&["ada"]))
     };
-    let signed = |level| Some(Signed { level, evidence: serde_json::json!({}) });
     let (ada, groups, caller) = (user("ada"), BTreeSet::new(), uid("ada"));
     let voter = Voter { caller: &caller, user: &ada, groups: &groups };
     for choice in [Choice::Approve, Choice::Deny] {
-        for wrong in [None, signed(SignatureLevel::Typed)] {
+        for wrong in [None, Some(signed(SignatureLevel::Typed))] {
             let ballot = Ballot { signed: wrong, ..ballot(choice) };
             assert_eq!(asked_of(jws_only.clone()).vote(&voter, ballot, at(1)), Err(Refusal::SignatureRequired));
         }
     }
-    let ballot = Ballot { signed: signed(SignatureLevel::Jws), ..ballot(Choice::Approve) };
+    let ballot = Ballot { signed: Some(signed(SignatureLevel::Jws)), ..ballot(Choice::Approve) };
     assert_eq!(asked_of(jws_only).vote(&voter, ballot, at(1)).unwrap().state_name(at(1)), "APPROVED");
 }
 

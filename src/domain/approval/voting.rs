@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{
-    Approval, Cause, State, Template,
-    template::{Approver, Kind, SignatureLevel},
+    Approval, Cause, Signed, State, Template,
+    evidence::Countersignature,
+    template::{Approver, Kind},
 };
 use crate::domain::{
     delegation::Party,
@@ -36,15 +36,6 @@ impl Choice {
     }
 }
 
-/// A signature that was verified, with what an outsider needs to verify it again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Signed {
-    /// How it was given.
-    pub level: SignatureLevel,
-    /// The proof.
-    pub evidence: Value,
-}
-
 /// One person's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {
@@ -60,6 +51,9 @@ pub struct Vote {
     /// How he signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<Signed>,
+    /// The service's own signature over all of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub countersignature: Option<Countersignature>,
 }
 
 /// Somebody who wants to decide, as the directory tells of him now.
@@ -126,10 +120,7 @@ pub enum Refusal {
 impl Template {
     /// True if it names the user, or one of his groups.
     pub fn names(&self, user: &UserId, groups: &BTreeSet<GroupId>) -> bool {
-        self.approvers.iter().any(|approver| match approver {
-            Approver::User(id) => id == user,
-            Approver::Group(id) => groups.contains(id),
-        })
+        is_named(&self.approvers, user, groups)
     }
 }
 
@@ -158,7 +149,7 @@ impl Approval {
         let by = Party { id: voter.user.id.clone(), login: voter.user.login.clone() };
         let Ballot { choice, comment, signed, .. } = ballot;
         let mut after = self.next();
-        after.votes.push(Vote { by: by.clone(), choice, at: now, comment, signed });
+        after.votes.push(Vote { by: by.clone(), choice, at: now, comment, signed, countersignature: None });
         Ok(match choice {
             Choice::Deny => after.closed(Cause::Denied, Some(by), now),
             Choice::Approve if after.has_quorum() => after.approved(now),
@@ -197,13 +188,21 @@ impl Approval {
     fn takes(&self, signed: Option<&Signed>) -> bool {
         match self.template.kind {
             Kind::Approve => true,
-            Kind::SignAndApprove => signed.is_some_and(|signed| self.template.signatures.contains(&signed.level)),
+            Kind::SignAndApprove => signed.is_some_and(|signed| self.template.signatures.contains(&signed.level())),
         }
     }
 }
 
+/// True if the user, or one of his groups, is among them.
+pub(super) fn is_named(approvers: &BTreeSet<Approver>, user: &UserId, groups: &BTreeSet<GroupId>) -> bool {
+    approvers.iter().any(|approver| match approver {
+        Approver::User(id) => id == user,
+        Approver::Group(id) => groups.contains(id),
+    })
+}
+
 /// The same person under any of his names. Logins are compared without regard to case, as directories do.
-fn is_same(voter: &Voter<'_>, party: &Party) -> bool {
+pub(super) fn is_same(voter: &Voter<'_>, party: &Party) -> bool {
     let login = party.login.as_str().to_lowercase();
     let his = [voter.user.id.as_str(), voter.caller.as_str(), voter.user.login.as_str()];
     his.iter().any(|name| *name == party.id.as_str() || name.to_lowercase() == login)

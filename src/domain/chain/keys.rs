@@ -1,14 +1,13 @@
 //! Keys that sign checkpoints, and how trust passes from one to the next.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Digest, FormError};
-use crate::domain::{audit::Code, canonical::canonical, ids::TenantName};
+use crate::domain::{audit::Code, bytes::bytes_type, canonical::canonical, ids::TenantName};
 
 /// Begins what is signed when a key takes over.
 const ROTATION: &[u8] = b"da-audit-key-v1\0";
@@ -18,48 +17,6 @@ pub type KeyId = Digest;
 
 /// Checks an Ed25519 signature (RFC 8032) over a message.
 pub type VerifySignature = fn(&PublicKey, &[u8], &Signature) -> bool;
-
-macro_rules! bytes_type {
-    ($(#[$doc:meta])* $name:ident, $len:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(pub [u8; $len]);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = FormError;
-            fn from_str(text: &str) -> Result<Self, FormError> {
-                let raw = URL_SAFE_NO_PAD.decode(text).map_err(|_| FormError::Spelling)?;
-                raw.try_into().map(Self).map_err(|_| FormError::Spelling)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = FormError;
-            fn try_from(text: String) -> Result<Self, FormError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(bytes: $name) -> Self {
-                bytes.to_string()
-            }
-        }
-    };
-}
 
 bytes_type!(
     /// A raw Ed25519 public key, written in base64url.

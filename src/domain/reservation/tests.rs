@@ -77,7 +77,7 @@ fn only_the_holder_uses_and_releases_it() {
     assert_eq!(used.usable(&eve, EPOCH, at(2)), Err(Reason::ReservationMissing));
 }
 
-/// The OpenBao defect: what was meant for an older check-out ends the present one.
+/// What others got wrong: what was meant for an older check-out ends the present one.
 #[test]
 fn aba_nothing_late_with_an_old_generation_ends_a_new_one() {
     let old = held_by("ann");

@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod events;
+pub mod signing;
 mod view;
 
 use std::time::Duration;
@@ -100,7 +101,7 @@ pub async fn list(
 #[into_params(parameter_in = Path)]
 pub struct ApprovalPath {
     /// Its id.
-    #[param(example = "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y")]
+    #[param(example = "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A")]
     id: String,
 }
 
@@ -191,6 +192,8 @@ pub struct VoteRequest {
     /// Why.
     #[schema(max_length = 500)]
     comment: Option<String>,
+    /// Where the rule asks for one: the answer to a challenge.
+    signature: Option<signing::SignatureRequest>,
 }
 
 /// Decides about a request. The first denial wins; one person counts once; nobody decides about his own request.
@@ -201,7 +204,8 @@ pub struct VoteRequest {
         CallerProblems, BodyProblems,
         (status = 409, description = "`approval-closed` (with its `state`), `already-voted`, `version-changed`, \
          `epoch-changed` or `signature-spent`.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`signature-required` or `no-room`.", body = Problem,
+        (status = 422, description = "`signature-required` or `no-room`; or why the signature doesn't \
+         count, such as `challenge-used`, `key-unknown`, `signature-wrong`, `name-differs`: the challenge is spent then.", body = Problem,
          content_type = "application/problem+json"),
     ),
     security(("user_token" = []))
@@ -214,9 +218,14 @@ pub async fn vote(
     >,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let VoteRequest { decision, version, comment } = body;
+    let VoteRequest { decision, version, comment, signature } = body;
     let cast = Cast { choice: decision, version, comment: free_text("comment", comment, COMMENT)? };
-    let approval = approvals::vote(&state.services, &door.tenant, &caller, path.id()?, cast, None).await?;
+    let (services, tenant, id) = (&state.services, &door.tenant, path.id()?);
+    let proof = match signature.map(signing::signature).transpose()? {
+        Some(given) => Some(approvals::prove(services, tenant, &caller, id, decision, &given).await?),
+        None => None,
+    };
+    let approval = approvals::vote(services, tenant, &caller, id, cast, proof).await?;
     let mut answer = HttpResponse::Ok();
     if decision == Choice::Deny {
         replicated::say(&mut answer, replicated::wait(&state, &door).await);

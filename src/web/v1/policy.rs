@@ -12,6 +12,7 @@ use crate::{
         approval::template::Template,
         hook::TraceLine,
         ids::ClientId,
+        reason::Reason,
         rule::{Explained, Fit, Missed, Rule},
         user::{Status, User},
     },
@@ -211,7 +212,7 @@ impl From<Explanation> for PolicyAnswer {
         let reason = answer.decision.reason();
         Self {
             decision: answer.decision.code(),
-            reason: reason.map(|reason| reason.code()),
+            reason: reason.map(Reason::code),
             public: reason.map(|reason| reason.public().code()),
             at: match question.at {
                 At::Initiation => Moment::Initiation,

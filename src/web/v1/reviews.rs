@@ -36,7 +36,7 @@ impl From<Closing> for ClosingItem {
 
 /// An emergency that is to be looked at afterwards.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"id": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y", "state": "OPEN",
+#[schema(example = json!({"id": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A", "state": "OPEN",
     "requester": {"id": "00u1ann", "login": "ann@example.com"},
     "delegator": {"id": "00u1bob", "login": "bob@example.com"}, "rule": "finance directors",
     "reason": "payroll closes at noon, nobody of secops answers", "opened_at": "2026-11-21T10:00:00Z", "closed": null}))]

@@ -126,7 +126,7 @@ async fn no_hook_ever_uses_it() {
 #[actix_web::test]
 async fn what_a_person_could_not_read_is_refused_and_leaves_nothing() {
     let app = app().await;
-    let deep = json!({"a": {"b": {"c": {"d": 1}}}});
+    let deep = json!({"a": {"b": {"c": {"d": {}}}}});
     let cases = [
         ("title", json!("")),
         ("title", json!("x".repeat(201))),

@@ -235,7 +235,7 @@ async fn enrolling_takes_a_fresh_sign_in_and_one_code() {
     let late = app.send(app.request(Method::POST, "/v1/me/otp").bearer_auth("ann")).await;
     late.is_problem(401, "insufficient-user-authentication");
     let challenge = late.header("www-authenticate").unwrap();
-    assert!(challenge.contains("insufficient_user_authentication") && challenge.contains(r#"max_age="300""#));
+    assert!(challenge.contains("insufficient_user_authentication") && challenge.contains("max_age=300"));
     // Who never said when he signed in did so long ago.
     app.send(app.request(Method::POST, "/v1/me/otp").bearer_auth("bob"))
         .await

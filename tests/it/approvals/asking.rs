@@ -1,7 +1,7 @@
 //! Asking for an approval.
 
 use behalf::{
-    app::DelegationLimits,
+    app::{DelegationLimits, error::AppError},
     domain::approval::{
         Template,
         request::Request,
@@ -110,12 +110,28 @@ async fn enough_others_must_be_able_to_decide() {
     let own = Template { delegator_may_approve: true, ..by(&["user:00ubob"], 1) };
     pending(ensure(&app, &Want::of(own)).await);
     pending(ensure(&app, &Want::of(by(&["group:00gops"], 3))).await);
-    app.directory.fail_all(Some(DirectoryError::Unavailable("the test says so".to_owned())));
-    let want = Want::of(by(&["user:00uada"], 1));
+    // Whom the directory can't be asked about is no approver, and that is not said: it is our failure.
+    let gate = Want::of(by(&["user:00uada"], 1));
+    let services = &app.services;
     let caller = caller(&app, "ann").await;
-    app.directory.fail_all(None);
-    app.directory.put(crate::support::test_app::user("00uzoe", "zoe@example.test", &json!({})));
-    pending(ensure_as(&app.services, &caller, &want).await);
+    let people = people(&tenant_of(services)).await;
+    app.directory.fail_all(Some(DirectoryError::Unavailable("the test says so".to_owned())));
+    let no = ensure_for(services, &caller, &people, &gate).await.unwrap_err();
+    assert!(matches!(no, AppError::Failed { .. }), "{no}");
+}
+
+#[actix_web::test]
+async fn what_was_decided_stands_when_those_who_decided_are_gone() {
+    let app = app().await;
+    let want = Want::of(template());
+    let id = pending(ensure(&app, &want).await).id;
+    vote(&app, id, "ada", "approve").await;
+    for name in DECIDERS {
+        app.directory.suspend(&format!("00u{name}"));
+    }
+    assert_eq!(usable(ensure(&app, &want).await).approval.id, id);
+    let other = Want { ticket: Some("OPS-2".to_owned()), ..want };
+    assert_eq!(refused(ensure(&app, &other).await), "no-approvers");
 }
 
 #[actix_web::test]

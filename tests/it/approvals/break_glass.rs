@@ -115,6 +115,6 @@ async fn reviews_are_an_administrators_and_his_whose_emergency_it_was() {
         let items = app.get("/v1/reviews", token).await.json["items"].as_array().unwrap().len();
         assert_eq!(items, count, "{token}");
     }
-    let unknown = "/v1/reviews/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y/close";
+    let unknown = "/v1/reviews/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A/close";
     app.post(unknown, "root", &json!({"comment": "x"})).await.is_problem(404, "not-found");
 }

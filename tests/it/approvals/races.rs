@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use behalf::{
     adapters::{
+        audit::signing::SigningKey,
         directory::shown::Live,
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
@@ -14,7 +15,9 @@ use behalf::{
         application::Registry,
         approvals::{self, Cast},
         caller::IdentityPolicy,
-        epoch, reaper,
+        epoch,
+        keys::KeyPolicy,
+        reaper,
     },
     domain::{
         approval::{ApprovalId, Choice, Template},
@@ -81,6 +84,7 @@ async fn services(store: Arc<dyn Store>, clock: &Arc<ManualClock>) -> Arc<Servic
         refusal: RefusalForm::default(),
         limits: DelegationLimits::default(),
         budget: Budget::default(),
+        keys: KeyPolicy::default(),
         identity: IdentityPolicy {
             user_claim: "uid".to_owned(),
             administrator: None,
@@ -90,7 +94,9 @@ async fn services(store: Arc<dyn Store>, clock: &Arc<ManualClock>) -> Arc<Servic
         },
     };
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
-    let services = Services::new(store, clock, Arc::new(OsEntropy), [(name.clone(), Arc::new(tenant))].into());
+    let signer = Arc::new(SigningKey::ephemeral(&OsEntropy).unwrap());
+    let tenants = [(name.clone(), Arc::new(tenant))].into();
+    let services = Services::new(store, clock, Arc::new(OsEntropy), signer, tenants);
     epoch::ensure(&services, &name, 0).await.unwrap();
     Arc::new(services)
 }

@@ -94,17 +94,27 @@ pub(super) fn somebody(services: &Services, id: &str) -> Caller {
     Caller::from_token(&token, &tenant_of(services).identity).unwrap()
 }
 
-async fn people(tenant: &Tenant) -> People {
+pub(super) async fn people(tenant: &Tenant) -> People {
     let bob = UserRef::Id(uid("00ubob"));
     policy::grant::by_reference(&*tenant.directory, &tenant.policy.now(), &bob, &uid("00uann")).await.unwrap()
 }
 
 /// The initiation's part.
 pub(super) async fn ensure_as(services: &Services, caller: &Caller, want: &Want) -> Result<Ensured, AppError> {
+    let people = people(&tenant_of(services)).await;
+    ensure_for(services, caller, &people, want).await
+}
+
+/// The same for people who were asked for before.
+pub(super) async fn ensure_for(
+    services: &Services,
+    caller: &Caller,
+    people: &People,
+    want: &Want,
+) -> Result<Ensured, AppError> {
     let (tenant, client) = (tenant_of(services), ClientId::parse(CLIENT).unwrap());
-    let people = people(&tenant).await;
     let wish = Wish {
-        people: &people,
+        people,
         client: &client,
         scopes: &want.scopes,
         rule: "directors",

@@ -21,7 +21,7 @@ async fn whom_it_concerns_sees_it_and_nobody_else() {
     }
     let stranger = app.get(&path(id, ""), "eve").await;
     stranger.is_problem(404, "not-found");
-    let unknown = app.get("/v1/approvals/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y", "eve").await;
+    let unknown = app.get("/v1/approvals/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A", "eve").await;
     assert_eq!(stranger.json, unknown.json, "the same as for one that isn't there");
     for way in ["", "/events", "?wait=1s"] {
         app.get(&path(id, way), "eve").await.is_problem(404, "not-found");
@@ -108,7 +108,7 @@ async fn a_list_takes_only_what_it_knows() {
         "wait=1.5s",
         "wait=1s&after_revision=-1",
     ] {
-        let id = "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y";
+        let id = "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A";
         let status = app.get(&format!("/v1/approvals/{id}?{bad}"), "ann").await.status;
         assert_eq!(status, 400, "{bad}");
     }

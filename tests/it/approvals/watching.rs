@@ -7,6 +7,7 @@ use behalf::{
     domain::approval::ApprovalId,
     ports::token_verifier::VerifiedToken,
 };
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -179,16 +180,20 @@ async fn everybody_is_let_go_when_the_process_stops() {
 async fn one_caller_has_so_many_places_and_no_more() {
     let app = app().await;
     let id = asked(&app, template()).await;
-    let mut open = Vec::new();
-    for _ in 0..watching::MOST_OF_ONE {
-        open.push(Events::open(&app, id, "ann", None).await);
-    }
-    watchers(&app, watching::MOST_OF_ONE).await;
-    app.get(&path(id, "?wait=1s&after_revision=1"), "ann").await.is_problem(429, "too-many-watchers");
-    app.get(&path(id, "/events"), "ann").await.is_problem(429, "too-many-watchers");
-    assert_eq!(app.get(&path(id, "?wait=1s&after_revision=1"), "bob").await.status, 200);
-    open.truncate(1);
-    watchers(&app, 1).await;
+    let waiting = path(id, "?wait=2s&after_revision=1");
+    let polls = join_all((0..watching::MOST_OF_ONE).map(|_| app.get(&waiting, "ann")));
+    let one_more = async {
+        watchers(&app, watching::MOST_OF_ONE).await;
+        for way in ["?wait=1s&after_revision=1", "/events"] {
+            let answer = app.get(&path(id, way), "ann").await;
+            answer.is_problem(429, "too-many-watchers");
+            assert!(answer.header("retry-after").is_some());
+        }
+        app.get(&path(id, "?wait=1s&after_revision=1"), "bob").await
+    };
+    let (polled, others) = tokio::join!(polls, one_more);
+    assert!(polled.iter().all(|answer| answer.status == 200) && others.status == 200);
+    watchers(&app, 0).await;
     assert_eq!(app.get(&path(id, "?wait=1s&after_revision=1"), "ann").await.status, 200);
 }
 

@@ -54,6 +54,13 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_DELEGATION_LIFE", "tenants.default.delegation.life", "77s", "life: 77s"),
     ("BEHALF_MAX_PENDING", "tenants.default.delegation.max_pending", "77", "max_pending: 77"),
     ("BEHALF_APPROVALS_MAX_OPEN", "tenants.default.approvals.max_open", "77", "max_open: 77"),
+    (
+        "BEHALF_APPROVALS_KEY_APPROVERS",
+        "tenants.default.approvals.key_approvers",
+        "group:00gsample",
+        "approvers: {Group(GroupId(\"00gsample\"))}",
+    ),
+    ("BEHALF_APPROVALS_KEY_COOLDOWN", "tenants.default.approvals.key_cooldown", "77s", "cooldown: 77s"),
     ("BEHALF_ON_REFUSED", "tenants.default.on_refused", "pass", "on_refused: Pass"),
     ("BEHALF_ON_FAILURE", "tenants.default.on_failure", "pass", "on_failure: Pass"),
     ("BEHALF_BUDGET_HOOK", "tenants.default.budgets.hook", "2345ms", "hook: 2.345s"),

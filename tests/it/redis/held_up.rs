@@ -43,7 +43,8 @@ struct Slow {
 }
 
 fn services(store: Arc<dyn Store>, clock: &Arc<ManualClock>) -> Services {
-    Services::new(store, Arc::clone(clock) as Arc<dyn Clock>, Arc::new(OsEntropy), [].into())
+    let signer = Arc::new(SigningKey::ephemeral(&OsEntropy).unwrap());
+    Services::new(store, Arc::clone(clock) as Arc<dyn Clock>, Arc::new(OsEntropy), signer, [].into())
 }
 
 #[async_trait]

@@ -115,7 +115,7 @@ async fn tidy(caller: &Caller, account: usize, left: Option<(usize, String, Stri
     if let Some((_, _, hook)) = left {
         settle(caller, &hook).await;
     }
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while Instant::now() < deadline {
         let mut free = true;
         for user in [2 * account, 2 * account + 1] {

@@ -40,9 +40,9 @@ async fn account_suspended_between() {
         let app = app().await;
         let (secret, id) = hold(&app, "ann", DBA).await;
         if gone {
-            app.directory.take(DBA)
+            app.directory.take(DBA);
         } else {
-            app.directory.suspend(DBA)
+            app.directory.suspend(DBA);
         }
         let told = log_in(&app, "e1", &secret).await;
         assert_eq!(told.refused(), "account-inactive");

@@ -19,7 +19,8 @@ fn schedules() -> usize {
 }
 
 /// Runs the race so often: the reservation ends once, and a token was granted if and only if it is CONSUMED.
-async fn race<F: Future<Output = ()>>(end: &str, other: impl Fn(Rc<TestApp>, String) -> F) {
+/// Gives how it went, for people.
+async fn race<F: Future<Output = ()>>(end: &str, other: impl Fn(Rc<TestApp>, String) -> F) -> String {
     let app = Rc::new(app().await);
     let mut used = 0;
     for nth in 0..schedules() {
@@ -38,7 +39,7 @@ async fn race<F: Future<Output = ()>>(end: &str, other: impl Fn(Rc<TestApp>, Str
     assert!(ended.values().all(|codes| codes.len() == 1), "one end for each, in the trail as well: {ended:?}");
     assert_eq!(ended.len(), schedules());
     assert_eq!(ended.values().filter(|codes| codes[0] == "DA3001").count(), used);
-    println!("a use against {end}: {} schedules, {used} used", schedules());
+    format!("a use against {end}: {} schedules, {used} used", schedules())
 }
 
 async fn whole_trail(app: &TestApp) -> Vec<Event> {
@@ -68,38 +69,38 @@ fn ends(trail: &[Event]) -> BTreeMap<&str, Vec<&str>> {
 
 #[actix_web::test]
 async fn consume_vs_release() {
-    race("RELEASED", |app, id| async move {
+    let told = race("RELEASED", |app, id| async move {
         let status = app.delete(&format!("/v1/reservations/{id}"), "ann").await.status.as_u16();
         assert!([204, 409].contains(&status), "{status}");
-    })
-    .await;
+    });
+    println!("{}", told.await);
 }
 
 #[actix_web::test]
 async fn consume_vs_force_release() {
-    race("FORCE_RELEASED", |app, id| async move {
+    let told = race("FORCE_RELEASED", |app, id| async move {
         let path = format!("/v1/reservations/{id}/force-release");
         let status = app.post(&path, "root", &json!({"reason": "race"})).await.status.as_u16();
         assert!([204, 409].contains(&status), "{status}");
-    })
-    .await;
+    });
+    println!("{}", told.await);
 }
 
 #[actix_web::test]
 async fn consume_vs_expire() {
-    race("EXPIRED", |app, _| async move {
+    let told = race("EXPIRED", |app, _| async move {
         app.advance(SignedDuration::from_millis(HOLD_MS));
         app.reap().await;
-    })
-    .await;
+    });
+    println!("{}", told.await);
 }
 
 #[actix_web::test]
 async fn consume_vs_invalidate() {
-    race("INVALIDATED", |app, id| async move {
+    let told = race("INVALIDATED", |app, id| async move {
         let (services, reference) = (&app.services, ReservationRef::parse(&id).unwrap());
         let tenant = services.tenant(&tenant()).unwrap();
         reservations::invalidate(services, tenant, reference, Reason::NotAMember).await;
-    })
-    .await;
+    });
+    println!("{}", told.await);
 }

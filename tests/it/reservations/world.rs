@@ -1,6 +1,6 @@
 //! Processes of the binary with shared accounts.
 
-use std::fs;
+use std::{fmt::Write as _, fs};
 
 use serde_json::json;
 
@@ -21,8 +21,7 @@ pub(crate) fn share(world: &World, agents: usize, accounts: usize) {
     let mut config = "[tenants.default.roles.admin]\nclaim = \"uid\"\nvalue = \"00ubob\"\n".to_owned();
     for n in 0..accounts {
         let id = account(n);
-        config.push_str("[[tenants.default.shared_accounts]]\n");
-        config.push_str(&format!("id = \"{id}\"\ngroup = \"dbas\"\n"));
+        writeln!(config, "[[tenants.default.shared_accounts]]\nid = \"{id}\"\ngroup = \"dbas\"").unwrap();
     }
     fs::write(world.path("behalf.toml"), config).unwrap();
 }

@@ -12,14 +12,21 @@ use actix_web::{HttpServer, dev::ServerHandle, web};
 use async_trait::async_trait;
 use behalf::{
     adapters::{
+        audit::signing::SigningKey,
         dialect::okta::{self, HeaderSecrets, Okta},
         directory::shown::{Cached, Kept, Live},
         store::embedded::{EmbeddedStore, Place, Settings},
         system::OsEntropy,
     },
     app::{
-        Budget, DelegationLimits, Services, Tenant, answer_hook::UnknownIds, application::Registry,
-        approvals::watching::Watchers, caller::IdentityPolicy, epoch, reaper,
+        Budget, DelegationLimits, Services, Tenant,
+        answer_hook::UnknownIds,
+        application::Registry,
+        approvals::watching::Watchers,
+        caller::IdentityPolicy,
+        epoch,
+        keys::{KeyPolicy, service::SigningDesk},
+        reaper,
     },
     domain::{
         application::Application,
@@ -77,6 +84,7 @@ pub(crate) struct Setup {
     pub(crate) refusal: RefusalForm,
     pub(crate) limits: DelegationLimits,
     pub(crate) budget: Budget,
+    pub(crate) keys: KeyPolicy,
     pub(crate) scope: Option<String>,
     pub(crate) per_minute: u32,
     pub(crate) pipeline: Pipeline,
@@ -106,6 +114,7 @@ impl Default for Setup {
             refusal: RefusalForm::default(),
             limits: DelegationLimits::default(),
             budget: Budget::default(),
+            keys: KeyPolicy::default(),
             scope: Some("behalf".to_owned()),
             per_minute: 1_000_000,
             pipeline: Pipeline::standard(),
@@ -218,6 +227,7 @@ impl TestApp {
                     refusal: setup.refusal,
                     limits: setup.limits,
                     budget: setup.budget,
+                    keys: setup.keys.clone(),
                     identity: IdentityPolicy {
                         user_claim: "uid".to_owned(),
                         administrator: Some(("groups".to_owned(), "behalf-admins".to_owned())),
@@ -233,6 +243,7 @@ impl TestApp {
             store: (setup.wrap)(Arc::clone(&store)),
             clock: as_clock,
             entropy: Arc::new(OsEntropy),
+            signing: SigningDesk::new(Arc::new(SigningKey::ephemeral(&OsEntropy).unwrap())),
             pipeline: setup.pipeline,
             tenants: tenants.clone(),
             runtime: tokio::runtime::Handle::current(),

@@ -29,11 +29,11 @@ fn a_whole_case_is_read_and_the_rest_has_its_defaults() {
     assert_eq!((least.case.approval, least.case.reservation), (Approved::None, Reserved::None));
     assert_eq!(whole.case.scopes.iter().map(String::as_str).collect::<Vec<_>>(), ["a", "b"]);
     let expected =
-        Expected { decision: "prepare", rule: Some(Some("directors".to_owned())), stages: Some(vec!["approval"]) };
+        Expected { decision: "prepare", rule: Which::Named("directors".to_owned()), stages: Some(vec!["approval"]) };
     assert_eq!(whole.expected, expected);
     assert_eq!((least.case.granted, least.case.at, least.case.agent.active), (true, At::Hook, true));
-    assert_eq!(least.expected, Expected { decision: "grant-gone", rule: None, stages: None });
-    assert_eq!(no_rule.expected, Expected { decision: "granted", rule: Some(None), stages: Some(Vec::new()) });
+    assert_eq!(least.expected, Expected { decision: "grant-gone", rule: Which::Any, stages: None });
+    assert_eq!(no_rule.expected, Expected { decision: "granted", rule: Which::None, stages: Some(Vec::new()) });
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn check(before: &Approval, after: &Approval, step: Step, now: Timestamp) -> Res
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn whatever_the_order_what_must_hold_holds(shape in shape(), steps in prop::collection::vec(step(), 1..60)) {
         let (mut approval, mut now, mut approvals, mut uses) = (asked_of(shape.clone()), at(0), 0, 0);

@@ -36,7 +36,7 @@ const LONGEST: Duration = Duration::from_mins(10);
     operation_id = "approval-events", tag = "approvals", params(ApprovalPath),
     responses(
         (status = 200, description = "Messages `approval`, each with the approval as JSON.", body = String,
-         content_type = "text/event-stream"),
+         content_type = "text/event-stream", example = "id: 2\nevent: approval\ndata: {\"state\": \"APPROVED\"}\n\n"),
         (status = 204, description = "It is closed, as you know."),
         CallerProblems,
     ),

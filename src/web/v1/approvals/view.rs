@@ -51,7 +51,7 @@ pub struct VoteItem {
 
 impl From<Vote> for VoteItem {
     fn from(vote: Vote) -> Self {
-        let level = vote.signed.and_then(|signed| serde_json::to_value(signed.level).ok());
+        let level = vote.signed.and_then(|signed| serde_json::to_value(signed.level()).ok());
         Self {
             by: vote.by.into(),
             decision: vote.choice.code(),
@@ -158,7 +158,7 @@ impl From<FromApplication> for ApplicationItem {
 /// An approval.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "id": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1Y", "state": "PENDING", "version": 1, "revision": 1,
+    "id": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A", "state": "PENDING", "version": 1, "revision": 1,
     "requester": {"id": "00u1ann", "login": "ann@example.com"},
     "delegator": {"id": "00u1bob", "login": "bob@example.com"}, "client": "app", "scopes": ["payments.read"],
     "reason": "invoice run", "rule": "finance directors",

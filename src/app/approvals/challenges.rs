@@ -1,0 +1,82 @@
+//! Challenges: what a signature begins with.
+
+use super::{Me, Refused, read, refuse, voter};
+use crate::{
+    app::{Services, Tenant, caller::Caller, error::AppError, keys::records as key_records, records as all},
+    domain::{
+        approval::{
+            ApprovalId, Choice,
+            challenge::Challenge,
+            signature::{self, Nonce},
+        },
+        audit::{Actor, Code},
+        chain::FormError,
+        delegation::Party,
+        reason::Reason,
+    },
+    ports::{
+        entropy,
+        store::{Change, Committed, Expect},
+    },
+};
+
+/// A challenge that was just made. The nonce is told this once.
+pub struct Issued {
+    /// Its random part.
+    pub nonce: Nonce,
+    /// What it is for.
+    pub challenge: Challenge,
+    /// The canonical request.
+    pub binding: String,
+    /// What a key signs, in canonical JSON.
+    pub statement: String,
+}
+
+/// Makes a challenge for the caller's decision about this request, if his vote would count now.
+pub async fn challenge(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    id: ApprovalId,
+    choice: Choice,
+) -> Result<Issued, AppError> {
+    let (found, _) = read(services, tenant, id).await?;
+    let me: Me = voter(services, tenant, caller, &found, "challenge").await?;
+    let approval = &found.approval;
+    if let Err(refusal) = approval.may_vote(&me.voter(caller), approval.version, found.now) {
+        let no = Refused::from(refusal);
+        return Err(refuse(services, tenant, caller, approval, "challenge", no.code(), no.into()).await);
+    }
+    let nonce = Nonce(entropy::bytes(&*services.entropy));
+    let challenge = Challenge::new(me.user.id.clone(), approval, choice, found.now);
+    let statement = challenge.statement(&nonce, &id.to_string()).payload().map_err(|error| unwritable(&error))?;
+    let by = Party { id: me.user.id.clone(), login: me.user.login.clone() };
+    let event = super::events::about(services, &tenant.name, Code::Challenged, Actor::user(&by), approval, found.now)
+        .in_request(caller.request.as_deref())
+        .detail("decision", choice.code());
+    let put = key_records::put_challenge(&nonce, &challenge)?;
+    let key = put.key;
+    let change = Change {
+        expect: vec![(key, Expect::Absent)],
+        puts: vec![put],
+        events: all::encode_events(&[event])?,
+        ..Change::new(services.change_id(), services.not_after(found.now, tenant))
+    };
+    match services.commit_and_settle(&tenant.name, change, key).await? {
+        Committed::Done(_) => Ok(Issued { nonce, challenge, binding: approval.binding.clone(), statement }),
+        Committed::Conflict(_) | Committed::Late | Committed::Fenced => {
+            Err(AppError::from_reason(Reason::StoreUnavailable))
+        }
+    }
+}
+
+impl Issued {
+    /// The challenge's bytes.
+    pub fn bytes(&self) -> [u8; 32] {
+        signature::challenge(self.challenge.decision, &self.nonce, &self.challenge.digest)
+    }
+}
+
+fn unwritable(error: &FormError) -> AppError {
+    AppError::Failed { reason: Reason::Internal, internal: format!("a statement can't be written: {error}") }
+}

@@ -1,0 +1,340 @@
+//! The keys with which approvers sign: registered by their owners, approved by somebody else where the tenant wants
+//! that, and revoked with effect on the very next vote.
+
+pub mod records;
+pub mod service;
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::records::{pending, pointer_key, put_pointer, put_ring, ring_key};
+use super::{
+    Services, Tenant,
+    caller::Caller,
+    delegations::{Cursor, Listed},
+    error::AppError,
+    grants::find_user,
+    records as all,
+};
+use crate::{
+    domain::{
+        approval::{
+            Choice, Voter,
+            jwk::{Jwk, Kid},
+            keys::{ApproverKey, KeyRefusal, KeyRing, KeyState, MOST_KEYS, may_decide},
+            signature::{Fault, is_fresh},
+            template::Approver,
+        },
+        audit::{Actor, Code, Event},
+        delegation::Party,
+        ids::{GroupId, UserId, UserRef},
+        reason::Reason,
+        user::User,
+    },
+    ports::store::{Change, Committed, Expect, Key, Page, Put, Snapshot},
+};
+
+/// How often a commit is tried against others' changes.
+const ATTEMPTS: usize = 3;
+
+/// What a tenant demands of approvers' keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// Who approves new keys; empty: nobody has to, and a fresh sign-in is asked for instead.
+    pub approvers: BTreeSet<Approver>,
+    /// How long a key must have been in use when a challenge is made, to sign for it.
+    pub cooldown: SignedDuration,
+}
+
+/// Why nothing was done about a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefused {
+    /// The same key is, or was, registered: by whoever.
+    #[error("this key is registered already, or was; make a new one")]
+    Exists,
+    /// He has enough.
+    #[error("you have {MOST_KEYS} keys; revoke one first")]
+    TooMany,
+    /// It is over, or decided about.
+    #[error("the key is {0}")]
+    Closed(&'static str),
+    /// Whoever registers a key must be somebody in the directory whose account works.
+    #[error("your account isn't active in the directory")]
+    Inactive,
+}
+
+impl KeyRefused {
+    /// The stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Exists => "key-exists",
+            Self::TooMany => "too-many-keys",
+            Self::Closed(_) => "key-closed",
+            Self::Inactive => "account-inactive",
+        }
+    }
+}
+
+impl From<KeyRefusal> for AppError {
+    fn from(refusal: KeyRefusal) -> Self {
+        match refusal {
+            // Who may not decide isn't told that there is something to decide about.
+            KeyRefusal::Unknown | KeyRefusal::NotAnApprover => Self::NotFound("key"),
+            KeyRefusal::TooMany => KeyRefused::TooMany.into(),
+            KeyRefusal::Closed(state) => KeyRefused::Closed(state).into(),
+        }
+    }
+}
+
+/// The caller's own keys.
+pub async fn list(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<Vec<ApproverKey>, AppError> {
+    let key = ring_key(&caller.user);
+    let snapshot = services.store.read(&tenant.name, &[key]).await?;
+    Ok(all::find::<KeyRing>(&snapshot, &key)?.map(|(ring, _)| ring.keys).unwrap_or_default())
+}
+
+/// Registers a key of the caller's.
+pub async fn register(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    jwk: Jwk,
+    name: String,
+) -> Result<ApproverKey, AppError> {
+    let must_be_approved = !tenant.keys.approvers.is_empty();
+    if !must_be_approved && is_fresh(caller.auth_time, services.clock.now()).is_none() {
+        return Err(Fault::NotFresh.into());
+    }
+    let user = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
+    let Some(user) = user.filter(User::is_active) else {
+        return Err(refused(services, tenant, caller, &jwk.kid(), "register", KeyRefused::Inactive).await);
+    };
+    let owner = Party { id: user.id, login: user.login };
+    let (kid, ring_at) = (jwk.kid(), ring_key(&owner.id));
+    let pointer_at = pointer_key(&kid);
+    for _ in 0..ATTEMPTS {
+        let snapshot = services.store.read(&tenant.name, &[ring_at, pointer_at]).await?;
+        if snapshot.get(&pointer_at).is_some() {
+            return Err(refused(services, tenant, caller, &kid, "register", KeyRefused::Exists).await);
+        }
+        let ring = all::find(&snapshot, &ring_at)?.map_or_else(|| KeyRing::of(owner.clone()), |(ring, _)| ring);
+        let (ring, forgotten) = match ring.register(jwk, name.clone(), must_be_approved, snapshot.now) {
+            Ok(registered) => registered,
+            Err(KeyRefusal::TooMany) => {
+                return Err(refused(services, tenant, caller, &kid, "register", KeyRefused::TooMany).await);
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let key = ring.key(&kid).cloned().ok_or(AppError::from_reason(Reason::Internal))?;
+        let event = event(services, tenant, Code::KeyRegistered, caller, &owner, &key, snapshot.now)
+            .changed(None, key.state.name())
+            .detail("jwk", serde_json::to_value(jwk).unwrap_or_default())
+            .detail("name", key.name.as_str());
+        let change = Change {
+            expect: vec![expected(&snapshot, ring_at), (pointer_at, Expect::Absent)],
+            puts: vec![put_ring(&ring)?, put_pointer(&kid, &owner.id)?],
+            drops: forgotten.iter().map(pointer_key).collect(),
+            events: all::encode_events(&[event])?,
+            ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
+        };
+        if commit(services, tenant, change, ring_at).await? {
+            return Ok(key);
+        }
+    }
+    Err(AppError::from_reason(Reason::Busy))
+}
+
+/// Takes a key of the caller's out of use. What it signed before stays signed.
+pub async fn revoke_own(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid) -> Result<(), AppError> {
+    revoke(services, tenant, caller, &caller.user, kid).await
+}
+
+/// The same for anybody's key, by an administrator.
+pub async fn revoke_any(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid) -> Result<(), AppError> {
+    if !caller.administrator {
+        return Err(services.denied(tenant, caller, "key.revoke", &kid.to_string()).await);
+    }
+    let owner = owner_of(services, tenant, kid).await?;
+    revoke(services, tenant, caller, &owner, kid).await
+}
+
+async fn revoke(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    owner: &UserId,
+    kid: &Kid,
+) -> Result<(), AppError> {
+    change_key(services, tenant, caller, owner, kid, Code::KeyRevoked, |ring, now| ring.revoke(kid, now)).await?;
+    Ok(())
+}
+
+/// Keys that wait for somebody's approval, as far as the caller may give it.
+pub async fn awaiting(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Listed<KeyRing>, AppError> {
+    let Some(me) = Me::ask(tenant, caller).await? else { return Ok(Listed { items: Vec::new(), next: None }) };
+    let found = services.store.list(&tenant.name, pending(), Page { up_to: u64::MAX, after, limit }).await?;
+    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
+    let mut items = Vec::new();
+    for (_, _, record) in &found.rows {
+        let ring: KeyRing = all::decode(record)?;
+        if may_decide(&ring.owner, &me.voter(caller), &tenant.keys.approvers) {
+            items.push(ring);
+        }
+    }
+    Ok(Listed { items, next })
+}
+
+/// Approves another's key, or refuses it.
+pub async fn decide(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    kid: &Kid,
+    choice: Choice,
+) -> Result<(Party, ApproverKey), AppError> {
+    let owner = owner_of(services, tenant, kid).await?;
+    let me = Me::ask(tenant, caller).await?.ok_or(AppError::NotFound("key"))?;
+    let code = match choice {
+        Choice::Approve => Code::KeyApproved,
+        Choice::Deny => Code::KeyDenied,
+    };
+    let approvers = &tenant.keys.approvers;
+    let decided = change_key(services, tenant, caller, &owner, kid, code, |ring, now| {
+        ring.decide(kid, &me.voter(caller), approvers, choice, now)
+    });
+    decided.await
+}
+
+/// Who calls, as the directory tells of him now.
+struct Me {
+    user: User,
+    groups: BTreeSet<GroupId>,
+}
+
+impl Me {
+    async fn ask(tenant: &Tenant, caller: &Caller) -> Result<Option<Self>, AppError> {
+        if tenant.keys.approvers.is_empty() {
+            return Ok(None);
+        }
+        let Some(user) = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await? else {
+            return Ok(None);
+        };
+        let groups = tenant.directory.groups_of(&user.id).await?;
+        Ok(Some(Self { user, groups }))
+    }
+
+    fn voter<'a>(&'a self, caller: &'a Caller) -> Voter<'a> {
+        Voter { caller: &caller.user, user: &self.user, groups: &self.groups }
+    }
+}
+
+async fn owner_of(services: &Services, tenant: &Tenant, kid: &Kid) -> Result<UserId, AppError> {
+    let key = pointer_key(kid);
+    let snapshot = services.store.read(&tenant.name, &[key]).await?;
+    Ok(all::find::<UserId>(&snapshot, &key)?.ok_or(AppError::NotFound("key"))?.0)
+}
+
+async fn change_key(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    owner: &UserId,
+    kid: &Kid,
+    code: Code,
+    change: impl Fn(KeyRing, Timestamp) -> Result<KeyRing, KeyRefusal>,
+) -> Result<(Party, ApproverKey), AppError> {
+    let at = ring_key(owner);
+    for _ in 0..ATTEMPTS {
+        let snapshot = services.store.read(&tenant.name, &[at]).await?;
+        let (before, _) = all::find::<KeyRing>(&snapshot, &at)?.ok_or(AppError::NotFound("key"))?;
+        let from = before.key(kid).map(|key| key.state.name());
+        let after = match change(before, snapshot.now) {
+            Ok(after) => after,
+            Err(KeyRefusal::NotAnApprover) => {
+                refused(services, tenant, caller, kid, "decide", KeyRefused::Inactive).await;
+                return Err(KeyRefusal::NotAnApprover.into());
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let key = after.key(kid).cloned().ok_or(AppError::NotFound("key"))?;
+        let event =
+            event(services, tenant, code, caller, &after.owner, &key, snapshot.now).changed(from, key.state.name());
+        let commits = Change {
+            expect: vec![expected(&snapshot, at)],
+            puts: vec![put_ring(&after)?],
+            events: all::encode_events(&[event])?,
+            ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
+        };
+        if commit(services, tenant, commits, at).await? {
+            return Ok((after.owner, key));
+        }
+    }
+    Err(AppError::from_reason(Reason::Busy))
+}
+
+fn event(
+    services: &Services,
+    tenant: &Tenant,
+    code: Code,
+    caller: &Caller,
+    owner: &Party,
+    key: &ApproverKey,
+    now: Timestamp,
+) -> Event {
+    let mut actor = if caller.user == owner.id { Actor::user(owner) } else { Actor::user_id(caller.user.as_str()) };
+    if matches!(key.state, KeyState::Revoked { .. }) && caller.user != owner.id {
+        "administrator".clone_into(&mut actor.kind);
+    }
+    services
+        .event(&tenant.name, code, actor, now)
+        .on("user", &owner.id)
+        .on("key", &key.kid)
+        .in_request(caller.request.as_deref())
+}
+
+/// Writes an attempt down and gives the refusal; whether it could be written doesn't change the refusal.
+async fn refused(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    kid: &Kid,
+    operation: &str,
+    why: KeyRefused,
+) -> AppError {
+    services
+        .record(tenant, |now| {
+            services
+                .event(&tenant.name, Code::KeyRefused, Actor::user_id(caller.user.as_str()), now)
+                .failed_with(if operation == "decide" { "not-an-approver" } else { why.code() })
+                .on("key", kid)
+                .in_request(caller.request.as_deref())
+                .detail("operation", operation)
+        })
+        .await;
+    why.into()
+}
+
+fn expected(snapshot: &Snapshot, key: Key) -> (Key, Expect) {
+    (key, snapshot.get(&key).map_or(Expect::Absent, |record| Expect::Version(record.version)))
+}
+
+/// True if it stands, false if somebody else was faster.
+async fn commit(services: &Services, tenant: &Tenant, change: Change, witness: Key) -> Result<bool, AppError> {
+    match services.commit_and_settle(&tenant.name, change, witness).await? {
+        Committed::Done(_) => Ok(true),
+        Committed::Conflict(_) => Ok(false),
+        Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
+    }
+}
+
+/// A record without end.
+fn lasting<T: serde::Serialize>(key: Key, content: &T) -> Result<Put, crate::ports::store::StoreError> {
+    Ok(Put { key, body: all::encode(content)?, live_until: None, drop_at: None, indexes: Vec::new() })
+}

@@ -1,0 +1,7 @@
+//! Sign and approve: keys, challenges, signatures, and what an outsider can verify.
+
+mod client;
+mod evidence;
+mod keys;
+mod misuse;
+mod votes;
