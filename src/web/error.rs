@@ -243,7 +243,6 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Failed { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
-        AppError::Otp(OtpError::Refused) => StatusCode::UNAUTHORIZED,
         AppError::Otp(OtpError::WrongCode) => StatusCode::FORBIDDEN,
         AppError::Otp(OtpError::NotSetUp | OtpError::NothingPending) => StatusCode::CONFLICT,
         AppError::TooManyPending { .. } | AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -253,10 +252,9 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::NotPending(_) | AppError::NotHeld(_) | AppError::Reserved { .. } | AppError::Key(_) => {
             StatusCode::CONFLICT
         }
-        AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         AppError::Approval(refused) => refused_status(*refused),
-        AppError::Signature(Fault::NotFresh) => StatusCode::UNAUTHORIZED,
-        AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AppError::Signature(Fault::NotFresh) | AppError::Otp(OtpError::Refused) => StatusCode::UNAUTHORIZED,
+        AppError::NoSuchHold { .. } | AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

@@ -154,7 +154,7 @@ impl Attempt<'_> {
         let expect_attempts = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
         let attempts = found.map(|(attempts, _)| attempts).unwrap_or_default();
         let slot = all::find::<Slot>(&snapshot, &slot_key)?.map(|(slot, record)| (slot, record.version));
-        Ok(Before { attempts, expect_attempts, slot, epoch, epoch_version, snapshot })
+        Ok(Before { snapshot, attempts, expect_attempts, slot, epoch, epoch_version })
     }
 
     /// Asks everything that there is to ask, also where it is clear by now that the answer is no.
