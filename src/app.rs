@@ -1,6 +1,7 @@
 //! Use cases. They read, ask `policy` and `domain`, and commit: what is atomic is written here.
 
 pub mod answer_hook;
+pub mod application;
 pub mod approvals;
 pub mod audit;
 pub mod begin_delegation;
@@ -17,6 +18,7 @@ pub mod growth;
 pub mod keys;
 pub mod locks;
 pub mod notify;
+pub mod otp;
 pub mod reaper;
 pub mod records;
 pub mod reservations;
@@ -36,6 +38,7 @@ use crate::{
         claims::ClaimsPolicy,
         hook::RefusalForm,
         ids::{EventId, Issuer, TenantName},
+        otp::OtpKeys,
         shared_account::SharedAccounts,
     },
     policy::{InForce, Pipeline},
@@ -97,6 +100,10 @@ pub struct Tenant {
     pub policy: InForce,
     /// Accounts that are used by reservation.
     pub shared: SharedAccounts,
+    /// Applications without OIDC.
+    pub applications: application::Registry,
+    /// Seals the secrets of one-time codes; `None`: there are none.
+    pub otp_keys: Option<Arc<OtpKeys>>,
     /// How its delegated tokens look.
     pub claims: ClaimsPolicy,
     /// What refusals and failures do to a token.

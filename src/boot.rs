@@ -119,7 +119,7 @@ impl Behalf {
         let http = http_client::build(config.ca_file.as_deref())?;
         let store = store::open(&config.store, config.ca_file.as_deref(), Arc::clone(&clock), &entropy)?;
         let timed: Arc<dyn Store> = Arc::new(Timed::new(store.port(), Arc::clone(&metrics)));
-        let parts = tenant::Parts::new(http, config.ca_file.as_deref(), &metrics, &clock, &entropy, &timed);
+        let parts = tenant::Parts::new(http, config, &metrics, &clock, &entropy, &timed);
         let (mut doors, mut tenants, mut files) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         let mut outlets = BTreeMap::new();
         for (name, settings) in &config.tenants {

@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use secrecy::ExposeSecret as _;
@@ -29,7 +30,7 @@ pub use tenant::{
     UserTypes, WebhookKey, WebhookSettings, is_attribute,
 };
 
-use crate::domain::ids::TenantName;
+use crate::domain::{ids::TenantName, otp::OtpKeys};
 use audit::Writers;
 use mistakes::{Findings, Read, Recorded, fault};
 use reader::Reader;
@@ -37,9 +38,11 @@ use reread::Origin;
 use settings::Scope;
 use source::Sources;
 
+mod applications;
 mod audit;
 mod docs;
 mod duration;
+mod key_file;
 mod lines;
 mod mistakes;
 mod okta_setup;
@@ -70,6 +73,10 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Whether `/metrics` answers.
     pub metrics: bool,
+    /// What applications' tokens have in `aud`; there where a tenant has applications.
+    pub applications_audience: Option<String>,
+    /// Seals the secrets of one-time codes.
+    pub otp_keys: Option<Arc<OtpKeys>>,
     /// The tenants; at least one.
     pub tenants: BTreeMap<TenantName, Tenant>,
     warnings: Vec<String>,
@@ -144,7 +151,12 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
     let audit = audit::audit(&mut reader, writers);
     let ca_file = server::ca_file(&mut reader);
     let metrics = server::metrics(&mut reader);
+    let audience = server::applications_audience(&mut reader);
+    let otp_keys = server::otp_keys(&mut reader);
     let tenants = tenants(sources, found);
+    if let Ok(tenants) = &tenants {
+        applications::check(tenants, sources, found)?;
+    }
     if let (Ok(store), Ok(tenants)) = (&store, &tenants) {
         redis::warn_if_slow(store, tenants, found);
     }
@@ -155,6 +167,8 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
         audit: audit?,
         ca_file: ca_file?,
         metrics: metrics?,
+        applications_audience: audience?,
+        otp_keys: otp_keys?,
         tenants: tenants?,
         warnings: Vec::new(),
         origin: Origin::default(),

@@ -1,5 +1,6 @@
 //! The rules of delegation, pure: no async, no I/O, no clock, no randomness. Time and ids come in as parameters.
 
+pub mod application;
 pub mod approval;
 pub mod audit;
 pub mod bytes;
@@ -11,8 +12,10 @@ pub mod hex;
 pub mod hook;
 pub mod ids;
 pub mod jws;
+pub mod jwt;
 pub mod lock;
 pub mod notice;
+pub mod otp;
 pub mod reason;
 pub mod reservation;
 pub mod rule;

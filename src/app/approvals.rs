@@ -8,6 +8,7 @@ mod ending;
 mod ensure;
 pub mod events;
 mod lapsing;
+mod of_application;
 mod proving;
 mod reading;
 pub mod records;
@@ -21,14 +22,16 @@ pub use self::{
     ending::{revoke, withdraw},
     ensure::{Ensured, Wish, ensure},
     lapsing::lapse,
+    of_application::{Wanted, ask},
     proving::{How, Signature, prove},
-    reading::{Role, evidence, find, list},
+    reading::{Role, Viewer, evidence, find, list},
     refused::Refused,
     voting::{Cast, Verified, vote},
 };
 
 use std::collections::BTreeSet;
 
+use self::ensure::{TEMPLATE_FORM, enough_approvers, not_bound, with_room};
 use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user};
 use crate::{
     domain::{

@@ -41,6 +41,9 @@ pub enum AppError {
     /// The caller's own account can't have agents.
     #[error("your account can't be delegated: it isn't active, or isn't of the type that can be")]
     CannotDelegate,
+    /// One-time codes.
+    #[error(transparent)]
+    Otp(#[from] super::otp::OtpError),
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),

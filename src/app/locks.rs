@@ -115,6 +115,13 @@ pub async fn check(services: &Services, tenant: &Tenant, caller: &Caller, who: &
     Ok(find(services, tenant, caller, &user.id).await?.is_some())
 }
 
+/// Whether the account that `who` names is locked; for who may know of every account.
+pub async fn is_locked(services: &Services, tenant: &Tenant, who: &UserRef) -> Result<bool, AppError> {
+    let user = find_user(&*tenant.directory, who).await?.ok_or(AppError::NotFound("user"))?;
+    let key = records::lock_key(&user.id);
+    Ok(services.store.read(&tenant.name, &[key]).await?.get(&key).is_some())
+}
+
 /// Locks that the caller may see: his own account's, or all of them for an administrator.
 pub async fn list(
     services: &Services,

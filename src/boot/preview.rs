@@ -90,7 +90,7 @@ impl Behalf {
             (_, Err(error)) => return preview.and("memory", Err(error.to_string())),
         };
         let metrics = Arc::new(Metrics::default());
-        let parts = tenant::Parts::new(http, config.ca_file.as_deref(), &metrics, &clock, &entropy, &memory);
+        let parts = tenant::Parts::new(http, config, &metrics, &clock, &entropy, &memory);
         for (name, settings) in &config.tenants {
             if let Err(why) = tenant::dialect(name, settings, &parts) {
                 preview.note(&format!("hook of `{name}`"), Err(why));

@@ -34,7 +34,7 @@ impl Behalf {
         let store = present(config, &clock, &entropy).await?;
         let http = http_client::build(config.ca_file.as_deref()).map_err(|error| error.to_string())?;
         let metrics = Arc::new(Metrics::default());
-        let parts = tenant::Parts::new(http, config.ca_file.as_deref(), &metrics, &clock, &entropy, &store);
+        let parts = tenant::Parts::new(http, config, &metrics, &clock, &entropy, &store);
         let directories = directory::build(name, settings, &parts)?;
         let policy = TenantPolicy::from(settings);
         let house = House {

@@ -15,9 +15,12 @@ use crate::{
         directory::shown::Kept,
         oidc::{OidcSettings, OidcVerifier},
     },
-    app::{self, Budget, DelegationLimits, caller::IdentityPolicy, keys::KeyPolicy},
-    config,
-    domain::ids::{Issuer, TenantName},
+    app::{self, Budget, DelegationLimits, application::Registry, caller::IdentityPolicy, keys::KeyPolicy},
+    config::{self, Config},
+    domain::{
+        ids::{Issuer, TenantName},
+        otp::OtpKeys,
+    },
     metrics::Metrics,
     policy::{InForce, TenantPolicy},
     ports::{clock::Clock, dialect::Dialect, entropy::Entropy, store::Store, token_verifier::TokenVerifier},
@@ -34,19 +37,24 @@ pub(super) struct Parts<'a> {
     pub(super) entropy: &'a Arc<dyn Entropy>,
     pub(super) store: &'a Arc<dyn Store>,
     pub(super) kept: Arc<Kept>,
+    /// What applications' tokens have in `aud`.
+    applications_audience: &'a str,
+    otp_keys: Option<&'a Arc<OtpKeys>>,
 }
 
 impl<'a> Parts<'a> {
     pub(super) fn new(
         http: reqwest::Client,
-        ca_file: Option<&'a Path>,
+        config: &'a Config,
         metrics: &'a Arc<Metrics>,
         clock: &'a Arc<dyn Clock>,
         entropy: &'a Arc<dyn Entropy>,
         store: &'a Arc<dyn Store>,
     ) -> Self {
         let kept = Arc::new(Kept::new(clock, metrics));
-        Self { http, ca_file, metrics, clock, entropy, store, kept }
+        let (ca_file, otp_keys) = (config.ca_file.as_deref(), config.otp_keys.as_ref());
+        let applications_audience = config.applications_audience.as_deref().unwrap_or_default();
+        Self { http, ca_file, metrics, clock, entropy, store, kept, applications_audience, otp_keys }
     }
 }
 
@@ -60,7 +68,7 @@ pub(super) fn build(
     let verifier = verifier(name, &settings.issuer, &settings.audience, parts).map_err(fault)?;
     let dialect = dialect(name, settings, parts).map_err(fault)?;
     let directories = directory::build(name, settings, parts).map_err(fault)?;
-    let tenant = Arc::new(tenant(name, settings, &directories));
+    let tenant = Arc::new(tenant(name, settings, &directories, parts));
     let dialects = BTreeMap::from([(dialect.name(), dialect)]);
     let file = directories.file;
     let users_in_doubt = file.as_ref().map(|file| {
@@ -71,7 +79,7 @@ pub(super) fn build(
     Ok((door, file))
 }
 
-fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directories) -> app::Tenant {
+fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directories, parts: &Parts<'_>) -> app::Tenant {
     let life = SignedDuration::try_from(settings.delegation.life).unwrap_or(SignedDuration::from_secs(60));
     app::Tenant {
         name: name.clone(),
@@ -82,6 +90,8 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directorie
         policy: InForce::from(TenantPolicy::from(settings)),
         claims: settings.claims.clone(),
         shared: settings.shared.clone(),
+        applications: Registry::new(parts.applications_audience, settings.applications.iter().cloned()),
+        otp_keys: parts.otp_keys.cloned(),
         refusal: settings.refusal,
         limits: DelegationLimits {
             life,

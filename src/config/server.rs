@@ -4,6 +4,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroU32,
     path::PathBuf,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -13,12 +14,15 @@ use tracing_subscriber::EnvFilter;
 use super::{
     audit::Writers,
     duration::duration_within,
+    key_file,
     mistakes::{Fault, Read, fault},
     parse,
     reader::{Origin, Reader},
     redis::{self, RedisSettings},
     settings,
 };
+
+use crate::domain::otp::{OtpKey, OtpKeys};
 
 /// Bytes that a request's body may have.
 pub const BODY_LIMIT: usize = 256 * 1024;
@@ -187,4 +191,22 @@ pub(super) fn ca_file(r: &mut Reader<'_>) -> Read<Option<PathBuf>> {
 
 pub(super) fn metrics(r: &mut Reader<'_>) -> Read<bool> {
     r.value(&settings::METRICS, parse::switch)
+}
+
+/// What tokens of applications without OIDC have in `aud`.
+pub(super) fn applications_audience(r: &mut Reader<'_>) -> Read<Option<String>> {
+    r.optional(&settings::APPLICATIONS_AUDIENCE, parse::text)
+}
+
+/// The keys that seal the secrets of one-time codes.
+pub(super) fn otp_keys(r: &mut Reader<'_>) -> Read<Option<Arc<OtpKeys>>> {
+    let Some(path) = r.optional(&settings::OTP_KEY, parse::text)? else { return Ok(None) };
+    let path = r.sources.dir.join(path);
+    let keys = key_file::keys(&path, "32 bytes", |bytes| OtpKey::new(&bytes));
+    let keys = keys.map_err(|fault| r.wrong(&settings::OTP_KEY, fault))?;
+    if let Some(warning) = key_file::open_to_others(&path) {
+        let warning = format!("{}: {warning}", r.place(&settings::OTP_KEY));
+        r.found.warnings.push(warning);
+    }
+    Ok(OtpKeys::new(keys).map(Arc::new))
 }

@@ -105,6 +105,10 @@ settings! {
             "How long requests are still taken after that, while `/readyz` says no");
         RATE_LIMIT = setting("server.rate_limit", "BEHALF_RATE_LIMIT", "600",
             "API requests that one user may make in a minute; hooks have no limit");
+        APPLICATIONS_AUDIENCE = setting("applications.audience", "BEHALF_APPLICATIONS_AUDIENCE", "",
+            "What tokens of applications without OIDC have in `aud`: this service's own address. Required where a tenant has `applications`");
+        OTP_KEY = setting("otp.key_file", "BEHALF_OTP_KEY_FILE", "",
+            "The key that seals the secrets of one-time codes: 32 bytes in base64; two lines while it is changed, the new one first. Without it nobody can enrol");
         METRICS = setting("metrics.enabled", "BEHALF_METRICS", "on", "Whether `/metrics` answers");
     }
     Process "Logs" {

@@ -1,13 +1,17 @@
 //! A tenant: one identity provider, one directory, one policy.
 
 use super::{mistakes::Read, parse, reader::Reader, rules, settings};
+use std::sync::Arc;
+
 use crate::domain::{
+    application::Application,
     claims::ClaimsPolicy,
     hook::RefusalForm,
     ids::{Issuer, TenantName},
     rule::Rule,
     shared_account::SharedAccounts,
 };
+pub(super) use applications::KEY as APPLICATIONS;
 pub use callers::{ClaimRole, HookBearer, HookCallers, HookHeader};
 pub(super) use callers::{api_scope, hook_header};
 pub use delegation::{Budgets, DelegationSettings};
@@ -20,6 +24,7 @@ pub use keys::KeySettings;
 pub use notify::{EmailSecurity, EmailSettings, NotifySettings, WebhookKey, WebhookSettings};
 pub(super) use shared_accounts::KEY as SHARED_ACCOUNTS;
 
+mod applications;
 mod callers;
 mod claims;
 mod delegation;
@@ -65,6 +70,8 @@ pub struct Tenant {
     pub shared: SharedAccounts,
     /// How people are told of what concerns them; `None`: not at all.
     pub notify: Option<NotifySettings>,
+    /// Applications without OIDC.
+    pub applications: Vec<Arc<Application>>,
     /// Time that a hook may take.
     pub budgets: Budgets,
 }
@@ -101,6 +108,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         // Where nobody reserves anything, the name is anybody's.
         claims.names.reserved_by = None;
     }
+    let applications = applications::applications(name, r, shared.as_ref().ok());
     let keys = keys::keys(r);
     let at = format!("tenants.{name}.notify");
     let place = (r.sources.dir.as_path(), r.sources.development);
@@ -124,6 +132,7 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
         rules: rules?,
         shared: shared?,
         notify: notify?,
+        applications: applications?,
         budgets: budgets?,
     })
 }

@@ -3,16 +3,14 @@
 use serde_json::{Map, Value};
 
 use super::{
-    mistakes::{Fault, Findings, fault},
+    mistakes::{Findings, fault},
     settings::{self, Scope, Setting},
     source::Sources,
     tenant,
 };
 
-/// Tables of a tenant that the design has and this version hasn't.
-const NOT_YET: &[&str] = &["applications"];
 /// Read by parsers of their own.
-const TABLES: &[&str] = &["rules", "notify", tenant::SHARED_ACCOUNTS];
+const TABLES: &[&str] = &["rules", "notify", tenant::SHARED_ACCOUNTS, tenant::APPLICATIONS];
 
 /// Puts every unknown variable and key on the list.
 pub(super) fn report(sources: &Sources, found: &mut Findings) {
@@ -68,10 +66,6 @@ fn walk(prefix: &str, path: &str, table: &Map<String, Value>, known: &[String], 
             continue;
         }
         let place = format!("key `{prefix}{path}`");
-        if let Some(fault) = not_yet(prefix, &path) {
-            found.mistake_at(&format!("{prefix}{path}"), place, fault);
-            continue;
-        }
         let inner = format!("{path}.");
         let is_table = known.iter().any(|key| key.starts_with(&inner));
         match value {
@@ -86,11 +80,6 @@ fn walk(prefix: &str, path: &str, table: &Map<String, Value>, known: &[String], 
             }
         }
     }
-}
-
-fn not_yet(prefix: &str, path: &str) -> Option<Fault> {
-    let known = !prefix.is_empty() && NOT_YET.contains(&path);
-    known.then(|| fault(format!("`{path}` isn't built yet"), "remove it until a later version has it"))
 }
 
 fn hint(name: &str, known: &[String], otherwise: &str) -> String {

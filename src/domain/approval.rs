@@ -4,6 +4,7 @@
 //! `APPROVED -> UNUSED_EXPIRED | REVOKED`. A deadline is over from its instant on, whether somebody wrote that down or
 //! not: whatever is asked of an approval takes the present time.
 
+pub mod application;
 pub mod challenge;
 pub mod evidence;
 mod id;
@@ -22,6 +23,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use self::application::FromApplication;
 pub use self::{
     evidence::Signed,
     id::ApprovalId,
@@ -55,6 +57,9 @@ pub struct Asked {
     /// A ticket number, in the requester's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// An application asked for it on its own: then no hook uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<FromApplication>,
 }
 
 /// A request, before it stands.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     delegation::Party,
     hook::TraceLine,
-    ids::{EventId, TenantName},
+    ids::{ApplicationUri, EventId, TenantName},
     reason::Reason,
 };
 
@@ -110,6 +110,22 @@ codes! {
     ReservationInvalidated = "DA3005", "reservation.invalidated", "warning";
     /// An attempt to reserve was refused.
     ReservationRefused = "DA3010", "reservation.refused", "warning";
+    /// An application's token was refused; at most one a minute for each application and reason.
+    ApplicationRefused = "DA5000", "application.refused", "warning";
+    /// A user was shown a new secret for one-time codes.
+    OtpBegun = "DA5100", "otp.begun", "info";
+    /// He confirmed it by a code: from now on its codes count.
+    OtpEnrolled = "DA5101", "otp.enrolled", "info";
+    /// He removed what he had enrolled.
+    OtpRemoved = "DA5102", "otp.removed", "info";
+    /// The code by which he wanted to confirm was wrong.
+    OtpUnconfirmed = "DA5103", "otp.unconfirmed", "warning";
+    /// A shared account's holder logged in by his code.
+    OtpAccepted = "DA5110", "otp.accepted", "info";
+    /// A login by one-time code was refused.
+    OtpRefused = "DA5111", "otp.refused", "warning";
+    /// Too many were: nobody logs in there as this account for a while.
+    OtpLocked = "DA5112", "otp.locked", "critical";
     /// A change of grants is about to be asked of the directory.
     GrantRequested = "DA6100", "grant.requested", "info";
     /// The directory took a grant in.
@@ -160,7 +176,7 @@ pub struct Result {
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// `user`, `administrator`, `idp` or `service`.
+    /// `user`, `administrator`, `application`, `idp` or `service`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Immutable id.
@@ -179,6 +195,11 @@ impl Actor {
     /// A user of whom only the id is known.
     pub fn user_id(id: &str) -> Self {
         Self { kind: "user".to_owned(), id: id.to_owned(), login: None }
+    }
+
+    /// An application without OIDC.
+    pub fn application(uri: &ApplicationUri) -> Self {
+        Self { kind: "application".to_owned(), id: uri.to_string(), login: None }
     }
 
     /// This service, by the name of its part.

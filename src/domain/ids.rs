@@ -110,6 +110,10 @@ text_id!(
     GroupId, 256
 );
 text_id!(
+    /// What an application without OIDC calls itself: a URI or a host's name, compared exactly.
+    ApplicationUri, 256
+);
+text_id!(
     /// An issuer identifier, compared exactly (OpenID Connect Discovery 4.3).
     Issuer, 512
 );

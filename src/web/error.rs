@@ -17,8 +17,9 @@ use crate::{
         caller::CallerError,
         error::AppError,
         keys::KeyRefused,
+        otp::OtpError,
     },
-    domain::{approval::signature::Fault, ids::TenantName, reason::Public},
+    domain::{application::Right, approval::signature::Fault, ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
 
@@ -46,6 +47,8 @@ pub enum ApiError {
     DelegatedToken,
     /// The token lacks the scope for changes.
     ScopeMissing(String),
+    /// The application's registration doesn't allow this.
+    RightMissing(Right),
     /// The issuer's keys can't be had.
     KeysUnavailable,
     /// No such route or tenant.
@@ -116,7 +119,7 @@ impl ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotAuthenticated | Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::DelegatedToken | Self::ScopeMissing(_) => StatusCode::FORBIDDEN,
+            Self::DelegatedToken | Self::ScopeMissing(_) | Self::RightMissing(_) => StatusCode::FORBIDDEN,
             Self::KeysUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -134,6 +137,7 @@ impl ApiError {
             Self::NotAuthenticated | Self::InvalidToken => "invalid-token",
             Self::DelegatedToken => "delegated-token",
             Self::ScopeMissing(_) => "scope-missing",
+            Self::RightMissing(_) => "right-missing",
             Self::KeysUnavailable => Public::TemporarilyUnavailable.code(),
             Self::NoSuchRoute => "not-found",
             Self::Method(_) => "method-not-allowed",
@@ -157,6 +161,9 @@ impl ApiError {
             }
             Self::DelegatedToken => "A token that is itself delegated can't be used here. Use your own.".to_owned(),
             Self::ScopeMissing(scope) => format!("The access token needs the scope `{scope}`."),
+            Self::RightMissing(right) => {
+                format!("This application is registered without the right `{}`.", right.code())
+            }
             Self::KeysUnavailable => "The access token could not be verified. Try again in a moment.".to_owned(),
             Self::NoSuchRoute => "There is nothing at this path.".to_owned(),
             Self::Method(allowed) => format!("This path takes {allowed}."),
@@ -236,6 +243,8 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Failed { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
+        AppError::Otp(OtpError::WrongCode) => StatusCode::FORBIDDEN,
+        AppError::Otp(OtpError::NotSetUp | OtpError::NothingPending) => StatusCode::CONFLICT,
         AppError::TooManyPending { .. } | AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate | AppError::Key(KeyRefused::Inactive) => {
             StatusCode::FORBIDDEN
@@ -245,10 +254,9 @@ fn app_status(error: &AppError) -> StatusCode {
         | AppError::NotHeld(_)
         | AppError::Reserved { .. }
         | AppError::Key(_) => StatusCode::CONFLICT,
-        AppError::NoSuchHold { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         AppError::Approval(refused) => refused_status(*refused),
-        AppError::Signature(Fault::NotFresh) => StatusCode::UNAUTHORIZED,
-        AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AppError::Signature(Fault::NotFresh) | AppError::Otp(OtpError::Refused) => StatusCode::UNAUTHORIZED,
+        AppError::NoSuchHold { .. } | AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
@@ -281,6 +289,10 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::Refused(reason) | AppError::Failed { reason, .. } => reason.public().code(),
         AppError::Invalid { .. } => "invalid-request",
         AppError::NotFound(_) => "not-found",
+        AppError::Otp(OtpError::Refused) => "otp-refused",
+        AppError::Otp(OtpError::WrongCode) => "otp-wrong-code",
+        AppError::Otp(OtpError::NotSetUp) => "otp-not-set-up",
+        AppError::Otp(OtpError::NothingPending) => "otp-nothing-pending",
         AppError::TooManyPending { .. } => "too-many-pending",
         AppError::AdministratorOnly => "administrator-only",
         AppError::CannotDelegate => "cannot-delegate",

@@ -1,5 +1,6 @@
 //! What must be true before a handler runs. A handler that needs an actor can't be written without one.
 
+mod application;
 mod body;
 mod caller;
 mod paging;
@@ -7,6 +8,7 @@ mod text;
 mod then;
 
 pub use self::{
+    application::{ByApplication, ByEither, ForApprovals, ForLockCheck, ForOtp, Needs},
     body::{Json, JsonOrForm},
     caller::{CompatReader, CompatWriter, Reader, Writer, door, door_of, request_id, state},
     paging::{PageQuery, cursor_text, limit, parse_cursor},

@@ -31,9 +31,10 @@ use super::{compat::CompatErrorBody, ops_routes, problem::Problem, tenant_routes
         (name = "approvals", description = "Delegations that people decide about first"),
         (name = "grants", description = "The delegator's: who may act for me"),
         (name = "locks", description = "Accounts that are locked against delegation"),
-        (name = "policy", description = "What would be decided, and why"),
         (name = "reservations", description = "Shared accounts, one user at a time"),
         (name = "notifications", description = "Who was told of what"),
+        (name = "one-time codes", description = "A user's own codes, with which he logs in elsewhere as a shared account"),
+        (name = "policy", description = "What would be decided, and why"),
         (name = "audit", description = "What happened"),
         (name = "compatibility", description = "The routes of Okta Managed Access"),
         (name = "operations", description = "For operators; under the bare path only"),
@@ -53,6 +54,9 @@ impl Modify for Security {
         };
         let user = bearer("The user's own access token of the tenant's issuer");
         components.add_security_scheme("user_token", SecurityScheme::Http(user));
+        let application =
+            bearer("An application's own token: HS256 by its key, also in the header `x-nl3-authorization-token`");
+        components.add_security_scheme("application_token", SecurityScheme::Http(application));
         let hook = bearer("The IdP's client-credentials token, where the hook is set up with OAuth 2.0");
         components.add_security_scheme("hook_bearer", SecurityScheme::Http(hook));
         let header =

@@ -105,6 +105,26 @@ pub enum CallerProblems {
     Unavailable(Problem),
 }
 
+/// The problems that routes for applications alone can answer with, besides those of their tokens.
+#[derive(IntoResponses)]
+pub enum ApplicationProblems {
+    /// `invalid-request`: a parameter, the body or a field of it is no good; `field` names it.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// `right-missing`: the application is registered without the right that this takes.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+    /// `not-found`: no such tenant.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// `rate-limited`: try again after `Retry-After` seconds.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Problem),
+    /// `temporarily-unavailable`: store or directory could not be asked. The token is used up all the same.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
 /// The problems of routes that take a body.
 #[derive(IntoResponses)]
 pub enum BodyProblems {

@@ -1,4 +1,4 @@
-//! A brake on API callers, one per tenant and user and process. Hooks have none.
+//! A brake on API callers, one per tenant, user or application, and process. Hooks have none.
 
 use std::num::NonZeroU32;
 
@@ -9,13 +9,22 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 
-use crate::domain::ids::{TenantName, UserId};
+use crate::domain::ids::{ApplicationUri, TenantName, UserId};
 
-type Who = (TenantName, UserId);
+type Key = (TenantName, Who);
+
+/// Who has a budget.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// A user.
+    User(UserId),
+    /// An application.
+    Application(ApplicationUri),
+}
 
 /// Counts requests.
 pub struct RateLimit {
-    limiter: RateLimiter<Who, DashMapStateStore<Who>, DefaultClock, StateInformationMiddleware>,
+    limiter: RateLimiter<Key, DashMapStateStore<Key>, DefaultClock, StateInformationMiddleware>,
     per_minute: u32,
 }
 
@@ -31,7 +40,7 @@ pub struct Budget {
 }
 
 impl RateLimit {
-    /// So many requests per minute and user, all of them at once if need be.
+    /// So many requests per minute and caller, all of them at once if need be.
     pub fn per_minute(per_minute: NonZeroU32) -> Self {
         let limiter =
             RateLimiter::dashmap(Quota::per_minute(per_minute)).with_middleware::<StateInformationMiddleware>();
@@ -39,9 +48,9 @@ impl RateLimit {
     }
 
     /// Counts one request.
-    pub fn check(&self, tenant: &TenantName, user: &UserId) -> Budget {
+    pub fn check(&self, tenant: &TenantName, who: Who) -> Budget {
         let limit = self.per_minute;
-        match self.limiter.check_key(&(tenant.clone(), user.clone())) {
+        match self.limiter.check_key(&(tenant.clone(), who)) {
             Ok(state) => Budget { limit, remaining: state.remaining_burst_capacity(), wait: None },
             Err(until) => {
                 let wait = until.wait_time_from(self.limiter.clock().now()).as_secs() + 1;
@@ -64,10 +73,11 @@ mod tests {
     fn users_and_tenants_have_budgets_of_their_own() {
         let limit = RateLimit::per_minute(NonZeroU32::new(2).unwrap());
         let (one, two) = (TenantName::parse("one").unwrap(), TenantName::parse("two").unwrap());
-        let ann = UserId::parse("ann").unwrap();
-        assert!(limit.check(&one, &ann).wait.is_none());
-        assert!(limit.check(&one, &ann).wait.is_none());
-        assert!(limit.check(&one, &ann).wait.is_some_and(|s| (1..=31).contains(&s)));
-        assert!(limit.check(&two, &ann).wait.is_none());
+        let ann = || Who::User(UserId::parse("ann").unwrap());
+        assert!(limit.check(&one, ann()).wait.is_none());
+        assert!(limit.check(&one, ann()).wait.is_none());
+        assert!(limit.check(&one, ann()).wait.is_some_and(|s| (1..=31).contains(&s)));
+        assert!(limit.check(&two, ann()).wait.is_none());
+        assert!(limit.check(&one, Who::Application(ApplicationUri::parse("ann").unwrap())).wait.is_none());
     }
 }

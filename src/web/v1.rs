@@ -7,6 +7,7 @@ pub mod grants;
 pub mod keys;
 pub mod locks;
 pub mod notifications;
+pub mod otp;
 pub mod policy;
 pub mod reservations;
 pub mod reviews;

@@ -19,12 +19,21 @@ const NEED_THE_ROLE: [&str; 1] = ["notification-list"];
 /// Operations for everybody who reaches the port. This list may only shrink.
 const OPEN: [&str; 7] = ["livez", "readyz", "healthz", "metrics", "version", "openapi", "service-keys"];
 
+/// Operations for users and for applications without OIDC. This list may only shrink.
+const FOR_BOTH: [&str; 3] = ["lock-check", "approval-get", "approval-events"];
+
 /// The ways to every operation that exists per tenant.
 const MOUNTS: [&str; 2] = ["", "/t/acme"];
 
 fn of_users() -> Vec<Operation> {
     let found: Vec<_> = operations().into_iter().filter(|o| o.is_secured_by("user_token")).collect();
     assert!(found.len() > 15);
+    found
+}
+
+fn of_applications() -> Vec<Operation> {
+    let found: Vec<_> = operations().into_iter().filter(|o| o.is_secured_by("application_token")).collect();
+    assert!(found.len() >= 5);
     found
 }
 
@@ -53,15 +62,22 @@ fn assert_refused(answer: &Answer, operation: &Operation, status: u16, code: &st
 #[actix_web::test]
 async fn every_operation_has_a_lock_on_its_door() {
     for operation in operations() {
-        let locks = ["user_token", "hook_secret"].iter().filter(|s| operation.is_secured_by(s)).count();
-        assert_eq!(locks, usize::from(!OPEN.contains(&operation.id())), "{}", operation.id());
+        let locks =
+            ["user_token", "hook_secret", "application_token"].iter().filter(|s| operation.is_secured_by(s)).count();
+        let expected = match operation.id() {
+            id if OPEN.contains(&id) => 0,
+            id if FOR_BOTH.contains(&id) => 2,
+            _ => 1,
+        };
+        assert_eq!(locks, expected, "{}", operation.id());
     }
 }
 
 #[actix_web::test]
 async fn without_a_valid_token_nobody_is_anybody() {
     let app = TestApp::new().await;
-    for (operation, mount) in of_users().iter().flat_map(|o| MOUNTS.map(|m| (o, m))) {
+    let all: Vec<Operation> = of_users().into_iter().chain(of_applications()).collect();
+    for (operation, mount) in all.iter().flat_map(|o| MOUNTS.map(|m| (o, m))) {
         let bare = || request(&app, operation, mount);
         let cases = [
             ("no token", bare()),
@@ -86,7 +102,7 @@ async fn without_a_valid_token_nobody_is_anybody() {
 #[actix_web::test]
 async fn who_calls_is_settled_before_what_he_sends() {
     let app = TestApp::new().await;
-    for operation in of_users() {
+    for operation in of_users().into_iter().chain(of_applications()) {
         let method: Method = operation.method.parse().unwrap();
         let path = operation.concrete_path().replace("00u", "%00");
         let bad = app.request(method, &format!("{path}?limit=x&cursor=%ff")).bearer_auth("garbage");

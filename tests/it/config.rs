@@ -17,6 +17,7 @@ use behalf::{
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
+mod applications;
 mod documents;
 mod every_setting;
 mod files;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics fails")]
 
 mod api;
+mod applications;
 mod approvals;
 mod architecture;
 mod audit;

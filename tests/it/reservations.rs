@@ -26,10 +26,10 @@ use crate::{
     },
 };
 
-const DBA: &str = "00udba";
+pub(crate) const DBA: &str = "00udba";
 const HOLD_MS: i64 = 5 * 60_000;
 
-fn account(id: &str) -> SharedAccount {
+pub(crate) fn account(id: &str) -> SharedAccount {
     SharedAccount {
         id: uid(id),
         group: GroupId::parse("dbas").unwrap(),
@@ -42,14 +42,14 @@ fn account(id: &str) -> SharedAccount {
 }
 
 /// A set-up with these accounts, of which one user may hold so many.
-fn sharing(setup: Setup, accounts: Vec<SharedAccount>, max_held: usize) -> Setup {
+pub(crate) fn sharing(setup: Setup, accounts: Vec<SharedAccount>, max_held: usize) -> Setup {
     let names = ClaimNames { reserved_by: Some("reserved_by".to_owned()), ..ClaimNames::default() };
     let claims = ClaimsPolicy { names, ..ClaimsPolicy::default() };
     Setup { shared: SharedAccounts::new(accounts, max_held), claims, ..setup }
 }
 
 /// Ann, Eve and Cid are database administrators; Bob isn't. The accounts are active.
-async fn app_of(setup: Setup) -> TestApp {
+pub(crate) async fn app_of(setup: Setup) -> TestApp {
     let accounts: Vec<String> = setup.shared.iter().map(|account| account.id.to_string()).collect();
     let app = TestApp::with(setup).await;
     for id in accounts {
@@ -72,14 +72,14 @@ async fn reserve(app: &TestApp, who: &str, body: Value) -> Answer {
 }
 
 /// A reservation of the account: its secret and its id.
-async fn hold(app: &TestApp, who: &str, account: &str) -> (String, String) {
+pub(crate) async fn hold(app: &TestApp, who: &str, account: &str) -> (String, String) {
     let made = reserve(app, who, json!({"account": account})).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let text = |name: &str| made.json[name].as_str().unwrap().to_owned();
     (text("secret"), text("id"))
 }
 
-async fn state(app: &TestApp, who: &str, id: &str) -> String {
+pub(crate) async fn state(app: &TestApp, who: &str, id: &str) -> String {
     let found = app.get(&format!("/v1/reservations/{id}"), who).await;
     assert_eq!(found.status, 200, "{}", found.text);
     found.json["state"].as_str().unwrap().to_owned()

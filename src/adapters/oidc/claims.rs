@@ -1,15 +1,17 @@
 //! What a token must say, once its signature is known to be good.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
-};
 use serde_json::{Map, Value};
 
-use crate::{domain::ids::Issuer, ports::token_verifier::VerifiedToken};
+use crate::{
+    domain::{
+        ids::Issuer,
+        jwt::{Claims, is_audience, moment},
+    },
+    ports::token_verifier::VerifiedToken,
+};
 
 /// How far the issuer's clock and ours may be apart: 0 to 60 s, 30 s unless said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,33 +27,6 @@ impl Leeway {
 impl Default for Leeway {
     fn default() -> Self {
         Self(SignedDuration::from_secs(30))
-    }
-}
-
-/// A token's claims. Two of the same name are an error: two readers could take a different one (RFC 8725, 2.4).
-pub(super) struct Claims(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Claims {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Unique;
-        impl<'de> Visitor<'de> for Unique {
-            type Value = Claims;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Claims, A::Error> {
-                let mut claims = Map::new();
-                while let Some((name, value)) = access.next_entry()? {
-                    if claims.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a claim stands there twice"));
-                    }
-                }
-                Ok(Claims(claims))
-            }
-        }
-        deserializer.deserialize_map(Unique)
     }
 }
 
@@ -74,7 +49,7 @@ impl Expected {
         if claims.get("iss").and_then(Value::as_str) != Some(self.issuer.as_str()) {
             return Err("another issuer, or none");
         }
-        if !claims.get("aud").is_some_and(|aud| self.is_audience(aud)) {
+        if !is_audience(&claims, &self.audience) {
             return Err("another audience, or none");
         }
         let Leeway(leeway) = self.leeway;
@@ -92,28 +67,6 @@ impl Expected {
         let (scopes, client) = (scopes(&claims), client(&claims));
         Ok(Arc::new(VerifiedToken { claims, scopes, client, expires }))
     }
-
-    fn is_audience(&self, aud: &Value) -> bool {
-        match aud {
-            Value::String(one) => *one == self.audience,
-            Value::Array(many) => {
-                many.iter().all(Value::is_string) && many.iter().any(|one| one.as_str() == Some(&self.audience))
-            }
-            _ => false,
-        }
-    }
-}
-
-/// A `NumericDate` (RFC 7519, 2), to the second.
-fn moment(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, &'static str> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    let seconds = value.as_i64().or_else(|| value.as_f64().and_then(whole)).ok_or("a time is no time")?;
-    Timestamp::from_second(seconds).map(Some).map_err(|_| "a time is out of range")
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "bounded just before, to what a float holds exactly")]
-fn whole(seconds: f64) -> Option<i64> {
-    (seconds.abs() < 1e15).then_some(seconds.floor() as i64)
 }
 
 /// Okta writes a list into `scp`; RFC 8693 (4.2) a text with spaces into `scope`. `scp` counts where both are there.
@@ -202,13 +155,6 @@ mod tests {
         assert_eq!(both.unwrap().client.as_deref(), Some("two"));
         assert_eq!(with("cid", &json!("one")).unwrap().client.as_deref(), Some("one"));
         assert_eq!(check(|_| ()).unwrap().client, None);
-    }
-
-    #[test]
-    fn a_claim_stands_there_once() {
-        assert!(serde_json::from_str::<Claims>(r#"{"sub": "a", "sub": "b"}"#).is_err());
-        assert!(serde_json::from_str::<Claims>("[]").is_err());
-        assert!(serde_json::from_str::<Claims>(r#"{"sub": "a"}"#).is_ok());
     }
 
     #[test]

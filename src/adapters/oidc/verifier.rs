@@ -9,13 +9,16 @@ use reqwest::Client;
 use sha2::{Digest, Sha256};
 
 use super::{
-    claims::{Claims, Expected, Leeway},
+    claims::{Expected, Leeway},
     issuer::IssuerDocuments,
     keys::KeyRing,
 };
 use crate::{
     adapters::cache::{Bounds, Cache, Life, Settings, size},
-    domain::ids::{Issuer, TenantName},
+    domain::{
+        ids::{Issuer, TenantName},
+        jwt::Claims,
+    },
     metrics::{CacheKind, Metrics},
     ports::{
         clock::Clock,

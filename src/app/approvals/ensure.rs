@@ -26,13 +26,14 @@ use crate::{
     },
     policy::People,
     ports::{
+        directory::Directory,
         entropy,
         store::{Change, Committed, Expect, Key, Record, Snapshot},
     },
 };
 
 /// The version of the form of templates, of which the binding names the digest.
-const TEMPLATE_FORM: u64 = 1;
+pub(super) const TEMPLATE_FORM: u64 = 1;
 /// The shortest reason for skipping votes, in characters.
 const BREAK_GLASS_REASON: usize = 20;
 
@@ -123,19 +124,14 @@ impl Ensure<'_> {
         Ok(())
     }
 
-    /// Whether enough others could decide. Users are asked for; groups are taken on trust, their members' votes are not.
     async fn has_approvers(&self) -> Result<bool, AppError> {
         let Wish { template, people, break_glass, .. } = self.wish;
-        if break_glass.is_some() || template.groups().next().is_some() {
+        if break_glass.is_some() {
             return Ok(true);
         }
-        let may =
-            |id: &&UserId| **id != people.agent.id && (template.delegator_may_approve || **id != people.delegator.id);
-        let directory = &*self.tenant.directory;
-        let asked = template.users().filter(may).map(async |id| find_user(directory, &UserRef::Id(id.clone())).await);
-        let found = try_join_all(asked).await?;
-        let active = found.iter().flatten().filter(|user| user.is_active()).count();
-        Ok(active >= usize::from(template.quorum))
+        let (agent, delegator) = (&people.agent.id, &people.delegator.id);
+        let barred: &[&UserId] = if template.delegator_may_approve { &[agent] } else { &[agent, delegator] };
+        enough_approvers(&*self.tenant.directory, template, barred).await
     }
 
     async fn find_or_open(&self) -> Result<Ensured, AppError> {
@@ -206,7 +202,7 @@ impl Ensure<'_> {
         if !self.has_approvers().await? {
             return Err(Refused::NoApprovers.into());
         }
-        let mut roster = self.with_room(known.roster, asks, now).await?;
+        let mut roster = with_room(self.services, self.tenant, known.roster, asks, now).await?;
         let approval = self.opened(known.epoch, now)?;
         let (id, key) = (approval.id, records::key(approval.id));
         roster.open.push(RosterEntry { id, asks: asks.to_owned(), end: approval.latest_end() });
@@ -256,6 +252,7 @@ impl Ensure<'_> {
             scopes: scopes.clone(),
             reason: reason.map(str::to_owned),
             ticket: ticket.map(str::to_owned),
+            application: None,
         };
         let request = Request {
             tenant: self.tenant.name.clone(),
@@ -275,35 +272,12 @@ impl Ensure<'_> {
             ticket: asked.ticket.clone().map(|id| Ticket { id, system: None }),
             template: TemplateRef { id: rule.to_owned(), version: TEMPLATE_FORM, digest: template.digest() },
             expires_at: now.saturating_add(template.decide_within).unwrap_or(Timestamp::MAX),
+            application: None,
         };
         let (binding, _) = request.bind().map_err(|error| not_bound(&error))?;
         let (rule, template) = (rule.to_owned(), template.clone());
         let opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
         if records::has_room(&opened, false) { Ok(opened) } else { Err(Refused::TooLong.into()) }
-    }
-
-    /// The roster without what is over. Only when it is full are the approvals themselves looked at.
-    async fn with_room(&self, mut roster: Roster, asks: &str, now: Timestamp) -> Result<Roster, AppError> {
-        let limit = self.tenant.limits.max_open;
-        roster.open.retain(|entry| now < entry.end && entry.asks != asks);
-        if roster.open.len() < limit {
-            return Ok(roster);
-        }
-        let keys: Vec<Key> = roster.open.iter().map(|entry| records::key(entry.id)).collect();
-        let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
-        let mut kept = Vec::new();
-        for entry in roster.open {
-            let found = Found::in_snapshot(&snapshot, entry.id)?;
-            if found.is_some_and(|found| !matches!(found.approval.state, State::Closed(_))) {
-                kept.push(entry);
-            }
-        }
-        if kept.len() < limit {
-            return Ok(Roster { open: kept });
-        }
-        let soonest = kept.iter().map(|entry| entry.end).min().unwrap_or(now);
-        let wait = u64::try_from(soonest.duration_since(now).as_secs()).unwrap_or(0);
-        Err(Refused::TooManyOpen { limit, retry_after: wait + 1 }.into())
     }
 
     fn in_request(&self, event: Event) -> Event {
@@ -329,6 +303,53 @@ impl Ensure<'_> {
     }
 }
 
+/// Whether enough others than those who are barred could decide. Users are asked for; groups are taken on trust, their
+/// members' votes are not.
+pub(super) async fn enough_approvers(
+    directory: &dyn Directory,
+    template: &Template,
+    barred: &[&UserId],
+) -> Result<bool, AppError> {
+    if template.groups().next().is_some() {
+        return Ok(true);
+    }
+    let others = template.users().filter(|id| !barred.contains(id));
+    let asked = others.map(async |id| find_user(directory, &UserRef::Id(id.clone())).await);
+    let found = try_join_all(asked).await?;
+    let active = found.iter().flatten().filter(|user| user.is_active()).count();
+    Ok(active >= usize::from(template.quorum))
+}
+
+/// The roster without what is over. Only when it is full are the approvals themselves looked at.
+pub(super) async fn with_room(
+    services: &Services,
+    tenant: &Tenant,
+    mut roster: Roster,
+    asks: &str,
+    now: Timestamp,
+) -> Result<Roster, AppError> {
+    let limit = tenant.limits.max_open;
+    roster.open.retain(|entry| now < entry.end && entry.asks != asks);
+    if roster.open.len() < limit {
+        return Ok(roster);
+    }
+    let keys: Vec<Key> = roster.open.iter().map(|entry| records::key(entry.id)).collect();
+    let snapshot = services.store.read(&tenant.name, &keys).await?;
+    let mut kept = Vec::new();
+    for entry in roster.open {
+        let found = Found::in_snapshot(&snapshot, entry.id)?;
+        if found.is_some_and(|found| !matches!(found.approval.state, State::Closed(_))) {
+            kept.push(entry);
+        }
+    }
+    if kept.len() < limit {
+        return Ok(Roster { open: kept });
+    }
+    let soonest = kept.iter().map(|entry| entry.end).min().unwrap_or(now);
+    let wait = u64::try_from(soonest.duration_since(now).as_secs()).unwrap_or(0);
+    Err(Refused::TooManyOpen { limit, retry_after: wait + 1 }.into())
+}
+
 fn known(snapshot: &Snapshot, roster_key: Key) -> Result<Known<'_>, AppError> {
     let (epoch, epoch_record) = epoch::of(snapshot).map_err(AppError::from_reason)?;
     let found = all::find::<Roster>(snapshot, &roster_key)?;
@@ -344,7 +365,7 @@ fn ensured(found: Found) -> Ensured {
     }
 }
 
-fn not_bound(error: &BindingError) -> AppError {
+pub(super) fn not_bound(error: &BindingError) -> AppError {
     let (BindingError::NotNormalized(at) | BindingError::Deceptive(at)) = error else {
         return Refused::TooLong.into();
     };

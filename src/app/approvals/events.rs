@@ -35,7 +35,10 @@ pub fn about(
 
 /// It was asked for.
 pub(super) fn requested(services: &Services, tenant: &TenantName, approval: &Approval, now: Timestamp) -> Event {
-    let actor = Actor::user(&approval.asked.requester);
+    let actor = match &approval.asked.application {
+        Some(said) => Actor::application(&said.uri),
+        None => Actor::user(&approval.asked.requester),
+    };
     let event = about(services, tenant, Code::ApprovalRequested, actor, approval, now)
         .changed(None, State::Pending.name())
         .detail("approvers", approvers(approval))

@@ -8,6 +8,7 @@ use super::{Found, Me, is_party, may_decide, read, records};
 use crate::{
     app::{
         Services, Tenant,
+        application::ApplicationCaller,
         caller::Caller,
         delegations::{Cursor, Listed},
         error::AppError,
@@ -19,7 +20,7 @@ use crate::{
             evidence::Evidence,
             template::{Approver, Template},
         },
-        ids::GroupId,
+        ids::{ApplicationUri, GroupId},
         reason::Reason,
     },
     ports::store::{ListPage, Page, Record},
@@ -39,6 +40,37 @@ pub enum Role {
     Approver,
     /// All of it, as an administrator.
     Administrator,
+}
+
+/// Who looks at one approval.
+#[derive(Debug, Clone, Copy)]
+pub enum Viewer<'a> {
+    /// A user.
+    User(&'a Caller),
+    /// An application, which sees its own.
+    Application(&'a ApplicationCaller),
+}
+
+impl Viewer<'_> {
+    /// The approval, as of now.
+    pub async fn find(self, services: &Services, tenant: &Tenant, id: ApprovalId) -> Result<Approval, AppError> {
+        match self {
+            Self::User(caller) => find(services, tenant, caller, id).await,
+            Self::Application(caller) => find_by_application(services, tenant, &caller.application.uri, id).await,
+        }
+    }
+}
+
+/// One approval that this application asked for, as of now.
+pub(super) async fn find_by_application(
+    services: &Services,
+    tenant: &Tenant,
+    application: &ApplicationUri,
+    id: ApprovalId,
+) -> Result<Approval, AppError> {
+    let (Found { approval, .. }, _) = read(services, tenant, id).await?;
+    let is_its = approval.asked.application.as_ref().is_some_and(|said| said.uri == *application);
+    if is_its { Ok(approval) } else { Err(AppError::NotFound("approval")) }
 }
 
 /// One approval, as of now.
@@ -121,8 +153,9 @@ async fn awaiting(
 fn principals(tenant: &Tenant, me: &Me) -> Vec<Approver> {
     let policy = tenant.policy.now();
     let rules = &policy.rules;
+    let of_rules = || rules.iter().filter_map(|rule| rule.approval.as_ref());
     let is_named = |id: &GroupId| {
-        rules.iter().filter_map(|rule| rule.approval.as_ref()).flat_map(Template::groups).any(|named| named == id)
+        of_rules().chain(tenant.applications.templates()).flat_map(Template::groups).any(|named| named == id)
     };
     let mut groups: Vec<_> = me.groups.iter().collect();
     groups.sort_by_key(|id| !is_named(id));

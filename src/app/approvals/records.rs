@@ -12,7 +12,7 @@ use crate::{
             template::{self, Approver, Template},
         },
         hex::hex,
-        ids::{ClientId, RecordId, UserId},
+        ids::{ApplicationUri, ClientId, RecordId, UserId},
     },
     ports::store::{Index, IndexRow, Key, Kind, Put, StoreError},
 };
@@ -129,11 +129,21 @@ pub struct RosterEntry {
     pub end: Timestamp,
 }
 
+/// Key of the roster of what an application asked for about a user.
+pub fn roster_of_application(application: &ApplicationUri, user: &UserId) -> Key {
+    Key { kind: ROSTER, id: RecordId::natural(&["approvals-of-application", application.as_str(), user.as_str()]) }
+}
+
 /// The record of a roster; it may be dropped once its last entry has ended.
 pub fn put_roster(requester: &UserId, roster: &Roster, now: Timestamp) -> Result<Put, StoreError> {
+    put_roster_at(roster_key(requester), roster, now)
+}
+
+/// The same under this key.
+pub fn put_roster_at(key: Key, roster: &Roster, now: Timestamp) -> Result<Put, StoreError> {
     let end = roster.open.iter().map(|entry| entry.end).max().unwrap_or(now);
     let indexes = vec![IndexRow { index: droppable(), sort: millis(end) }];
-    Ok(Put { key: roster_key(requester), body: encode(roster)?, live_until: None, drop_at: Some(end), indexes })
+    Ok(Put { key, body: encode(roster)?, live_until: None, drop_at: Some(end), indexes })
 }
 
 /// What makes two requests of one requester the same.
@@ -163,6 +173,34 @@ impl Asks<'_> {
         parts.extend([flag(self.reason), self.reason.unwrap_or_default()]);
         parts.extend([flag(self.ticket), self.ticket.unwrap_or_default()]);
         parts.extend(&self.scopes);
+        hex(&RecordId::natural(&parts).hash)
+    }
+}
+
+/// What makes two requests of one application about one user the same.
+pub struct OfApplication<'a> {
+    /// What it is about.
+    pub title: &'a str,
+    /// Whom its token names.
+    pub subject: Option<&'a str>,
+    /// Its data, in canonical JSON.
+    pub data: &'a str,
+    /// What the application's registration demands.
+    pub template: &'a Template,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// Its ticket.
+    pub ticket: Option<&'a str>,
+}
+
+impl OfApplication<'_> {
+    /// Equal exactly for what asks for the same.
+    pub fn fingerprint(&self) -> String {
+        let template = self.template.digest().to_string();
+        let mut parts = vec!["application", self.title, self.data, &template];
+        for text in [self.subject, self.reason, self.ticket] {
+            parts.extend([if text.is_some() { "1" } else { "0" }, text.unwrap_or_default()]);
+        }
         hex(&RecordId::natural(&parts).hash)
     }
 }

@@ -14,12 +14,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Found, Refused, find, read};
+use super::{Found, Refused, Viewer, read};
 use crate::{
-    app::{Services, Tenant, caller::Caller, error::AppError},
+    app::{Services, Tenant, error::AppError},
     domain::{
         approval::{Approval, ApprovalId},
-        ids::{TenantName, UserId},
+        ids::{ApplicationUri, TenantName, UserId},
     },
 };
 
@@ -27,8 +27,35 @@ use crate::{
 pub const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Those of one caller who wait at a time.
 pub const MOST_OF_ONE: usize = 16;
+/// Those of one application, which waits for many users.
+pub const MOST_OF_APPLICATION: usize = 512;
 /// Those of a process.
 pub const MOST: usize = 4096;
+
+/// Who waits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Who {
+    User(UserId),
+    Application(ApplicationUri),
+}
+
+impl Who {
+    fn most(&self) -> usize {
+        match self {
+            Self::User(_) => MOST_OF_ONE,
+            Self::Application(_) => MOST_OF_APPLICATION,
+        }
+    }
+}
+
+impl From<Viewer<'_>> for Who {
+    fn from(viewer: Viewer<'_>) -> Self {
+        match viewer {
+            Viewer::User(caller) => Self::User(caller.user.clone()),
+            Viewer::Application(caller) => Self::Application(caller.application.uri.clone()),
+        }
+    }
+}
 
 type Seen = Option<Arc<Approval>>;
 
@@ -42,7 +69,7 @@ pub struct Watchers {
 #[derive(Default)]
 struct Waiting {
     tenants: HashMap<TenantName, Tenanted>,
-    of_callers: HashMap<(TenantName, UserId), usize>,
+    of_callers: HashMap<(TenantName, Who), usize>,
     all: usize,
 }
 
@@ -75,15 +102,16 @@ impl Watchers {
         lock(&self.waiting).all
     }
 
-    fn enter(&self, tenant: &TenantName, user: &UserId, id: ApprovalId) -> Result<Entered, Refused> {
+    fn enter(&self, tenant: &TenantName, who: Who, id: ApprovalId) -> Result<Entered, Refused> {
         let mut waiting = lock(&self.waiting);
         if waiting.all >= MOST {
             return Err(Refused::TooManyWatchers { limit: MOST });
         }
-        let who = (tenant.clone(), user.clone());
+        let most = who.most();
+        let who = (tenant.clone(), who);
         let his = waiting.of_callers.entry(who.clone()).or_default();
-        if *his >= MOST_OF_ONE {
-            return Err(Refused::TooManyWatchers { limit: MOST_OF_ONE });
+        if *his >= most {
+            return Err(Refused::TooManyWatchers { limit: most });
         }
         *his += 1;
         waiting.all += 1;
@@ -107,7 +135,7 @@ struct Entered {
 /// One who waits; given back when it is dropped.
 struct Place {
     waiting: Arc<Mutex<Waiting>>,
-    who: (TenantName, UserId),
+    who: (TenantName, Who),
     id: ApprovalId,
 }
 
@@ -139,16 +167,16 @@ pub struct Watch {
     _place: Place,
 }
 
-/// Begins to watch an approval that the caller may see.
+/// Begins to watch an approval that the viewer may see.
 pub async fn watch(
     services: &Arc<Services>,
     tenant: &Tenant,
-    caller: &Caller,
+    viewer: Viewer<'_>,
     id: ApprovalId,
 ) -> Result<Watch, AppError> {
     // Whether he may see it comes first, so that nobody holds places for what isn't his.
-    find(services, tenant, caller, id).await?;
-    let Entered { seen, needs_reader, place } = services.watchers.enter(&tenant.name, &caller.user, id)?;
+    viewer.find(services, tenant, id).await?;
+    let Entered { seen, needs_reader, place } = services.watchers.enter(&tenant.name, viewer.into(), id)?;
     if needs_reader {
         let (services, tenant) = (Arc::clone(services), tenant.name.clone());
         services.runtime.clone().spawn(reader::read(services, tenant));

@@ -13,7 +13,7 @@ use crate::domain::{
     canonical::canonical,
     chain::{Digest, FormError},
     delegation::Party,
-    ids::{ClientId, Issuer, TenantName, is_deceptive},
+    ids::{ApplicationUri, ClientId, Issuer, TenantName, is_deceptive},
     text::is_nfc,
 };
 
@@ -53,6 +53,9 @@ pub enum Action {
     /// A delegation: the requester wants to act on behalf of the subject.
     #[serde(rename = "delegation.grant")]
     Delegation,
+    /// What an application calls it: the service does nothing by it.
+    #[serde(rename = "application.request")]
+    Application,
 }
 
 /// The rule's template at the time of the request.
@@ -115,6 +118,23 @@ pub struct Request {
     pub template: TemplateRef,
     /// Until when it can be decided.
     pub expires_at: Timestamp,
+    /// What the application says that asks, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<ApplicationData>,
+}
+
+/// What an application says of its own request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplicationData {
+    /// Which application.
+    pub uri: ApplicationUri,
+    /// What it is about.
+    pub title: String,
+    /// Whom its token names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Its data, a text in canonical JSON.
+    pub data: String,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -51,6 +51,7 @@ fn asked_of(template: Template) -> Approval {
         scopes: ["read".to_owned(), "write".to_owned()].into(),
         reason: Some("invoices".to_owned()),
         ticket: None,
+        application: None,
     };
     let opening = Opening {
         id: ApprovalId::mint(at(0), [1; 16]),

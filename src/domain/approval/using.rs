@@ -76,7 +76,8 @@ impl Approval {
 
     fn is_for(&self, by: &Use<'_>) -> bool {
         let asked = &self.asked;
-        &self.template.digest() == by.template
+        asked.application.is_none()
+            && &self.template.digest() == by.template
             && &asked.delegator.id == by.delegator
             && &asked.requester.id == by.agent
             && &asked.client == by.client

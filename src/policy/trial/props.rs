@@ -116,6 +116,7 @@ fn approval(case: &Case, rule: &Rule) -> Result<Option<Approval>, Reason> {
             scopes: case.scopes.clone(),
             reason: None,
             ticket: None,
+            application: None,
         },
         rule: rule.name.clone(),
         template: template.clone(),

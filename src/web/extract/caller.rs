@@ -11,6 +11,7 @@ use crate::{
         compat::CompatError,
         error::ApiError,
         middleware::RequestId,
+        rate_limit::Who,
         state::{AppState, Door},
     },
 };
@@ -60,7 +61,7 @@ pub fn request_id(request: &HttpRequest) -> Option<String> {
     request.extensions().get::<RequestId>().map(|RequestId(id)| id.clone())
 }
 
-async fn read(request: HttpRequest) -> Result<Reader, ApiError> {
+pub(super) async fn read(request: HttpRequest) -> Result<Reader, ApiError> {
     let state = state(&request)?;
     let door = door(&request, &state)?;
     let token = bearer(&request).ok_or(ApiError::NotAuthenticated)?;
@@ -68,12 +69,15 @@ async fn read(request: HttpRequest) -> Result<Reader, ApiError> {
     let verified = door.verifier.verify(token).await.map_err(|error| ApiError::of_token(error, name))?;
     let mut caller = Caller::from_token(&verified, &door.tenant.identity).map_err(|e| ApiError::of_caller(&e, name))?;
     caller.request = request_id(&request);
-    let budget = state.rate_limit.check(name, &caller.user);
-    request.extensions_mut().insert(budget);
-    if let Some(seconds) = budget.wait {
-        return Err(ApiError::RateLimited(seconds));
-    }
+    brake(&request, &state, name, Who::User(caller.user.clone()))?;
     Ok(Reader { door, caller })
+}
+
+/// Counts the request.
+pub(super) fn brake(request: &HttpRequest, state: &AppState, tenant: &TenantName, who: Who) -> Result<(), ApiError> {
+    let budget = state.rate_limit.check(tenant, who);
+    request.extensions_mut().insert(budget);
+    budget.wait.map_or(Ok(()), |seconds| Err(ApiError::RateLimited(seconds)))
 }
 
 async fn write(request: HttpRequest) -> Result<Writer, ApiError> {
@@ -86,7 +90,7 @@ async fn write(request: HttpRequest) -> Result<Writer, ApiError> {
 }
 
 /// The one bearer token of the request (RFC 6750 2.1); two `Authorization` headers are none.
-fn bearer(request: &HttpRequest) -> Option<&str> {
+pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let only = values.next().filter(|_| values.next().is_none())?.to_str().ok()?;
     let (scheme, token) = only.split_once(' ')?;

@@ -1,5 +1,6 @@
 //! Approvals: what waits for a decision, and the decisions.
 
+pub mod ask;
 pub mod events;
 pub mod signing;
 mod view;
@@ -14,13 +15,13 @@ use utoipa::{IntoParams, ToSchema};
 pub use self::view::{ApprovalItem, ApprovalParty};
 use crate::{
     app::{
-        approvals::{self, Cast, Role, watching},
+        approvals::{self, Cast, Role, Viewer, watching},
         error::AppError,
     },
     domain::approval::{Approval, ApprovalId, Choice},
     web::{
         error::ApiError,
-        extract::{Json, Reader, Then, Writer, cursor_text, free_text, limit, parse_cursor},
+        extract::{ByEither, ForApprovals, Json, Reader, Then, Writer, cursor_text, free_text, limit, parse_cursor},
         problem::{BodyProblems, CallerProblems, Problem},
         replicated,
         state::AppState,
@@ -141,31 +142,36 @@ impl WaitQuery {
 
 /// Shows an approval, at once or when it has changed.
 ///
-/// Whoever asked for it, on whose behalf, who may decide or has decided, and administrators see it; to everybody else
-/// it isn't there. With `wait` the answer comes when the revision is greater than `after_revision`, and otherwise at
+/// Whoever asked for it, on whose behalf, who may decide or has decided, and administrators see it, and the application that
+/// asked for it on its own; to everybody else it isn't there. With `wait` the answer comes when the revision is greater than `after_revision`, and otherwise at
 /// the end of that time, or when this process stops, with the approval as it is.
 #[utoipa::path(
     operation_id = "approval-get", tag = "approvals", params(ApprovalPath, WaitQuery),
     responses((status = 200, description = "The approval.", body = ApprovalItem), CallerProblems),
-    security(("user_token" = []))
+    security(("user_token" = []), ("application_token" = []))
 )]
 #[get("/v1/approvals/{id}")]
 pub async fn get(
-    Then(Reader { door, caller }, Then(path, query)): Then<
-        Reader,
-        Then<web::Path<ApprovalPath>, web::Query<WaitQuery>>,
-    >,
+    Then(by, Then(path, query)): Then<ByEither<ForApprovals>, Then<web::Path<ApprovalPath>, web::Query<WaitQuery>>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (id, until) = (path.id()?, query.until()?);
     let services = &state.services;
     let Some((until, after)) = until else {
-        let approval = approvals::find(services, &door.tenant, &caller, id).await?;
+        let approval = viewer(&by).find(services, &by.door().tenant, id).await?;
         return Ok(shown(approval));
     };
-    let mut watch = watching::watch(services, &door.tenant, &caller, id).await?;
+    let mut watch = watching::watch(services, &by.door().tenant, viewer(&by), id).await?;
     while watch.last().revision <= after && watch.next(until).await.is_some() {}
     Ok(shown(watch.last().clone()))
+}
+
+/// Who looks.
+fn viewer<R>(by: &ByEither<R>) -> Viewer<'_> {
+    match by {
+        ByEither::User(user) => Viewer::User(&user.caller),
+        ByEither::Application(application) => Viewer::Application(&application.caller),
+    }
 }
 
 fn shown(approval: Approval) -> HttpResponse {

@@ -13,7 +13,10 @@ use crate::{
     },
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, user_ref},
+        extract::{
+            ByApplication, ByEither, ForLockCheck, Json, PageQuery, Reader, Then, Writer, cursor_text, free_text,
+            user_ref,
+        },
         problem::{BodyProblems, CallerProblems},
         replicated,
         state::{AppState, Door},
@@ -208,19 +211,24 @@ pub struct Checked {
     message: String,
 }
 
-/// Tells whether an account is locked: my own; for an administrator, any.
+/// Tells whether an account is locked: my own; for an administrator, and an application with the right `lock_check`, any.
 #[utoipa::path(
     operation_id = "lock-check", tag = "locks", request_body = CheckRequest,
     responses((status = 200, description = "Checked.", body = Checked), CallerProblems, BodyProblems),
-    security(("user_token" = []))
+    security(("user_token" = []), ("application_token" = []))
 )]
 #[post("/v1/locks/check")]
 pub async fn check(
-    Then(Reader { door, caller }, Json(body)): Then<Reader, Json<CheckRequest>>,
+    Then(by, Json(body)): Then<ByEither<ForLockCheck>, Json<CheckRequest>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let who = user_ref("user", &body.user)?;
-    let locked = locks::check(&state.services, &door.tenant, &caller, &who).await?;
+    let locked = match by {
+        ByEither::User(Reader { door, caller }) => locks::check(&state.services, &door.tenant, &caller, &who).await?,
+        ByEither::Application(ByApplication { door, .. }) => {
+            locks::is_locked(&state.services, &door.tenant, &who).await?
+        }
+    };
     let message = if locked { "This account is locked against delegation." } else { "This account is not locked." };
     Ok(HttpResponse::Ok().json(Checked { locked, message: message.to_owned() }))
 }

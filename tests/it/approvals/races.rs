@@ -12,6 +12,7 @@ use behalf::{
     },
     app::{
         Budget, DelegationLimits, Services, Tenant,
+        application::Registry,
         approvals::{self, Cast},
         caller::IdentityPolicy,
         epoch,
@@ -77,6 +78,8 @@ async fn services(store: Arc<dyn Store>, clock: &Arc<ManualClock>) -> Arc<Servic
         shown: Arc::new(Live::new(directory as _)),
         policy: TenantPolicy::default().into(),
         shared: SharedAccounts::default(),
+        applications: Registry::default(),
+        otp_keys: None,
         claims: ClaimsPolicy::default(),
         refusal: RefusalForm::default(),
         limits: DelegationLimits::default(),

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use behalf::{app::approvals::watching, domain::approval::ApprovalId, ports::token_verifier::VerifiedToken};
+use behalf::{
+    app::approvals::{Viewer, watching},
+    domain::approval::ApprovalId,
+    ports::token_verifier::VerifiedToken,
+};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, Response};
@@ -203,7 +207,7 @@ async fn two_hundred_who_wait_are_told_by_one_reader() {
         let name = format!("00uwatch{n}");
         let mut caller = somebody(&app.services, &name);
         caller.administrator = true;
-        all.push(watching::watch(&app.services, &tenant, &caller, id).await.unwrap());
+        all.push(watching::watch(&app.services, &tenant, Viewer::User(&caller), id).await.unwrap());
     }
     vote(&app, id, "ada", "deny").await;
     let until = tokio::time::Instant::now() + Duration::from_secs(20);

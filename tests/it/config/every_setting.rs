@@ -11,6 +11,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_SHUTDOWN_GRACE", "server.shutdown_grace", "77s", "shutdown_grace: 77s"),
     ("BEHALF_DRAIN_DELAY", "server.drain_delay", "77s", "drain_delay: 77s"),
     ("BEHALF_RATE_LIMIT", "server.rate_limit", "77", "rate_limit: 77"),
+    ("BEHALF_APPLICATIONS_AUDIENCE", "applications.audience", "https://sample.test", "applications_audience: Some"),
     ("BEHALF_METRICS", "metrics.enabled", "off", "metrics: false"),
     ("BEHALF_LOG_LEVEL", "log.level", "silly", "behalf=trace"),
     ("BEHALF_LOG_FORMAT", "log.format", "pretty", "Pretty"),
@@ -70,6 +71,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
 /// Settings whose effect other tests of this module show: secrets, pairs, words with one value, what goes with
 /// Redis or LDAP.
 const ELSEWHERE: &[&str] = &[
+    "BEHALF_OTP_KEY_FILE",
     "BEHALF_CONFIG",
     "BEHALF_ENV",
     "BEHALF_TLS_CERT_FILE",

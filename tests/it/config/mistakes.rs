@@ -24,7 +24,7 @@ fn all_mistakes_come_at_once_one_per_line() {
         tls_key_file = "missing.pem"
         [tenants.default]
         isuer = "x"
-         applications = []
+         applications = 7
          shared_accounts = [{ id = "x" }]
          reservations.max_held = 21
         [[tenants.default.rules]]
@@ -63,7 +63,7 @@ fn all_mistakes_come_at_once_one_per_line() {
         "key `sever`: is no setting; did you mean `server`",
         "BEHALF_TLS_KEY_FILE (key `server.tls_key_file`)",
         "key `tenants.default.isuer`: is no setting; did you mean `issuer`",
-        "`applications` isn't built yet",
+        "key `tenants.default.applications`: is not a list of tables",
         "tenants.default.shared_accounts[0] (\"x\"), key `group`: is missing",
         "BEHALF_MAX_HELD (key `tenants.default.reservations.max_held`): `21` doesn't fit; give a whole number from 1 to 20",
         "tenants.default.rules[0], key `nam`",
@@ -124,13 +124,6 @@ fn variables_of_others_are_left_alone() {
     ];
     assert_eq!(Case::least().vars(&links).ok().server.bind.to_string(), "127.0.0.1:8080");
     Case::least().var("BEHALF_PORT", "9000").refused(&["BEHALF_PORT: is no setting"]);
-}
-
-#[test]
-fn tables_of_later_versions_are_refused_not_ignored() {
-    for table in ["[[tenants.default.applications]]\nuri = \"x\""] {
-        Case::least().toml(table).refused(&["isn't built yet"]);
-    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ use behalf::{
     app::{
         Budget, DelegationLimits, Services, Tenant,
         answer_hook::UnknownIds,
+        application::Registry,
         approvals::watching::Watchers,
         caller::IdentityPolicy,
         epoch,
@@ -28,10 +29,12 @@ use behalf::{
         reaper,
     },
     domain::{
+        application::Application,
         audit::Event,
         claims::{ClaimNames, ClaimsPolicy, MappedClaim},
         hook::RefusalForm,
         ids::{Issuer, Login, TenantName, UserId},
+        otp::{OtpKey, OtpKeys},
         shared_account::SharedAccounts,
         user::{Status, User},
     },
@@ -64,6 +67,8 @@ use crate::contract::directories::composed;
 
 pub(crate) const ISSUER: &str = "https://issuer.test/oauth2/default";
 pub(crate) const CLIENT: &str = "app";
+/// What applications' tokens have in `aud`.
+pub(crate) const APPLICATIONS_AUDIENCE: &str = "https://behalf.test";
 pub(crate) const HOOK_SECRET: &str = "Secret of-the-hook-fixture";
 
 /// Makes what people are shown of a tenant's directory.
@@ -73,6 +78,8 @@ pub(crate) type ShownOf = dyn Fn(&TenantName, &Arc<FakeDirectory>, &Arc<dyn Cloc
 pub(crate) struct Setup {
     pub(crate) policy: TenantPolicy,
     pub(crate) shared: SharedAccounts,
+    /// Of every tenant.
+    pub(crate) applications: Vec<Arc<Application>>,
     pub(crate) claims: ClaimsPolicy,
     pub(crate) refusal: RefusalForm,
     pub(crate) limits: DelegationLimits,
@@ -98,6 +105,7 @@ impl Default for Setup {
         Self {
             policy: TenantPolicy::default(),
             shared: SharedAccounts::default(),
+            applications: Vec::new(),
             claims: ClaimsPolicy {
                 access: map(&["department", "costCenter"]),
                 identity: map(&["department"]),
@@ -213,6 +221,8 @@ impl TestApp {
                     shown: (setup.shown)(&name, &directory, &as_clock),
                     policy: setup.policy.clone().into(),
                     shared: setup.shared.clone(),
+                    applications: Registry::new(APPLICATIONS_AUDIENCE, setup.applications.iter().cloned()),
+                    otp_keys: OtpKeys::new(OtpKey::new(&[7; 32]).into_iter().collect()).map(Arc::new),
                     claims: setup.claims.clone(),
                     refusal: setup.refusal,
                     limits: setup.limits,

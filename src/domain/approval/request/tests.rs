@@ -36,6 +36,7 @@ fn request() -> Request {
             digest: "sha256:43abdb316b4e1e8bcb49518bbbe616a4f55808350db5ba4cf012cdd6cdd3dea7".parse().unwrap(),
         },
         expires_at: "2026-01-01T10:30:00Z".parse().unwrap(),
+        application: None,
     }
 }
 

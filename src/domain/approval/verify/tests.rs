@@ -56,6 +56,7 @@ fn open(template: Template) -> Approval {
         scopes: ["files.read".to_owned()].into(),
         reason: Some("the March ledger".to_owned()),
         ticket: None,
+        application: None,
     };
     let request = Request {
         tenant: tenant(),
@@ -75,6 +76,7 @@ fn open(template: Template) -> Approval {
         ticket: None,
         template: TemplateRef { id: "finance".to_owned(), version: 1, digest: template.digest() },
         expires_at: at(3600),
+        application: None,
     };
     let (binding, _) = request.bind().unwrap();
     Approval::open(Opening { id, asked, rule: "finance".to_owned(), template, binding, epoch: 1 }, at(0))

@@ -10,13 +10,13 @@ use futures_util::{Stream, stream};
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{ApprovalItem, ApprovalPath};
+use super::{ApprovalItem, ApprovalPath, viewer};
 use crate::{
     app::approvals::watching::{self, Watch},
     domain::approval::{Approval, State},
     web::{
         error::ApiError,
-        extract::{Reader, Then},
+        extract::{ByEither, ForApprovals, Then},
         problem::CallerProblems,
         state::AppState,
     },
@@ -40,25 +40,25 @@ const LONGEST: Duration = Duration::from_mins(10);
         (status = 204, description = "It is closed, as you know."),
         CallerProblems,
     ),
-    security(("user_token" = []))
+    security(("user_token" = []), ("application_token" = []))
 )]
 #[get("/v1/approvals/{id}/events")]
 pub async fn events(
-    Then(Reader { door, caller }, path): Then<Reader, web::Path<ApprovalPath>>,
+    Then(by, path): Then<ByEither<ForApprovals>, web::Path<ApprovalPath>>,
     request: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let id = path.id()?;
     let known = last_event_id(&request)?;
     let services = &state.services;
-    let watch = watching::watch(services, &door.tenant, &caller, id).await?;
+    let watch = watching::watch(services, &by.door().tenant, viewer(&by), id).await?;
     let is_known = known.is_some_and(|known| known >= watch.last().revision);
     if is_known && is_over(watch.last()) {
         return Ok(HttpResponse::NoContent().finish());
     }
     let feed = Feed {
         stage: if is_known { Stage::Waiting } else { Stage::First },
-        until: Instant::now() + left(caller.expires, services.clock.now()).min(LONGEST),
+        until: Instant::now() + left(by.expires(), services.clock.now()).min(LONGEST),
         heartbeats: heartbeats(),
         watch,
     };

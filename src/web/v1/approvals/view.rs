@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::domain::{
     approval::{
         Approval, Closed, State, Vote,
+        application::FromApplication,
         template::{Demand, Kind, Template},
     },
     delegation::Party,
@@ -127,6 +129,32 @@ impl From<Closed> for ClosedItem {
     }
 }
 
+/// Data from the application, in its words and on its word alone.
+#[derive(Serialize, ToSchema)]
+pub struct ApplicationItem {
+    /// Which application.
+    uri: String,
+    /// What it says it is about.
+    title: String,
+    /// Whom its token names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    subject: Option<String>,
+    /// What it sent along.
+    #[schema(value_type = Object)]
+    context: Map<String, Value>,
+    /// The custom claims of its token.
+    #[schema(value_type = Object)]
+    claims: Map<String, Value>,
+}
+
+impl From<FromApplication> for ApplicationItem {
+    fn from(said: FromApplication) -> Self {
+        let FromApplication { uri, title, subject, context, claims } = said;
+        Self { uri: uri.into(), title, subject, context, claims }
+    }
+}
+
 /// An approval.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
@@ -164,6 +192,11 @@ pub struct ApprovalItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     ticket: Option<String>,
+    /// Data from the application that asked for this on its own; requester and delegator are then the user whom it is
+    /// about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    application: Option<ApplicationItem>,
     /// The rule that demanded it.
     rule: String,
     /// What the rule demanded.
@@ -219,6 +252,7 @@ impl From<Approval> for ApprovalItem {
             scopes: asked.scopes.into_iter().collect(),
             reason: asked.reason,
             ticket: asked.ticket,
+            application: asked.application.map(ApplicationItem::from),
             rule: approval.rule,
             template: approval.template.into(),
             digest: approval.digest.to_string(),

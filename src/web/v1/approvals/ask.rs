@@ -1,0 +1,100 @@
+//! An application asks for an approval on its own.
+
+use actix_web::{HttpResponse, post, web};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::ApprovalItem;
+use crate::{
+    app::approvals::{self, Wanted},
+    domain::approval::application::{DataFault, FromApplication, TITLE, check, check_text},
+    web::{
+        error::ApiError,
+        extract::{ByApplication, ForApprovals, Json, Then, free_text, user_ref},
+        problem::{ApplicationProblems, BodyProblems, Problem},
+        state::AppState,
+    },
+};
+
+/// The most characters of a reason.
+const REASON: usize = 500;
+/// The most characters of a ticket's number.
+const TICKET: usize = 100;
+/// The most characters of the name in a token.
+const SUBJECT: usize = 320;
+
+/// What the application asks for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"user": "bob@example.com", "title": "Release payment run 4711",
+    "context": {"amount": 125_000, "currency": "EUR"}, "reason": "end of month"}))]
+pub struct AskRequest {
+    /// About whom: id or login. Default: the `sub` of the token. He can't decide about it.
+    #[schema(max_length = 320)]
+    user: Option<String>,
+    /// What it is about.
+    #[schema(max_length = 200)]
+    title: String,
+    /// What approvers should know, beside the token's own claims: shown to them as data from the application. At most
+    /// 8 KiB with the claims, four deep.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    context: Option<Map<String, Value>>,
+    /// Why.
+    #[schema(max_length = 500)]
+    reason: Option<String>,
+    /// A ticket number.
+    #[schema(max_length = 100)]
+    ticket: Option<String>,
+}
+
+/// Asks for an approval, as an application with the right `approvals`. Who decides is set by its registration. No
+/// delegation is ever granted by it: what follows from it is the application's business.
+#[utoipa::path(
+    operation_id = "approval-ask", tag = "approvals", request_body = AskRequest,
+    responses(
+        (status = 201, description = "It waits for votes.", body = ApprovalItem),
+        (status = 200, description = "The same request waits, or stands, already.", body = ApprovalItem),
+        (status = 401, description = "`invalid-token`: the application's token isn't valid here, or was used before.",
+         body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`reason-required`, `ticket-required`, `no-approvers` or `too-long`.",
+         body = Problem, content_type = "application/problem+json"),
+        ApplicationProblems, BodyProblems,
+    ),
+    security(("application_token" = []))
+)]
+#[post("/v1/approvals")]
+pub async fn ask(
+    Then(ByApplication { door, caller, .. }, Json(body)): Then<ByApplication<ForApprovals>, Json<AskRequest>>,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let subject = caller.token.subject.clone();
+    let named = body.user.as_ref().or(subject.as_ref()).ok_or_else(|| ApiError::Invalid {
+        field: Some("user".to_owned()),
+        problem: "is missing, and the token has no `sub`".to_owned(),
+    })?;
+    let user = user_ref("user", named)?;
+    check_text(&body.title, TITLE).map_err(|_| ApiError::Invalid {
+        field: Some("title".to_owned()),
+        problem: format!(
+            "must have 1 to {TITLE} characters, in Unicode normalization form C and without formatting characters"
+        ),
+    })?;
+    let (context, claims) = (body.context.unwrap_or_default(), caller.token.custom.clone());
+    check(&context).map_err(|fault| invalid("context", fault))?;
+    check(&claims).map_err(|fault| invalid("claims of the token", fault))?;
+    subject.as_ref().map_or(Ok(()), |text| check_text(text, SUBJECT)).map_err(|fault| invalid("sub", fault))?;
+    let (reason, ticket) = (free_text("reason", body.reason, REASON)?, free_text("ticket", body.ticket, TICKET)?);
+    let uri = caller.application.uri.clone();
+    let said = FromApplication { uri, title: body.title, subject, context, claims };
+    said.data().map_err(|fault| invalid("context", fault))?;
+    let wanted = Wanted { user: &user, said, reason, ticket };
+    let (approval, is_new) = approvals::ask(&state.services, &door.tenant, &caller, wanted).await?;
+    let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(answer.json(ApprovalItem::from(approval)))
+}
+
+fn invalid(field: &str, fault: DataFault) -> ApiError {
+    ApiError::Invalid { field: Some(field.to_owned()), problem: fault.to_string() }
+}
