@@ -96,7 +96,7 @@ fn receiver(text: &str, anywhere: bool) -> Result<Url, Fault> {
             "use https, or set `allow_private = true` where it can't harm",
         ));
     }
-    if parse::is_loopback(&url) {
+    if url.host_str().is_some_and(parse::is_loopback) {
         return Err(fault("leads to this machine", "set `allow_private = true` if that is wanted"));
     }
     Ok(url)
