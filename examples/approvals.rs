@@ -107,6 +107,7 @@ fn request(number: u64, now: Timestamp) -> Result<Approval, Fault> {
         scopes: ["openid".to_owned(), "payments.read".to_owned()].into(),
         reason: Some("the invoices of November".to_owned()),
         ticket: Some(format!("OPS-{number}")),
+        application: None,
     };
     let opening = Opening {
         id: ApprovalId::mint(now, entropy::bytes(&OsEntropy)),
