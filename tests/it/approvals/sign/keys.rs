@@ -90,7 +90,7 @@ async fn somebody_else_approves_a_key_where_the_tenant_wants_it() {
 #[actix_web::test]
 async fn a_key_that_is_denied_never_signs() {
     let app = app_of(policy(&["group:00gsec"])).await;
-    app.directory.set_groups("00ucleo", &["00gsec"]);
+    app.directory.set_groups(&crate::support::test_app::uid("00ucleo"), &["00gsec"]);
     let key = Signer::p256();
     register(&app, "ada", &key).await;
     let denied = app.post(&format!("/v1/keys/{}/votes", key.kid), "cleo", &json!({"decision": "deny"})).await;
@@ -100,7 +100,7 @@ async fn a_key_that_is_denied_never_signs() {
     vote_signed(&app, id, "ada", "approve", &key.answer(&given)).await.is_problem(422, "key-not-active");
     register(&app, "ada", &key).await.is_problem(409, "key-exists");
     // Who has left the group has no say any more.
-    app.directory.set_groups("00ucleo", &[]);
+    app.directory.set_groups(&crate::support::test_app::uid("00ucleo"), &[]);
     let other = Signer::p256();
     register(&app, "ada", &other).await;
     let late = app.post(&format!("/v1/keys/{}/votes", other.kid), "cleo", &json!({"decision": "approve"})).await;

@@ -184,11 +184,11 @@ async fn approver_removed_from_group_between_challenge_and_response() {
     let app = app().await;
     let mut of_group = by_key_only();
     of_group.approvers = crate::approvals::rig::named(&["group:00gsec"]);
-    app.directory.set_groups("00uada", &["00gsec"]);
+    app.directory.set_groups(&crate::support::test_app::uid("00uada"), &["00gsec"]);
     let key = enrolled(&app, "ada", Signer::ed25519()).await;
     let id = asked(&app, of_group).await;
     let given = challenge(&app, id, "ada", "approve").await;
-    app.directory.set_groups("00uada", &[]);
+    app.directory.set_groups(&crate::support::test_app::uid("00uada"), &[]);
     vote_signed(&app, id, "ada", "approve", &key.answer(&given)).await.is_problem(404, "not-found");
     still_waits(&app, id).await;
 }
