@@ -21,7 +21,7 @@ use crate::{
 /// What I have enrolled.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"enrolled": true, "since": "2026-11-21T10:00:00Z", "pending_until": null}))]
-pub struct Standing {
+pub struct OtpStanding {
     /// Whether my codes count.
     enrolled: bool,
     /// Since when.
@@ -35,13 +35,14 @@ pub struct Standing {
 /// Tells whether I have enrolled an authenticator.
 #[utoipa::path(
     operation_id = "otp-standing", tag = "one-time codes",
-    responses((status = 200, description = "What is enrolled.", body = Standing), CallerProblems),
+    responses((status = 200, description = "What is enrolled.", body = OtpStanding), CallerProblems),
     security(("user_token" = []))
 )]
 #[get("/v1/me/otp")]
 pub async fn standing(Reader { door, caller }: Reader, state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
     let found = otp::standing(&state.services, &door.tenant, &caller).await?;
-    let body = Standing { enrolled: found.confirmed.is_some(), since: found.confirmed, pending_until: found.pending };
+    let body =
+        OtpStanding { enrolled: found.confirmed.is_some(), since: found.confirmed, pending_until: found.pending };
     Ok(HttpResponse::Ok().json(body))
 }
 
@@ -50,7 +51,7 @@ pub async fn standing(Reader { door, caller }: Reader, state: web::Data<AppState
 #[schema(example = json!({
     "uri": "otpauth://totp/behalf:bob%40example%2Ecom?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=behalf&algorithm=SHA1&digits=6&period=30",
     "qr": "data:image/svg+xml;base64,PHN2Zz48L3N2Zz4=", "confirm_until": "2026-11-21T10:10:00Z"}))]
-pub struct Begun {
+pub struct OtpBegun {
     /// For an authenticator on the same device.
     uri: String,
     /// The same as a picture (SVG, as a `data:` URL).
@@ -65,7 +66,7 @@ pub struct Begun {
 #[utoipa::path(
     operation_id = "otp-begin", tag = "one-time codes",
     responses(
-        (status = 201, description = "The secret, shown this once.", body = Begun),
+        (status = 201, description = "The secret, shown this once.", body = OtpBegun),
         (status = 409, description = "`otp-not-set-up`: the service has no key for such secrets.", body = Problem,
          content_type = "application/problem+json"),
         CallerProblems,
@@ -76,7 +77,7 @@ pub struct Begun {
 pub async fn begin(Writer { door, caller }: Writer, state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
     let begun = otp::begin(&state.services, &door.tenant, &caller).await?;
     let qr = picture(&begun.uri).ok_or(ApiError::App(crate::app::error::AppError::from_reason(Reason::Internal)))?;
-    let body = Begun { uri: begun.uri, qr, confirm_until: begun.until };
+    let body = OtpBegun { uri: begun.uri, qr, confirm_until: begun.until };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(body))
 }
 
@@ -90,7 +91,7 @@ fn picture(text: &str) -> Option<String> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"code": "123456"}))]
-pub struct ConfirmRequest {
+pub struct OtpConfirmRequest {
     /// What the authenticator shows.
     #[schema(max_length = 64)]
     code: String,
@@ -98,7 +99,7 @@ pub struct ConfirmRequest {
 
 /// Confirms the new secret by a code. From now on codes of this authenticator count, and no others.
 #[utoipa::path(
-    operation_id = "otp-confirm", tag = "one-time codes", request_body = ConfirmRequest,
+    operation_id = "otp-confirm", tag = "one-time codes", request_body = OtpConfirmRequest,
     responses(
         (status = 204, description = "Enrolled."),
         (status = 409, description = "`otp-nothing-pending`: no secret waits for a code. `otp-not-set-up`.",
@@ -109,7 +110,7 @@ pub struct ConfirmRequest {
 )]
 #[post("/v1/me/otp/confirm")]
 pub async fn confirm(
-    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<ConfirmRequest>>,
+    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<OtpConfirmRequest>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     otp::confirm(&state.services, &door.tenant, &caller, &body.code).await?;
@@ -132,7 +133,7 @@ pub async fn remove(Writer { door, caller }: Writer, state: web::Data<AppState>)
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"username": "dba@example.com", "code": "123456"}))]
-pub struct VerifyRequest {
+pub struct OtpVerifyRequest {
     /// Login of the shared account.
     #[schema(max_length = 320)]
     username: String,
@@ -143,14 +144,14 @@ pub struct VerifyRequest {
 
 /// An account.
 #[derive(Serialize, ToSchema)]
-pub struct Account {
+pub struct OtpAccount {
     /// Its immutable id.
     id: String,
     /// Its login.
     login: String,
 }
 
-impl From<Party> for Account {
+impl From<Party> for OtpAccount {
     fn from(party: Party) -> Self {
         Self { id: party.id.into(), login: party.login.into() }
     }
@@ -160,19 +161,19 @@ impl From<Party> for Account {
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"account": {"id": "00udba", "login": "dba@example.com"},
     "holder": {"id": "00u1bob", "login": "bob@example.com"}}))]
-pub struct Verified {
+pub struct OtpVerified {
     /// The shared account.
-    account: Account,
+    account: OtpAccount,
     /// Who held it; his reservation is used up.
-    holder: Account,
+    holder: OtpAccount,
 }
 
 /// Logs the holder of a shared account in, by its name and his own code. His reservation is used up by it. All that
 /// fails has one answer.
 #[utoipa::path(
-    operation_id = "otp-verify", tag = "one-time codes", request_body = VerifyRequest,
+    operation_id = "otp-verify", tag = "one-time codes", request_body = OtpVerifyRequest,
     responses(
-        (status = 200, description = "He is logged in.", body = Verified),
+        (status = 200, description = "He is logged in.", body = OtpVerified),
         (status = 401, description = "`otp-refused`: it can't be used; why isn't said. `invalid-token`: the application's \
           token isn't valid here.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`otp-not-set-up`: the service has no key for such secrets.", body = Problem,
@@ -183,9 +184,9 @@ pub struct Verified {
 )]
 #[post("/v1/otp/verify")]
 pub async fn verify(
-    Then(ByApplication { door, caller, .. }, Json(body)): Then<ByApplication<ForOtp>, Json<VerifyRequest>>,
+    Then(ByApplication { door, caller, .. }, Json(body)): Then<ByApplication<ForOtp>, Json<OtpVerifyRequest>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let found = otp::verify(&state.services, &door.tenant, &caller, &body.username, &body.code).await?;
-    Ok(HttpResponse::Ok().json(Verified { account: found.account.into(), holder: found.holder.into() }))
+    Ok(HttpResponse::Ok().json(OtpVerified { account: found.account.into(), holder: found.holder.into() }))
 }
