@@ -242,8 +242,7 @@ async fn the_first_refusal_stops_and_every_stage_that_ran_leaves_a_line() {
     };
     let standard = Pipeline::standard();
     let good = run(&standard, &directory, &policy, &[], [&[], &[]]).await;
-    let all = ["grant", "lock", "rules", "approval", "reservation"].map(|stage| format!("{stage}:continue"));
-    assert_eq!(trace(good), all);
+    assert_eq!(trace(good), ["grant:continue", "lock:continue", "rules:continue"]);
     let locked = run(&standard, &directory, &policy, &[lock("bob")], [&["x"], &[]]).await;
     assert_eq!(trace(locked), ["grant:continue", "lock:locked"]);
     let gone = Fixed { granted: Ok(false), ..Fixed::good() };

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     peers::installed,
+    ports,
     process::{Process, until},
-    redis::ports,
 };
 
 /// Certificate, key and authority for 127.0.0.1.
