@@ -9,7 +9,11 @@ mod setup;
 mod simulate;
 mod store;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    io::{ErrorKind, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -132,10 +136,13 @@ async fn serve() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the command's result goes to standard output")]
+/// Writes the command's result. Whoever reads only the beginning of it (`| head`) has what he wanted.
 fn print(text: &str) -> ExitCode {
-    print!("{text}");
-    ExitCode::SUCCESS
+    let written = std::io::stdout().write_all(text.as_bytes());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(&format_args!("nothing can be written: {error}")),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Says what is wrong, on standard error.

@@ -96,3 +96,16 @@ async fn the_store_tells_its_state_running_and_stopped() {
     assert_eq!(nothing.code, Some(1), "{nothing:?}");
     assert!(nothing.err.contains("nowhere") && !world.path().join("nowhere").exists(), "{}", nothing.err);
 }
+
+#[test]
+fn whoever_reads_only_the_beginning_of_a_result_has_what_he_wanted() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_behalf"))
+        .arg("openapi")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}
