@@ -244,7 +244,6 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::Invalid { .. } => StatusCode::BAD_REQUEST,
         AppError::NotFound(_) => StatusCode::NOT_FOUND,
         AppError::Otp(OtpError::WrongCode) => StatusCode::FORBIDDEN,
-        AppError::Otp(OtpError::NotSetUp | OtpError::NothingPending) => StatusCode::CONFLICT,
         AppError::TooManyPending { .. } | AppError::TooManyHeld { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::AdministratorOnly | AppError::CannotDelegate | AppError::Key(KeyRefused::Inactive) => {
             StatusCode::FORBIDDEN
@@ -253,7 +252,8 @@ fn app_status(error: &AppError) -> StatusCode {
         | AppError::NotGivenUp(_)
         | AppError::NotHeld(_)
         | AppError::Reserved { .. }
-        | AppError::Key(_) => StatusCode::CONFLICT,
+        | AppError::Key(_)
+        | AppError::Otp(OtpError::NotSetUp | OtpError::NothingPending) => StatusCode::CONFLICT,
         AppError::Approval(refused) => refused_status(*refused),
         AppError::Signature(Fault::NotFresh) | AppError::Otp(OtpError::Refused) => StatusCode::UNAUTHORIZED,
         AppError::NoSuchHold { .. } | AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,

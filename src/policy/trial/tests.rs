@@ -39,7 +39,8 @@ async fn decided(policy: &TenantPolicy, case: Case) -> Decision {
 
 #[tokio::test]
 async fn people_grant_and_locks_are_as_the_case_says() {
-    let changes: [(fn(&mut Case), Option<Reason>); 7] = [
+    type Change = fn(&mut Case);
+    let changes: [(Change, Option<Reason>); 7] = [
         (|_| {}, None),
         (|case| case.granted = false, Some(Reason::GrantGone)),
         (|case| case.agent.active = false, Some(Reason::AgentInactive)),

@@ -54,6 +54,21 @@ pub struct BreakGlass {
 
 /// A delegation that people decide about first.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "approval": {
+        "id": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A", "state": "PENDING", "version": 1, "revision": 1,
+        "requester": {"id": "00u1ann", "login": "ann@example.com"},
+        "delegator": {"id": "00u1bob", "login": "bob@example.com"}, "client": "app", "scopes": ["payments.read"],
+        "reason": "invoice run", "rule": "finance directors",
+        "template": {"type": "approve", "approvers": ["group:00gsecops"], "quorum": 1, "max_uses": 1,
+            "valid_for_s": 3600, "use_within_s": 900, "reason": "required", "ticket": "optional",
+            "digest": "sha256:43abdb316b4e1e8bcb49518bbbe616a4f55808350db5ba4cf012cdd6cdd3dea7"},
+        "digest": "sha256:dc29c9f9faa6feb5872e5a5805bda9401a5d5a715c091e5c9e31f9269c8cf779",
+        "created_at": "2026-11-21T10:00:00Z", "decide_by": "2026-11-21T11:00:00Z", "uses": 0, "votes": []},
+    "wait": {
+        "poll": "/v1/approvals/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A?wait=30s&after_revision=1",
+        "events": "/v1/approvals/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A/events"}
+}))]
 pub struct Waiting {
     /// The approval. Once it is `APPROVED`, the same call begins the delegation.
     approval: ApprovalItem,

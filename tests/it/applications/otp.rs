@@ -37,12 +37,10 @@ pub(super) fn code_at(secret: &[u8], second: i64) -> String {
 }
 
 fn from_base32(text: &str) -> Vec<u8> {
-    let mut bits = String::new();
-    for c in text.chars() {
-        let five = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).unwrap();
-        bits += &format!("{five:05b}");
-    }
-    bits.as_bytes()
+    let five = |c| format!("{:05b}", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).unwrap());
+    let bits: Vec<String> = text.chars().map(five).collect();
+    bits.concat()
+        .as_bytes()
         .chunks_exact(8)
         .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
         .collect()

@@ -72,12 +72,14 @@ fn whatever_changes_changes_the_digest() {
     }
 }
 
+type Change<'a> = &'a dyn Fn(&mut Template);
+
 #[test]
 fn every_flaw_of_the_shape_is_found() {
     let long = SignedDuration::from_hours(24) + SignedDuration::from_secs(1);
     let many: Vec<String> = (0..9).map(|n| format!("user:{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let cases: [(&dyn Fn(&mut Template), Flaw); 14] = [
+    let cases: [(Change<'_>, Flaw); 14] = [
         (&|t| t.approvers.clear(), Flaw::NoApprovers),
         (&|t| t.approvers = approvers(&many), Flaw::TooManyApprovers),
         (&|t| t.quorum = 0, Flaw::Quorum),
