@@ -118,16 +118,27 @@ impl Attempt {
                 Prepared::Replay(body) => return Ok(self.replayed(&facts.id, body).await),
                 Prepared::Ready(ready) => ready,
             };
-            let Ready { change, key, answer: body, event } = *ready;
-            match self.commit(change, key, event).await? {
-                Committed::Done(_) => return Ok(Ended::Answered { body, outcome: Outcome::Granted }),
-                Committed::Conflict(other) if !keys.contains(&other) => keys.push(other),
-                Committed::Conflict(_) => {}
-                Committed::Late => return Err(Reason::Deadline.into()),
-                Committed::Fenced => return Err(Reason::StoreUnavailable.into()),
+            if let Some(body) = self.grant(*ready, &mut keys).await? {
+                return Ok(Ended::Answered { body, outcome: Outcome::Granted });
             }
         }
         Err(Reason::Busy.into())
+    }
+
+    /// Commits, and gives the answer. `None`: somebody else was faster; what he changed is read the next time.
+    pub(super) async fn grant(&self, ready: Ready, keys: &mut Vec<Key>) -> Result<Option<String>, Refusal> {
+        let Ready { change, key, answer, event } = ready;
+        match self.commit(change, key, event).await? {
+            Committed::Done(_) => Ok(Some(answer)),
+            Committed::Conflict(other) => {
+                if !keys.contains(&other) {
+                    keys.push(other);
+                }
+                Ok(None)
+            }
+            Committed::Late => Err(Reason::Deadline.into()),
+            Committed::Fenced => Err(Reason::StoreUnavailable.into()),
+        }
     }
 
     /// What a decision needs; a hook without it is refused before the store is asked.
@@ -310,7 +321,7 @@ impl Attempt {
 
     /// Commits. If its outcome isn't known when the answer is due, the hook is refused, and a task that outlives it
     /// writes `hook.answer_withheld` should the commit turn out to stand.
-    pub(super) async fn commit(&self, change: Change, key: Key, event: String) -> Result<Committed, Refusal> {
+    async fn commit(&self, change: Change, key: Key, event: String) -> Result<Committed, Refusal> {
         let (services, tenant) = (Arc::clone(&self.desk.services), Arc::clone(&self.desk.tenant));
         let mut work = Box::pin(async move { services.commit_to_the_end(&tenant.name, change, key).await });
         if let Ok(outcome) = timeout_at(self.deadline(), &mut work).await {

@@ -27,7 +27,7 @@ use crate::{
         user::User,
     },
     policy::shared_account,
-    ports::store::{Change, Committed, Expect, Key, Record, Snapshot},
+    ports::store::{Change, Expect, Key, Record, Snapshot},
 };
 
 /// What a hook is about.
@@ -94,13 +94,8 @@ impl Attempt {
                 Prepared::Replay(body) => return Ok(self.login_replayed(&account, body).await),
                 Prepared::Ready(ready) => ready,
             };
-            let Ready { change, key, answer: body, event } = *ready;
-            match self.commit(change, key, event).await? {
-                Committed::Done(_) => return Ok(Ended::Answered { body, outcome: Outcome::Granted }),
-                Committed::Conflict(other) if !keys.contains(&other) => keys.push(other),
-                Committed::Conflict(_) => {}
-                Committed::Late => return Err(Reason::Deadline.into()),
-                Committed::Fenced => return Err(Reason::StoreUnavailable.into()),
+            if let Some(body) = self.grant(*ready, &mut keys).await? {
+                return Ok(Ended::Answered { body, outcome: Outcome::Granted });
             }
         }
         Err(Reason::Busy.into())
