@@ -37,8 +37,7 @@ use crate::{
     domain::{
         approval::{Approval, ApprovalId, Ineligible, Voter},
         audit::{Code, Event},
-        delegation::Party,
-        ids::{GroupId, Login, UserRef},
+        ids::{GroupId, UserRef},
         reason::Reason,
         user::User,
     },
@@ -134,15 +133,6 @@ async fn voter(
     let seen = is_party(&found.approval, caller);
     let answer = if seen { Refused::NotAnApprover.into() } else { AppError::NotFound("approval") };
     Err(refuse(services, tenant, caller, &found.approval, operation, &ineligible.to_string(), answer).await)
-}
-
-/// The caller as events and records name him; an administrator may be unknown to the tenant's directory.
-async fn whom(tenant: &Tenant, caller: &Caller) -> Result<Party, AppError> {
-    if let Some(me) = Me::ask(tenant, caller, false).await? {
-        return Ok(Party { id: me.user.id, login: me.user.login });
-    }
-    let login = Login::parse(caller.user.as_str()).map_err(|_| AppError::NotFound("user"))?;
-    Ok(Party { id: caller.user.clone(), login })
 }
 
 /// Writes an approval that was read. True if it stands, false if somebody else was faster.

@@ -315,8 +315,7 @@ impl Carries {
         let approval = self.approval.as_ref();
         let approval = approval.map(|it| (approvals::records::key(it.body.id), Expect::VersionLive(it.version)));
         let slot = self.reservation.as_ref();
-        let slot_key = |slot: &Slot| records::slot_key(Slot::record_of(&slot.account.id));
-        let slot = slot.map(|it| (slot_key(&it.body), Expect::VersionLive(it.version)));
+        let slot = slot.map(|it| (records::slot_of(&it.body.account.id), Expect::VersionLive(it.version)));
         approval.into_iter().chain(slot).collect()
     }
 }

@@ -8,7 +8,8 @@ use super::{Services, Tenant, caller::Caller, error::AppError};
 use crate::{
     domain::{
         audit::{Actor, Code},
-        ids::{UserId, UserRef},
+        delegation::Party,
+        ids::{Login, UserId, UserRef},
         reason::Reason,
         user::User,
     },
@@ -155,6 +156,15 @@ async fn switch(services: &Services, tenant: &Tenant, caller: &Caller, can: bool
 /// The user whom the reference names, exactly.
 pub async fn find_user(directory: &dyn Directory, who: &UserRef) -> Result<Option<User>, AppError> {
     Ok(directory.user(who).await?.filter(|user| is_named(user, who)))
+}
+
+/// The caller as records and events name him; an administrator may be unknown to the tenant's directory.
+pub async fn party_of(tenant: &Tenant, caller: &Caller) -> Result<Party, AppError> {
+    if let Some(user) = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await? {
+        return Ok(Party::of(&user));
+    }
+    let login = Login::parse(caller.user.as_str()).map_err(|_| AppError::NotFound("user"))?;
+    Ok(Party { id: caller.user.clone(), login })
 }
 
 /// The id that the text is: a user's, or that of an agent whom the directory doesn't know any more. No list is asked:

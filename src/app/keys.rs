@@ -110,7 +110,7 @@ pub async fn register(
     let Some(user) = user.filter(User::is_active) else {
         return Err(refused(services, tenant, caller, &jwk.kid(), "register", KeyRefused::Inactive).await);
     };
-    let owner = Party { id: user.id, login: user.login };
+    let owner = Party::of(&user);
     let (kid, ring_at) = (jwk.kid(), ring_key(&owner.id));
     let pointer_at = pointer_key(&kid);
     for _ in 0..ATTEMPTS {

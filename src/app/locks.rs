@@ -5,7 +5,7 @@ use super::{
     caller::Caller,
     delegations::{Cursor, Listed},
     error::AppError,
-    grants::find_user,
+    grants::{find_user, party_of},
     records,
 };
 use crate::{
@@ -45,9 +45,9 @@ pub async fn place(
         }
     }
     let found = find_user(&*tenant.directory, asked).await?.ok_or(AppError::NotFound("user"))?;
-    let target = Party { id: found.id, login: found.login };
+    let target = Party::of(&found);
     let side = side_of(caller, &target.id)?;
-    let by = whom(tenant, caller).await?;
+    let by = party_of(tenant, caller).await?;
     let key = records::lock_key(&target.id);
     for _ in 0..3 {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
@@ -74,7 +74,7 @@ pub async fn place(
 pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &UserId) -> Result<(), AppError> {
     let side = if caller.administrator { Ok(Side::Administrator) } else { side_of(caller, user) };
     let Ok(side) = side else { return Err(services.denied(tenant, caller, "lock.lift", user.as_str()).await) };
-    let by = whom(tenant, caller).await?;
+    let by = party_of(tenant, caller).await?;
     let key = records::lock_key(user);
     for _ in 0..3 {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
@@ -146,16 +146,6 @@ fn names_self(caller: &Caller, user: &UserRef) -> bool {
         UserRef::Id(id) => id == &caller.user,
         UserRef::Login(text) | UserRef::Either(text) => text.as_str() == caller.user.as_str(),
     }
-}
-
-/// The caller as the lock remembers him; an administrator may be unknown to the tenant's directory.
-async fn whom(tenant: &Tenant, caller: &Caller) -> Result<Party, AppError> {
-    let known = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
-    if let Some(user) = known {
-        return Ok(Party { id: user.id, login: user.login });
-    }
-    let login = crate::domain::ids::Login::parse(caller.user.as_str()).map_err(|_| AppError::NotFound("user"))?;
-    Ok(Party { id: caller.user.clone(), login })
 }
 
 fn expectation(record: Option<&Record>) -> Expect {

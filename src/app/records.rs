@@ -88,6 +88,11 @@ pub fn slot_key(slot: RecordId) -> Key {
     Key { kind: SLOT, id: slot }
 }
 
+/// The same, by the account.
+pub fn slot_of(account: &UserId) -> Key {
+    slot_key(Slot::record_of(account))
+}
+
 /// Key of the roster of what a user holds.
 pub fn holder_key(holder: &UserId) -> Key {
     Key { kind: HOLDER, id: RecordId::natural(&["holder", holder.as_str()]) }
@@ -214,13 +219,7 @@ pub fn put_slot(slot: &Slot) -> Result<Put, StoreError> {
             live_until = Some(current.expires);
         }
     }
-    Ok(Put {
-        key: slot_key(Slot::record_of(&slot.account.id)),
-        body: encode(slot)?,
-        live_until,
-        drop_at: None,
-        indexes,
-    })
+    Ok(Put { key: slot_of(&slot.account.id), body: encode(slot)?, live_until, drop_at: None, indexes })
 }
 
 fn put_roster_at(key: Key, roster: &Roster, now: Timestamp) -> Result<Put, StoreError> {

@@ -24,7 +24,7 @@ impl Stage for ApprovalStage {
         let brought = context.brought.ok_or(Reason::StageMissing)?;
         let approval = brought.approval.ok_or(Reason::StageMissing)?;
         let by = Use {
-            template: &template.digest(),
+            template,
             delegator: context.delegator,
             agent: context.agent,
             client: context.client,

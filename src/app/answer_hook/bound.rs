@@ -9,7 +9,7 @@ use crate::{
     app::{approvals, records, reservations},
     domain::{
         approval::Approval,
-        audit::{Actor, Event},
+        audit::Event,
         delegation::{Carried, Delegation},
         reservation::Slot,
         shared_account::SharedAccounts,
@@ -38,7 +38,7 @@ impl Bound {
         let (approval, reservation) = (delegation.approval.as_ref(), delegation.reservation.as_ref());
         Ok(Self {
             approval: latest(snapshot, approval, |it| approvals::records::key(it.id))?,
-            reservation: latest(snapshot, reservation, |it| records::slot_key(Slot::record_of(&it.account.id)))?,
+            reservation: latest(snapshot, reservation, |it| records::slot_of(&it.account.id))?,
         })
     }
 
@@ -52,16 +52,16 @@ impl Bound {
 
     /// Nothing for what no stage asked for.
     pub(super) fn spend(&self, desk: &Desk, spent: &Spent, now: Timestamp) -> Result<Part, StoreError> {
-        let (services, tenant) = (&desk.services, &desk.tenant.name);
+        let (services, tenant) = (&desk.services, &desk.tenant);
         let mut part = Part::default();
         if let (Some(seen), Some(used)) = (&self.approval, &spent.approval) {
             part.write(approvals::records::put(used)?, seen.version);
-            part.events.extend(approvals::events::used(services, tenant, &seen.body, used, now));
+            part.events.extend(approvals::events::used(services, &tenant.name, &seen.body, used, now));
         }
         if let (Some(seen), Some(used)) = (&self.reservation, &spent.reservation) {
-            part.write(records::put_slot(used)?, seen.version);
-            let holder = used.current.as_ref().map(|it| Actor::user(&it.holder));
-            part.events.extend(holder.and_then(|who| reservations::event_of(services, tenant, used, who, now)));
+            let (_, put, event) = reservations::consumed(services, tenant, used, now)?;
+            part.write(put, seen.version);
+            part.events.extend(event);
         }
         let request = desk.request.as_deref();
         part.events = part.events.into_iter().map(|event| event.in_request(request)).collect();

@@ -87,7 +87,7 @@ impl Attempt {
 
     async fn log_in(self: &Arc<Self>, secret: &ReservationSecret) -> Result<Ended, Refusal> {
         let account = self.account()?;
-        let mut keys = vec![records::slot_key(Slot::record_of(&account)), records::epoch_key(), sealed::head_key()];
+        let mut keys = vec![records::slot_of(&account), records::epoch_key(), sealed::head_key()];
         for _ in 0..ATTEMPTS {
             let prepared = timeout_at(self.deadline(), self.prepare_login(secret, &account, &keys)).await;
             let ready = match prepared.map_err(|_| Refusal::from(Reason::Deadline))?? {
@@ -131,7 +131,7 @@ impl Attempt {
         let (epoch, epoch_record) = epoch::of(&snapshot)?;
         let held = match self.held(&snapshot, secret, account, epoch.number)? {
             Found::Used(at) => {
-                return self.stored_answer(records::answer_key(records::slot_key(Slot::record_of(account)), at)).await;
+                return self.stored_answer(records::answer_key(records::slot_of(account), at)).await;
             }
             Found::Held(held) => held,
         };
@@ -165,7 +165,7 @@ impl Attempt {
         account: &UserId,
         epoch: u64,
     ) -> Result<Found<'s>, Refusal> {
-        let key = records::slot_key(Slot::record_of(account));
+        let key = records::slot_of(account);
         let (slot, record) = records::find::<Slot>(snapshot, &key)?.ok_or(Reason::ReservationMissing)?;
         let reference = slot.reference();
         let current = slot.current.as_ref().filter(|it| it.secret.as_ref() == Some(&secret.hash()));

@@ -50,7 +50,7 @@ pub async fn challenge(
     let nonce = Nonce(entropy::bytes(&*services.entropy));
     let challenge = Challenge::new(me.user.id.clone(), approval, choice, found.now);
     let statement = challenge.statement(&nonce, &id.to_string()).payload().map_err(|error| unwritable(&error))?;
-    let by = Party { id: me.user.id.clone(), login: me.user.login.clone() };
+    let by = Party::of(&me.user);
     let event = super::events::about(services, &tenant.name, Code::Challenged, Actor::user(&by), approval, found.now)
         .in_request(caller.request.as_deref())
         .detail("decision", choice.code());

@@ -2,13 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::{ATTEMPTS, Found, Me, More, Refused, commit, events, is_party, may_decide, read, refuse, settle, whom};
+use super::{ATTEMPTS, Found, Me, More, Refused, commit, events, is_party, may_decide, read, refuse, settle};
 use crate::{
-    app::{Services, Tenant, caller::Caller, error::AppError},
+    app::{Services, Tenant, caller::Caller, error::AppError, grants::party_of},
     domain::{
         approval::{Approval, ApprovalId},
         audit::{Actor, Event},
-        delegation::Party,
         reason::Reason,
     },
 };
@@ -48,7 +47,7 @@ pub async fn revoke(
         let no = Refused::NotYours("who asked for it, who voted, or an administrator");
         return Err(refuse(services, tenant, caller, approval, "revoke", no.code(), no.into()).await);
     }
-    let by: Party = whom(tenant, caller).await?;
+    let by = party_of(tenant, caller).await?;
     let mut actor = Actor::user(&by);
     if !is_his {
         "administrator".clone_into(&mut actor.kind);

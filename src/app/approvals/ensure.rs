@@ -22,7 +22,6 @@ use crate::{
         delegation::Party,
         ids::{ClientId, UserId, UserRef},
         reason::Reason,
-        user::User,
     },
     policy::People,
     ports::{
@@ -242,11 +241,10 @@ impl Ensure<'_> {
 
     fn opened(&self, epoch: u64, now: Timestamp) -> Result<Approval, AppError> {
         let Wish { people, client, scopes, rule, template, reason, ticket, .. } = self.wish;
-        let party = |user: &User| Party { id: user.id.clone(), login: user.login.clone() };
         let id = ApprovalId::mint(now, entropy::bytes(&*self.services.entropy));
         let asked = Asked {
-            requester: party(&people.agent),
-            delegator: party(&people.delegator),
+            requester: Party::of(&people.agent),
+            delegator: Party::of(&people.delegator),
             client: client.clone(),
             issuer: self.tenant.issuer.clone(),
             scopes: scopes.clone(),
@@ -293,7 +291,7 @@ impl Ensure<'_> {
                 let mut event = services
                     .event(&tenant.name, Code::ApprovalRefused, actor, now)
                     .failed_with(exact)
-                    .on_behalf_of(&Party { id: people.delegator.id.clone(), login: people.delegator.login.clone() })
+                    .on_behalf_of(&Party::of(&people.delegator))
                     .through(client.as_str())
                     .detail("operation", "request");
                 event.policy.rule = Some(rule.to_owned());

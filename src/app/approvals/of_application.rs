@@ -52,7 +52,7 @@ pub async fn ask(
 ) -> Result<(Approval, bool), AppError> {
     let template = caller.application.approval.as_ref().ok_or(AppError::from_reason(Reason::Internal))?;
     let user = find_user(&*tenant.directory, wanted.user).await?.ok_or(AppError::NotFound("user"))?;
-    let user = Party { id: user.id, login: user.login };
+    let user = Party::of(&user);
     let run = Ask { services, tenant, caller, template, user, wanted };
     let done = match run.check().await {
         Ok(()) => run.find_or_open().await,

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{ATTEMPTS, Refused, whom};
+use super::{ATTEMPTS, Refused};
 use crate::{
     app::{
         Services, Tenant,
         caller::Caller,
         delegations::{Cursor, Listed},
         error::AppError,
+        grants::party_of,
         records::{KEEP, decode, droppable, encode, encode_events, find, millis},
     },
     domain::{
@@ -117,7 +118,7 @@ pub async fn close(
     if !caller.administrator {
         return Err(services.denied(tenant, caller, "review.close", &id.to_string()).await);
     }
-    let by = whom(tenant, caller).await?;
+    let by = party_of(tenant, caller).await?;
     let key = key(id);
     for _ in 0..ATTEMPTS {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;

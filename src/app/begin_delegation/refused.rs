@@ -37,7 +37,7 @@ pub(super) async fn refused(
                 .on("user", &asked);
             match people {
                 None => event,
-                Some(p) => event.on_behalf_of(&Party { id: p.delegator.id.clone(), login: p.delegator.login.clone() }),
+                Some(p) => event.on_behalf_of(&Party::of(&p.delegator)),
             }
         })
         .await;

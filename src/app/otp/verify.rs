@@ -57,7 +57,7 @@ pub async fn verify(
         Some(login) => find_user(&*tenant.directory, &UserRef::Login(login.clone())).await?,
         None => None,
     };
-    let account = account.map(|user| Party { id: user.id, login: user.login });
+    let account = account.map(|user| Party::of(&user));
     let shared = account.as_ref().and_then(|account| {
         let named = caller.application.accounts.contains(&account.id);
         tenant.shared.get(account.id.as_str()).filter(|_| named)

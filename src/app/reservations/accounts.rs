@@ -60,7 +60,7 @@ pub async fn accounts<'a>(
     }
     let member = shared_account::member(&*tenant.directory, &caller.user).await.map_err(no)?;
     let his: Vec<&SharedAccount> = tenant.shared.iter().filter(|account| member.may_use(account).is_ok()).collect();
-    let slot_key = |account: &SharedAccount| records::slot_key(Slot::record_of(&account.id));
+    let slot_key = |account: &SharedAccount| records::slot_of(&account.id);
     let of_account = |account: &&SharedAccount| [slot_key(account), records::lock_key(&account.id)];
     let keys: Vec<Key> = his.iter().flat_map(of_account).chain([records::epoch_key()]).collect();
     let snapshot = services.store.read(&tenant.name, &keys).await?;

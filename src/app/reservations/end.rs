@@ -4,15 +4,14 @@ use jiff::Timestamp;
 
 use super::{ATTEMPTS, event_of, hold::no, is_named};
 use crate::{
-    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records},
+    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::party_of, records},
     domain::{
         audit::{Actor, Event},
-        delegation::Party,
-        ids::{Login, TenantName, UserRef},
+        ids::TenantName,
         reason::Reason,
         reservation::{ReservationRef, Slot, State},
     },
-    ports::store::{Change, Committed, Expect, Key, Put},
+    ports::store::{Change, Committed, Expect, Key, Put, StoreError},
 };
 
 /// Gives back what the caller holds. What he gave back before is no error.
@@ -42,20 +41,10 @@ pub async fn force_release(
         return Err(services.denied(tenant, caller, "reservation.force_release", &named).await);
     }
     let reference = reference.ok_or(AppError::NotFound("reservation"))?;
-    let by = administrator(tenant, caller).await?;
+    let by = party_of(tenant, caller).await?;
     let actor = Actor { kind: "administrator".to_owned(), ..Actor::user(&by) };
     let end = |slot: Slot, epoch, now| slot.force_release(reference.generation, by.clone(), reason.clone(), epoch, now);
     change(services, tenant, caller, reference, |_| true, end, |_| Some(actor.clone())).await
-}
-
-/// An administrator may be unknown to the tenant's directory.
-async fn administrator(tenant: &Tenant, caller: &Caller) -> Result<Party, AppError> {
-    let known = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await?;
-    if let Some(user) = known {
-        return Ok(Party { id: user.id, login: user.login });
-    }
-    let login = Login::parse(caller.user.as_str()).map_err(|_| AppError::NotFound("user"))?;
-    Ok(Party { id: caller.user.clone(), login })
 }
 
 /// Ends the reservation of that generation. One that is not `known` to the caller isn't there.
@@ -158,8 +147,8 @@ pub fn consumed(
     tenant: &Tenant,
     slot: &Slot,
     now: Timestamp,
-) -> Result<(Key, Put, Option<Event>), AppError> {
+) -> Result<(Key, Put, Option<Event>), StoreError> {
     let used = slot.current.as_ref().filter(|it| matches!(it.state, State::Consumed(_)));
     let event = used.and_then(|it| event_of(services, &tenant.name, slot, Actor::user(&it.holder), now));
-    Ok((records::slot_key(Slot::record_of(&slot.account.id)), records::put_slot(slot)?, event))
+    Ok((records::slot_of(&slot.account.id), records::put_slot(slot)?, event))
 }

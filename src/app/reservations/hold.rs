@@ -54,7 +54,7 @@ pub struct Hold {
 
 /// What [`hold_for`] wants to find in the snapshot, besides the epoch: the account's slot and what the holder holds.
 pub fn keys(account: &UserId, holder: &UserId) -> [Key; 2] {
-    [records::slot_key(Slot::record_of(account)), records::holder_key(holder)]
+    [records::slot_of(account), records::holder_key(holder)]
 }
 
 /// The holder's reservation that stands, or one that is made now.

@@ -99,14 +99,14 @@ impl<'a> Reserve<'a> {
             let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
             let (shared, hold) = self.pick(&snapshot, &candidates, &inactive)?;
             let account = match shared_account::account(&*self.tenant.directory, &shared.id).await {
-                Ok(user) => Party { id: user.id, login: user.login },
+                Ok(user) => Party::of(&user),
                 Err(Reason::AccountInactive) => {
                     inactive.insert(&shared.id);
                     continue;
                 }
                 Err(reason) => return Err(no(reason)),
             };
-            let holder = Party { id: member.user.id.clone(), login: member.user.login.clone() };
+            let holder = Party::of(&member.user);
             if let Some(reserved) = self.commit(&snapshot, shared, &account, &holder, hold).await? {
                 return Ok(reserved);
             }
@@ -143,7 +143,7 @@ impl<'a> Reserve<'a> {
         let me = &self.caller.user;
         let mut keys = vec![records::epoch_key(), records::holder_key(me), records::lock_key(me)];
         for (account, _) in candidates {
-            keys.extend([records::slot_key(Slot::record_of(&account.id)), records::lock_key(&account.id)]);
+            keys.extend([records::slot_of(&account.id), records::lock_key(&account.id)]);
         }
         keys
     }
@@ -164,7 +164,7 @@ impl<'a> Reserve<'a> {
         let (epoch, _) = epoch::of(snapshot).map_err(no)?;
         let (mut locked, mut taken) = (false, BTreeMap::new());
         for (account, hold) in candidates {
-            let key = records::slot_key(Slot::record_of(&account.id));
+            let key = records::slot_of(&account.id);
             let slot = records::find::<Slot>(snapshot, &key)?.map(|(slot, _)| slot);
             let held = slot.as_ref().and_then(|slot| slot.held(epoch.number, snapshot.now));
             if is_locked(snapshot, &account.id)? {

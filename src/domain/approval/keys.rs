@@ -148,7 +148,7 @@ impl KeyRing {
         if key.state != KeyState::Pending {
             return Err(KeyRefusal::Closed(key.state.name()));
         }
-        let by = Party { id: voter.user.id.clone(), login: voter.user.login.clone() };
+        let by = Party::of(voter.user);
         key.state = match choice {
             Choice::Approve => KeyState::Active { since: now, approved_by: Some(by) },
             Choice::Deny => KeyState::Denied { at: now, by },

@@ -88,10 +88,10 @@ fn approved_of(template: Template) -> Approval {
 
 /// Lets `f` use a hook that fits.
 fn with_use<T>(approval: &Approval, f: impl FnOnce(&Use<'_>) -> T) -> T {
-    let (digest, scopes) = (approval.template.digest(), ["read".to_owned()].into());
+    let scopes = ["read".to_owned()].into();
     let asked = &approval.asked;
     f(&Use {
-        template: &digest,
+        template: &approval.template,
         delegator: &asked.delegator.id,
         agent: &asked.requester.id,
         client: &asked.client,
@@ -258,7 +258,7 @@ fn break_glass_skips_the_votes_and_nothing_else() {
 #[test]
 fn a_hook_that_shows_anything_else_is_a_mismatch() {
     let approved = approved_of(template());
-    let other = Template { quorum: 1, ..template() }.digest();
+    let other = Template { quorum: 1, ..template() };
     let (eve, web) = (uid("eve"), ClientId::parse("web").unwrap());
     let more = ["read".to_owned(), "admin".to_owned()].into();
     let check = |change: &dyn Fn(Use<'_>) -> Result<(), Reason>| with_use(&approved, |by| change(*by));

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Approval, Cause, State};
+use super::{Approval, Cause, State, Template};
 use crate::domain::{
-    chain::Digest,
     ids::{ClientId, UserId},
     reason::Reason,
 };
@@ -14,8 +13,8 @@ use crate::domain::{
 /// What a hook shows of itself, and what its rule demands now.
 #[derive(Debug, Clone, Copy)]
 pub struct Use<'a> {
-    /// The digest of the rule's present template.
-    pub template: &'a Digest,
+    /// The rule's present template: an approval on other terms is none.
+    pub template: &'a Template,
     /// On whose behalf.
     pub delegator: &'a UserId,
     /// The user whose token is minted.
@@ -77,7 +76,7 @@ impl Approval {
     fn is_for(&self, by: &Use<'_>) -> bool {
         let asked = &self.asked;
         asked.application.is_none()
-            && &self.template.digest() == by.template
+            && &self.template == by.template
             && &asked.delegator.id == by.delegator
             && &asked.requester.id == by.agent
             && &asked.client == by.client

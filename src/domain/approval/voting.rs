@@ -146,7 +146,7 @@ impl Approval {
         if !self.takes(ballot.signed.as_ref()) {
             return Err(Refusal::SignatureRequired);
         }
-        let by = Party { id: voter.user.id.clone(), login: voter.user.login.clone() };
+        let by = Party::of(voter.user);
         let Ballot { choice, comment, signed, .. } = ballot;
         let mut after = self.next();
         after.votes.push(Vote { by: by.clone(), choice, at: now, comment, signed, countersignature: None });

@@ -202,10 +202,10 @@ pub(super) async fn use_once(services: &Services, id: ApprovalId) -> Result<Appr
     let key = records::key(id);
     let snapshot = services.store.read(&tenant.name, &[key]).await.unwrap();
     let (approval, record) = all::find::<Approval>(&snapshot, &key).unwrap().unwrap();
-    let (digest, scopes) = (approval.template.digest(), approval.asked.scopes.clone());
+    let scopes = approval.asked.scopes.clone();
     let asked = approval.asked.clone();
     let by = Use {
-        template: &digest,
+        template: &approval.template,
         delegator: &asked.delegator.id,
         agent: &asked.requester.id,
         client: &asked.client,
