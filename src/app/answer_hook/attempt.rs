@@ -206,9 +206,7 @@ impl Attempt {
             (lock_one, Expect::Absent),
             (lock_two, Expect::Absent),
         ];
-        change.expect.extend(spent.expect);
-        change.puts.extend(spent.puts);
-        change.events.extend(records::encode_events(&spent.events)?);
+        spent.join(change)?;
         Ok(Prepared::Ready(Box::new(ready)))
     }
 

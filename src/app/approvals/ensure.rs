@@ -6,12 +6,21 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, More, Refused, commit, events, read,
+    ATTEMPTS, Found, Refused, commit, events, read,
     records::{self, Asks, Roster, RosterEntry},
     reviews, settle,
 };
 use crate::{
-    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records as all},
+    app::{
+        Services, Tenant,
+        caller::Caller,
+        epoch,
+        error::AppError,
+        grants::find_user,
+        part::Part,
+        records as all,
+        room::{self, Limit, Line},
+    },
     domain::{
         approval::{
             Approval, ApprovalId, Asked, Opening, State, Template,
@@ -180,10 +189,10 @@ impl Ensure<'_> {
         };
         let broken = found.approval.clone().break_glass(why.to_owned(), found.now);
         let after = broken.map_err(Refused::Closed)?;
-        let more = More { puts: vec![reviews::put_new(&after, found.now)?], ..More::default() };
         let event = events::broken(self.services, &self.tenant.name, &after, found.now);
         let events = vec![self.in_request(event)];
-        if commit(self.services, self.tenant, &found, &after, more, events).await?.is_some() {
+        let more = Part { events, puts: vec![reviews::put_new(&after, found.now)?], ..Part::default() };
+        if commit(self.services, self.tenant, &found, &after, more).await?.is_some() {
             return Ok(None);
         }
         let (found, _) = read(self.services, self.tenant, after.id).await?;
@@ -318,34 +327,23 @@ pub(super) async fn enough_approvers(
     Ok(active >= usize::from(template.quorum))
 }
 
-/// The roster without what is over. Only when it is full are the approvals themselves looked at.
+/// The roster with room for one that asks for this.
 pub(super) async fn with_room(
     services: &Services,
     tenant: &Tenant,
-    mut roster: Roster,
+    roster: Roster,
     asks: &str,
     now: Timestamp,
 ) -> Result<Roster, AppError> {
-    let limit = tenant.limits.max_open;
-    roster.open.retain(|entry| now < entry.end && entry.asks != asks);
-    if roster.open.len() < limit {
-        return Ok(roster);
-    }
-    let keys: Vec<Key> = roster.open.iter().map(|entry| records::key(entry.id)).collect();
-    let snapshot = services.store.read(&tenant.name, &keys).await?;
-    let mut kept = Vec::new();
-    for entry in roster.open {
-        let found = Found::in_snapshot(&snapshot, entry.id)?;
-        if found.is_some_and(|found| !matches!(found.approval.state, State::Closed(_))) {
-            kept.push(entry);
-        }
-    }
-    if kept.len() < limit {
-        return Ok(Roster { open: kept });
-    }
-    let soonest = kept.iter().map(|entry| entry.end).min().unwrap_or(now);
-    let wait = u64::try_from(soonest.duration_since(now).as_secs()).unwrap_or(0);
-    Err(Refused::TooManyOpen { limit, retry_after: wait + 1 }.into())
+    let others = roster.open.into_iter().filter(|entry| entry.asks != asks);
+    let lines = others.map(|entry| Line { end: entry.end, key: Some(records::key(entry.id)), entry });
+    let full = |limit, retry_after| Refused::TooManyOpen { limit, retry_after }.into();
+    let limit = Limit { most: tenant.limits.max_open, full };
+    let stands = |snapshot: &Snapshot, entry: &RosterEntry| {
+        let found = Found::in_snapshot(snapshot, entry.id)?;
+        Ok(found.is_some_and(|found| !matches!(found.approval.state, State::Closed(_))))
+    };
+    Ok(Roster { open: room::made(services, tenant, lines, limit, now, stands).await? })
 }
 
 fn known(snapshot: &Snapshot, roster_key: Key) -> Result<Known<'_>, AppError> {
