@@ -70,6 +70,7 @@ struct Listed {
 pub struct Users {
     by_id: HashMap<UserId, Listed>,
     by_login: HashMap<Login, UserId>,
+    by_group: HashMap<GroupId, Vec<UserId>>,
 }
 
 impl Users {
@@ -111,7 +112,12 @@ impl Users {
 
     /// True if some user is in that group.
     pub fn has_group(&self, group: &GroupId) -> bool {
-        self.by_id.values().any(|listed| listed.groups.contains(group))
+        self.by_group.contains_key(group)
+    }
+
+    /// Who is in that group; `None`: nobody, so that there is none.
+    pub fn members_of(&self, group: &GroupId) -> Option<&[UserId]> {
+        self.by_group.get(group).map(Vec::as_slice)
     }
 
     /// How many there are.
@@ -244,6 +250,9 @@ impl Builder {
         self.wrong.extend(draft.wrong.iter().map(|text| format!("users[{at}] (line {line}{name}): {text}")));
         if let Some((user, groups)) = draft.finish() {
             self.users.by_login.insert(user.login.clone(), user.id.clone());
+            for group in &groups {
+                self.users.by_group.entry(group.clone()).or_default().push(user.id.clone());
+            }
             self.users.by_id.insert(user.id.clone(), Listed { user, groups });
         }
     }
