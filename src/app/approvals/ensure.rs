@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, More, Refused, commit, events, read,
+    ATTEMPTS, Found, More, Refused, commit, eligible, events, read,
     records::{self, Asks, Roster, RosterEntry},
     reviews, settle,
 };
 use crate::{
-    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records as all},
+    app::{Services, Tenant, caller::Caller, epoch, error::AppError, records as all},
     domain::{
         approval::{
             Approval, ApprovalId, Asked, Opening, State, Template,
@@ -20,12 +19,11 @@ use crate::{
         },
         audit::{Actor, Code, Event},
         delegation::Party,
-        ids::{ClientId, UserId, UserRef},
+        ids::{ClientId, UserId},
         reason::Reason,
     },
     policy::People,
     ports::{
-        directory::Directory,
         entropy,
         store::{Change, Committed, Expect, Key, Record, Snapshot},
     },
@@ -123,14 +121,14 @@ impl Ensure<'_> {
         Ok(())
     }
 
-    async fn has_approvers(&self) -> Result<bool, AppError> {
+    async fn check_approvers(&self) -> Result<(), AppError> {
         let Wish { template, people, break_glass, .. } = self.wish;
         if break_glass.is_some() {
-            return Ok(true);
+            return Ok(());
         }
         let (agent, delegator) = (&people.agent.id, &people.delegator.id);
         let barred: &[&UserId] = if template.delegator_may_approve { &[agent] } else { &[agent, delegator] };
-        enough_approvers(&*self.tenant.directory, template, barred).await
+        eligible::check(&*self.tenant.directory, template, barred).await
     }
 
     async fn find_or_open(&self) -> Result<Ensured, AppError> {
@@ -198,9 +196,7 @@ impl Ensure<'_> {
         asks: &str,
         now: Timestamp,
     ) -> Result<Option<ApprovalId>, AppError> {
-        if !self.has_approvers().await? {
-            return Err(Refused::NoApprovers.into());
-        }
+        self.check_approvers().await?;
         let mut roster = with_room(self.services, self.tenant, known.roster, asks, now).await?;
         let approval = self.opened(known.epoch, now)?;
         let (id, key) = (approval.id, records::key(approval.id));
@@ -299,23 +295,6 @@ impl Ensure<'_> {
             })
             .await;
     }
-}
-
-/// Whether enough others than those who are barred could decide. Users are asked for; groups are taken on trust, their
-/// members' votes are not.
-pub(super) async fn enough_approvers(
-    directory: &dyn Directory,
-    template: &Template,
-    barred: &[&UserId],
-) -> Result<bool, AppError> {
-    if template.groups().next().is_some() {
-        return Ok(true);
-    }
-    let others = template.users().filter(|id| !barred.contains(id));
-    let asked = others.map(async |id| find_user(directory, &UserRef::Id(id.clone())).await);
-    let found = try_join_all(asked).await?;
-    let active = found.iter().flatten().filter(|user| user.is_active()).count();
-    Ok(active >= usize::from(template.quorum))
 }
 
 /// The roster without what is over. Only when it is full are the approvals themselves looked at.
