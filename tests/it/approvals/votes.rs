@@ -110,6 +110,7 @@ async fn one_person_counts_once() {
 async fn who_may_decide_is_asked_at_the_vote() {
     let app = app().await;
     let by_group = Template::new(Kind::Approve, [Approver::Group("00gops".to_owned().try_into().unwrap())].into());
+    app.directory.set_groups(&uid("00uada"), &["00gops"]);
     let id = asked(&app, by_group).await;
     vote(&app, id, "eve", "approve").await.is_problem(404, "not-found");
     app.directory.set_groups(&uid("00ueve"), &["00gops"]);
@@ -219,14 +220,17 @@ async fn a_request_that_is_not_there_is_not_decided_about() {
 async fn comments_never_outgrow_the_record() {
     let app = app().await;
     let by_group = Template { quorum: 16, ..Template::new(Kind::Approve, named(&["group:00gall"])) };
-    let scopes = (0..60).map(|n| format!("{n:0>220}")).collect();
-    let id = pending(ensure(&app, &Want { scopes, ..Want::of(by_group) }).await).id;
-    let mut told = std::collections::BTreeSet::new();
     for n in 0..16 {
         let (name, id_of) = (format!("voter{n}"), format!("00uvoter{n}"));
         app.directory.put(user(&id_of, &format!("{name}@example.test"), &json!({})));
         app.directory.set_groups(&uid(&id_of), &["00gall"]);
         app.token(&name, &json!({"uid": id_of}), &["openid", "behalf"]);
+    }
+    let scopes = (0..60).map(|n| format!("{n:0>220}")).collect();
+    let id = pending(ensure(&app, &Want { scopes, ..Want::of(by_group) }).await).id;
+    let mut told = std::collections::BTreeSet::new();
+    for n in 0..16 {
+        let name = format!("voter{n}");
         let long = "\u{10400}".repeat(500);
         let body = json!({"decision": "approve", "version": 1, "comment": long});
         let answer = app.post(&path(id, "/votes"), &name, &body).await;
