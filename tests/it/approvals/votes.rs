@@ -107,6 +107,29 @@ async fn one_person_counts_once() {
 }
 
 #[actix_web::test]
+async fn a_vote_with_a_key_counts_once_and_is_answered_again() {
+    let app = app().await;
+    let id = asked(&app, template()).await;
+    let cast = async |token: &str| {
+        let request = app.request(reqwest::Method::POST, &path(id, "/votes")).bearer_auth(token);
+        app.send(request.header("Idempotency-Key", "vote-1").json(&json!({"decision": "approve", "version": 1}))).await
+    };
+    let first = cast("ada").await;
+    assert_eq!(first.status, 200, "{}", first.text);
+    let again = cast("ada").await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    // Without the key it is another vote.
+    vote(&app, id, "ada", "approve").await.is_problem(409, "approval-closed");
+    // A refusal isn't kept: it is decided anew.
+    for _ in 0..2 {
+        let late = cast("ben").await;
+        late.is_problem(409, "approval-closed");
+        assert_eq!(late.header("idempotent-replayed"), None);
+    }
+}
+
+#[actix_web::test]
 async fn who_may_decide_is_asked_at_the_vote() {
     let app = app().await;
     let by_group = Template::new(Kind::Approve, [Approver::Group("00gops".to_owned().try_into().unwrap())].into());
