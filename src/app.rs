@@ -15,6 +15,7 @@ pub mod error;
 pub mod explain;
 pub mod grants;
 pub mod growth;
+pub mod idempotency;
 pub mod keys;
 pub mod listing;
 pub mod locks;

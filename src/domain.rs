@@ -10,6 +10,7 @@ pub mod claims;
 pub mod delegation;
 pub mod hex;
 pub mod hook;
+pub mod idempotency;
 pub mod ids;
 pub mod jws;
 pub mod jwt;

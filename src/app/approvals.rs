@@ -4,6 +4,7 @@
 //! is written down by whoever touches the record next, or by the reaper.
 
 mod challenges;
+pub mod eligible;
 mod ending;
 mod ensure;
 pub mod events;
@@ -31,7 +32,7 @@ pub use self::{
 
 use std::collections::BTreeSet;
 
-use self::ensure::{TEMPLATE_FORM, enough_approvers, not_bound, with_room};
+use self::ensure::{TEMPLATE_FORM, not_bound, with_room};
 use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user, part::Part};
 use crate::{
     domain::{

@@ -11,7 +11,7 @@ use crate::{
         user::User,
     },
     metrics::{CallResult, Metrics},
-    ports::directory::{Delegator, Directory, DirectoryError, Entity, Written},
+    ports::directory::{Delegator, Directory, DirectoryError, Entity, Members, Written},
 };
 
 /// Gives up on `inner` after `budget`: `Unavailable`. A change that was given up may have been made all the same.
@@ -85,6 +85,10 @@ impl Directory for Timed {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         self.within("groups_of", self.budget, self.inner.groups_of(user)).await
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        self.within("members_of", self.budget, self.inner.members_of(group, limit)).await
     }
 
     async fn set_delegatable(&self, user: &UserId, can: bool) -> Result<Option<Written>, DirectoryError> {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, Refused, commit, events, read,
+    ATTEMPTS, Found, Refused, commit, eligible, events, read,
     records::{self, Asks, Roster, RosterEntry},
     reviews, settle,
 };
@@ -16,7 +15,6 @@ use crate::{
         caller::Caller,
         epoch,
         error::AppError,
-        grants::find_user,
         part::Part,
         records as all,
         room::{self, Limit, Line},
@@ -29,12 +27,11 @@ use crate::{
         },
         audit::{Actor, Code, Event},
         delegation::Party,
-        ids::{ClientId, UserId, UserRef},
+        ids::{ClientId, UserId},
         reason::Reason,
     },
     policy::People,
     ports::{
-        directory::Directory,
         entropy,
         store::{Change, Committed, Expect, Key, Record, Snapshot},
     },
@@ -132,14 +129,14 @@ impl Ensure<'_> {
         Ok(())
     }
 
-    async fn has_approvers(&self) -> Result<bool, AppError> {
+    async fn check_approvers(&self) -> Result<(), AppError> {
         let Wish { template, people, break_glass, .. } = self.wish;
         if break_glass.is_some() {
-            return Ok(true);
+            return Ok(());
         }
         let (agent, delegator) = (&people.agent.id, &people.delegator.id);
         let barred: &[&UserId] = if template.delegator_may_approve { &[agent] } else { &[agent, delegator] };
-        enough_approvers(&*self.tenant.directory, template, barred).await
+        eligible::check(&*self.tenant.directory, template, barred).await
     }
 
     async fn find_or_open(&self) -> Result<Ensured, AppError> {
@@ -207,9 +204,7 @@ impl Ensure<'_> {
         asks: &str,
         now: Timestamp,
     ) -> Result<Option<ApprovalId>, AppError> {
-        if !self.has_approvers().await? {
-            return Err(Refused::NoApprovers.into());
-        }
+        self.check_approvers().await?;
         let mut roster = with_room(self.services, self.tenant, known.roster, asks, now).await?;
         let approval = self.opened(known.epoch, now)?;
         let (id, key) = (approval.id, records::key(approval.id));
@@ -308,23 +303,6 @@ impl Ensure<'_> {
             })
             .await;
     }
-}
-
-/// Whether enough others than those who are barred could decide. Users are asked for; groups are taken on trust, their
-/// members' votes are not.
-pub(super) async fn enough_approvers(
-    directory: &dyn Directory,
-    template: &Template,
-    barred: &[&UserId],
-) -> Result<bool, AppError> {
-    if template.groups().next().is_some() {
-        return Ok(true);
-    }
-    let others = template.users().filter(|id| !barred.contains(id));
-    let asked = others.map(async |id| find_user(directory, &UserRef::Id(id.clone())).await);
-    let found = try_join_all(asked).await?;
-    let active = found.iter().flatten().filter(|user| user.is_active()).count();
-    Ok(active >= usize::from(template.quorum))
 }
 
 /// The roster with room for one that asks for this.

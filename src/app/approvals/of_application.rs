@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, Refused, TEMPLATE_FORM, enough_approvers, events, not_bound, read,
+    ATTEMPTS, Found, Refused, TEMPLATE_FORM, eligible, events, not_bound, read,
     records::{self, OfApplication, Roster, RosterEntry},
     with_room,
 };
@@ -82,8 +82,7 @@ impl Ask<'_> {
         if self.template.ticket == Demand::Required && ticket.is_none() {
             return Err(Refused::TicketRequired.into());
         }
-        let others = enough_approvers(&*self.tenant.directory, self.template, &[&self.user.id]).await?;
-        if others { Ok(()) } else { Err(Refused::NoApprovers.into()) }
+        eligible::check(&*self.tenant.directory, self.template, &[&self.user.id]).await
     }
 
     async fn find_or_open(&self) -> Result<(Approval, bool), AppError> {
