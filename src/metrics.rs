@@ -171,7 +171,7 @@ impl Metrics {
         }
         for channel in ["webhook", "email"] {
             drop(self.waiting.get_or_create(&ChannelLabels { channel }));
-            for result in ["sent", "failed", "dead"] {
+            for result in ["sent", "failed", "dead", "unreachable", "overtaken"] {
                 drop(self.notifications.get_or_create(&TryLabels { channel, result }));
             }
         }

@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod drain;
 mod ldap;
+mod metrics;
 mod old_variables;
 mod policy;
 mod redis;
