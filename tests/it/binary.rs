@@ -11,6 +11,7 @@ mod old_variables;
 mod policy;
 mod redis;
 mod reload;
+mod selftest;
 mod serve;
 mod setup_okta;
 mod tls;
