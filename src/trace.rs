@@ -40,6 +40,13 @@ pub fn call(kind: &'static str, operation: &'static str) -> Span {
     tracing::trace_span!(target: TARGET, "call", otel.name = format!("{kind} {operation}"), otel.kind = "client", result = Empty)
 }
 
+/// Names a span that may have begun already: then a field wouldn't change its name any more.
+pub fn rename(span: &Span, name: String) {
+    if !span.is_disabled() {
+        span.context().span().update_name(name);
+    }
+}
+
 /// A new span, as a child of another, maybe of another process. To be called before anything else is done with it.
 pub fn continued(span: Span, from: Option<&TraceParent>) -> Span {
     if let Some(from) = from.filter(|_| !span.is_disabled()) {

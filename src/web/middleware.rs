@@ -95,7 +95,7 @@ fn exported(request: &ServiceRequest, id: &str) -> Span {
     }
     let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()?.parse().ok());
     let span = tracing::trace_span!(
-        target: trace::TARGET, "request", otel.kind = "server", otel.name = Empty, id, status = Empty
+        target: trace::TARGET, "request", otel.kind = "server", id, status = Empty
     );
     trace::continued(span, parent.as_ref())
 }
@@ -141,7 +141,7 @@ fn count<B>(state: &AppState, response: &ServiceResponse<B>, started: Instant, i
     state.metrics.api(route, method, status, started.elapsed());
     tracing::info!(request = %id, %method, route, status, "request");
     if !exported.is_disabled() {
-        exported.record("otel.name", format!("{method} {route}"));
+        trace::rename(exported, format!("{method} {route}"));
         exported.record("status", status);
     }
 }
