@@ -22,6 +22,7 @@ pub mod locks;
 pub mod notify;
 pub mod otp;
 mod part;
+pub mod readings;
 pub mod reaper;
 pub mod records;
 pub mod reservations;

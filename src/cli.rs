@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod health;
 mod policy;
+mod selftest;
 mod setup;
 mod simulate;
 mod store;
@@ -18,11 +19,14 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    adapters::system::{OsEntropy, SystemClock},
+    adapters::{
+        http_client,
+        system::{OsEntropy, SystemClock},
+    },
     boot::Behalf,
     config::{self, Config},
     demo, lifecycle,
-    telemetry::{self, Output},
+    telemetry::{self, Output, Traces},
     web::openapi,
 };
 
@@ -76,6 +80,8 @@ enum Command {
     },
     /// Tell what would be decided now, and why; exit code 0: yes, 1: no, 2: can't be told
     Simulate(simulate::SimulateArgs),
+    /// Call the hook through the front door, as the identity provider does, and say what it would have seen
+    Selftest(selftest::SelftestArgs),
     /// Set the identity provider up
     Setup {
         #[command(subcommand)]
@@ -110,6 +116,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Audit { what } => audit::run(what).await,
         Command::Policy { what } => policy::run(what).await,
         Command::Simulate(args) => simulate::run(args).await,
+        Command::Selftest(args) => selftest::run(args).await,
         Command::Setup { what } => setup::run(what).await,
         Command::Store { what } => store::run(what).await,
     }
@@ -120,9 +127,10 @@ async fn serve() -> ExitCode {
         Ok(config) => config,
         Err(mistakes) => return fail(&mistakes),
     };
-    if let Err(error) = telemetry::init(&config.log, Output::Stdout) {
-        return fail(&error);
-    }
+    let traces = match start_telemetry(&config) {
+        Ok(traces) => traces,
+        Err(what) => return fail(&what),
+    };
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -130,10 +138,26 @@ async fn serve() -> ExitCode {
         Ok(behalf) => behalf,
         Err(error) => return fail(&error),
     };
-    match lifecycle::run(behalf, &config).await {
+    let ended = lifecycle::run(behalf, &config).await;
+    if let Some(traces) = traces {
+        traces.shut_down().await;
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// Sets up the log, and the traces where they are wanted.
+fn start_telemetry(config: &Config) -> Result<Option<Traces>, String> {
+    let Some(settings) = &config.traces else {
+        telemetry::init(&config.log, Output::Stdout).map_err(|error| error.to_string())?;
+        return Ok(None);
+    };
+    let http = http_client::build(config.ca_file.as_deref()).map_err(|error| http_client::explain(&error))?;
+    let traces = Traces::new(settings, http).map_err(|what| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {what}"))?;
+    telemetry::init_with(&config.log, &traces).map_err(|error| error.to_string())?;
+    Ok(Some(traces))
 }
 
 /// Writes the command's result. Whoever reads only the beginning of it (`| head`) has what he wanted.

@@ -22,4 +22,5 @@ pub mod reservation;
 pub mod rule;
 pub mod shared_account;
 pub mod text;
+pub mod trace;
 pub mod user;

@@ -10,7 +10,10 @@ mod entity;
 mod events;
 mod unknown_ids;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -39,6 +42,8 @@ pub struct Answer {
     pub response: HookResponse,
     /// For metrics and logs.
     pub outcome: Outcome,
+    /// It was no provider's hook, but a self-test's.
+    pub self_test: bool,
 }
 
 /// Where a hook arrives.
@@ -59,13 +64,20 @@ impl Desk {
     /// neither store nor directory; the others run as a task of their own, which a time-out or a hang-up can't cut in
     /// half. It stays on the thread that took the hook: handing it to another costs more than most of its steps.
     pub async fn answer(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
+        let self_test = request.is_self_test();
+        Answer { self_test, ..self.decide(request, body, started).await }
+    }
+
+    async fn decide(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
         let way = self.way(&request);
         if matches!(way, Way::Plain) {
             return self.without_id(&request, started).await;
         }
         let request = Arc::new(request.into_owned());
         let delivery = fingerprint(&request, body);
-        let attempt = Arc::new(Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started });
+        let span = OnceLock::new();
+        let attempt = Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started, span };
+        let attempt = Arc::new(attempt);
         let task = self.services.tracker.spawn(Arc::clone(&attempt).go(way));
         let ended = match task.await {
             Ok(ended) => ended,
@@ -76,7 +88,9 @@ impl Desk {
             }
         };
         match ended {
-            Ended::Answered { body, outcome } => Answer { response: HookResponse { status: 200, body }, outcome },
+            Ended::Answered { body, outcome } => {
+                Answer { response: HookResponse { status: 200, body }, outcome, self_test: false }
+            }
             Ended::Decided(decision) => self.write(&request, &decision),
         }
     }
@@ -126,7 +140,7 @@ impl Desk {
     }
 
     fn write(&self, request: &HookRequest<'_>, decision: &Decision) -> Answer {
-        Answer { response: self.dialect.encode(request, decision), outcome: decision.outcome }
+        Answer { response: self.dialect.encode(request, decision), outcome: decision.outcome, self_test: false }
     }
 
     /// When the decision has to be made.

@@ -15,6 +15,7 @@ mod reading;
 pub mod records;
 pub mod refused;
 pub mod reviews;
+mod undecidable;
 mod voting;
 pub mod watching;
 
@@ -27,6 +28,7 @@ pub use self::{
     proving::{How, Signature, prove},
     reading::{Role, Viewer, evidence, find, list},
     refused::Refused,
+    undecidable::undecidable,
     voting::{Cast, Verified, vote},
 };
 

@@ -5,6 +5,7 @@ mod refused;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use tracing::Instrument as _;
 
 use self::refused::refused;
 use super::{
@@ -27,6 +28,7 @@ use crate::{
         reason::Reason,
         reservation::Slot,
         rule::Rule,
+        trace::TraceParent,
         user::User,
     },
     policy::{self, People, TenantPolicy},
@@ -34,6 +36,7 @@ use crate::{
         entropy,
         store::{Change, Committed, Expect, Key, Snapshot},
     },
+    trace,
 };
 
 /// How often a commit is tried against others' changes.
@@ -141,9 +144,12 @@ impl Begin<'_> {
             };
             // The stages may have taken their time.
             let snapshot = if terms.has_stages() { self.read().await? } else { snapshot };
+            let goes_on = carries.trace();
             let (begun, change) = self.change(&terms, carries, &snapshot).await?;
             let witness = records::delegation_key(begun.id.record());
-            match self.services.commit_and_settle(&self.tenant.name, change, witness).await? {
+            let span = tracing::trace_span!(target: trace::TARGET, "delegation.begin", tenant = %self.tenant.name);
+            let commit = self.services.commit_and_settle(&self.tenant.name, change, witness);
+            match commit.instrument(trace::continued(span, goes_on.as_ref())).await? {
                 Committed::Done(_) => return Ok(Outcome::Begun(begun)),
                 Committed::Conflict(_) => {}
                 Committed::Fenced | Committed::Late => return Err(AppError::from_reason(Reason::StoreUnavailable)),
@@ -309,6 +315,7 @@ impl Begin<'_> {
             reason: self.request.reason.clone(),
             ticket: self.request.ticket.clone(),
             rule: terms.rule.map(|r| r.name.clone()),
+            trace: carries.trace(),
             approval: carries.approval,
             reservation: carries.reservation,
             epoch,
@@ -326,6 +333,11 @@ impl Terms<'_> {
 }
 
 impl Carries {
+    /// That of the approval's request, so that asking, deciding and using are one; else where we are.
+    fn trace(&self) -> Option<TraceParent> {
+        self.approval.as_ref().and_then(|it| it.body.trace).or_else(trace::here)
+    }
+
     /// A delegation can't outlive what it rests on.
     fn ends(&self, at: Timestamp) -> Timestamp {
         let approval = self.approval.as_ref().and_then(|it| it.body.deadline());

@@ -6,13 +6,16 @@ mod crash;
 mod demo;
 mod drain;
 mod ldap;
+mod metrics;
 mod old_variables;
 mod policy;
 mod redis;
 mod reload;
+mod selftest;
 mod serve;
 mod setup_okta;
 mod tls;
+mod traces;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command, sync::Arc};
 

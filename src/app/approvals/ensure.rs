@@ -35,6 +35,7 @@ use crate::{
         entropy,
         store::{Change, Committed, Expect, Key, Record, Snapshot},
     },
+    trace,
 };
 
 /// The version of the form of templates, of which the binding names the digest.
@@ -278,7 +279,8 @@ impl Ensure<'_> {
         };
         let (binding, _) = request.bind().map_err(|error| not_bound(&error))?;
         let (rule, template) = (rule.to_owned(), template.clone());
-        let opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
+        let mut opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
+        opened.trace = trace::here();
         if records::has_room(&opened, false) { Ok(opened) } else { Err(Refused::TooLong.into()) }
     }
 

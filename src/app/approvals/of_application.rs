@@ -29,6 +29,7 @@ use crate::{
         entropy,
         store::{Change, Committed, Expect},
     },
+    trace,
 };
 
 /// What an application asks for. Texts are checked already.
@@ -197,7 +198,8 @@ impl Ask<'_> {
         };
         let (binding, _) = request.bind().map_err(|error| not_bound(&error))?;
         let template = self.template.clone();
-        Ok(Approval::open(Opening { id, asked, rule, template, binding, epoch }, now))
+        let opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
+        Ok(Approval { trace: trace::here(), ..opened })
     }
 
     async fn write_refusal(&self, exact: &'static str) {

@@ -1,5 +1,7 @@
 //! A vote. Who may is asked of the directory each time.
 
+use tracing::Instrument as _;
+
 use super::{ATTEMPTS, Found, Me, Refused, commit, events, read, records, refuse, settle, voter};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, part::Part},
@@ -10,6 +12,7 @@ use crate::{
         reason::Reason,
     },
     ports::store::{Expect, Key, Put, Snapshot},
+    trace,
 };
 
 /// What somebody says.
@@ -49,7 +52,9 @@ pub async fn vote(
     let (found, snapshot) = read(services, tenant, id).await?;
     let me = voter(services, tenant, caller, &found, "vote").await?;
     let run = Voting { services, tenant, caller, me: &me, cast: &cast, proof: proof.as_ref() };
-    run.count(found, snapshot).await
+    let span = tracing::trace_span!(target: trace::TARGET, "approval.vote", tenant = %tenant.name);
+    let span = trace::continued(span, found.approval.trace.as_ref());
+    run.count(found, snapshot).instrument(span).await
 }
 
 struct Voting<'a> {
