@@ -32,7 +32,7 @@ pub(super) async fn tell(
     let changed = bytes.get_mut(at).ok_or("the evidence has an end")?;
     let was = char::from(*changed);
     *changed = b'I';
-    say(&format!("   Somebody changes one byte, the {at}th, from {was} to I:"));
+    say(&format!("   Somebody changes one byte, at offset {at}, from {was} to I:"));
     backstage.write("forged.json", bytes)?;
     let bad = verify(backstage.folder(), "forged.json", approver).await?;
     demand(bad == Some(1), "one changed byte is seen")
@@ -46,10 +46,8 @@ async fn verify(folder: &Path, file: &str, approver: &str) -> Result<Option<i32>
     let ended = output(command).await.map_err(|error| error.to_string())?;
     let code = ended.status.code();
     say(&format!("   behalf {}", arguments.join(" ")));
-    for line in [ended.stdout, ended.stderr]
-        .iter()
-        .flat_map(|said| String::from_utf8_lossy(said).into_owned().lines().map(str::to_owned).collect::<Vec<_>>())
-    {
+    let said = [ended.stdout, ended.stderr].concat();
+    for line in String::from_utf8_lossy(&said).lines() {
         say(&format!("      {line}"));
     }
     say(&format!("      exit code {}", code.map_or("none".to_owned(), |code| code.to_string())));

@@ -195,12 +195,13 @@ impl Pair {
         Ok(events)
     }
 
-    /// What became of the last hook, and who answered it.
+    /// Demands that the last hook's patch was applied, and says who answered it.
     pub(super) fn last_hook(&self) -> Result<(), String> {
         let call = self.issuer.hook_log().pop().ok_or("no hook was called")?;
+        demand(call.outcome == HookOutcome::Applied, &format!("the hook's patch is applied, not {:?}", call.outcome))?;
         let status = call.status.unwrap_or_default();
-        say(&format!("   {}  POST /hooks/okta -> {status}, the patch was applied", self.b().name));
-        demand(call.outcome == HookOutcome::Applied, "the hook's patch was applied")
+        say(&format!("   {}  POST /hooks/okta -> {status}; the patch is applied", self.b().name));
+        Ok(())
     }
 
     /// Demands that no token comes, and that the app is told this public code.
