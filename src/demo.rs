@@ -15,6 +15,7 @@ mod reservation;
 mod say;
 mod sealed;
 mod set;
+mod site;
 mod story;
 
 use std::{io, pin::pin, process::ExitCode};

@@ -45,13 +45,13 @@ struct Asked {
     events: Events,
 }
 
-fn request() -> Option<Value> {
-    Some(json!({"delegator": BOB, "reason": "invoice run"}))
+fn request() -> Value {
+    json!({"delegator": BOB, "reason": "invoice run"})
 }
 
 async fn asked(pair: &Pair, ann: &Actor) -> Result<Asked, String> {
     chapter("ASK    Ann asks at A, and is told to wait");
-    let answer = pair.ask(pair.a(), ann, (Method::POST, DELEGATIONS), request(), 202).await?;
+    let answer = pair.ask(pair.a(), ann, (Method::POST, DELEGATIONS), Some(request()), 202).await?;
     let approval = &answer["approval"];
     let (id, digest) = (text(approval, "id")?.to_owned(), text(approval, "digest")?.to_owned());
     say(&format!("        approval {}, by the rule \"{}\"", brief(&id), text(approval, "rule")?));
@@ -71,7 +71,7 @@ async fn asked(pair: &Pair, ann: &Actor) -> Result<Asked, String> {
 
 /// Dora decides; gives the name of her key.
 async fn signed(pair: &Pair, dora: &Actor, asked: &Asked) -> Result<String, String> {
-    chapter("SIGN   Dora, the approver, reads the request at B and signs it");
+    chapter(&format!("SIGN   Dora, the approver, reads the request at {} and signs it", pair.b().name));
     let key = SigningKey::ephemeral(&OsEntropy).map_err(|error| error.to_string())?;
     let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": key.public_key().to_string()});
     let own_kid = Jwk::parse(&jwk).map_err(|error| error.to_string())?.kid().to_string();
@@ -124,8 +124,8 @@ async fn told(pair: &Pair, events: &mut Events) -> Result<(), String> {
 }
 
 async fn used(pair: &Pair, ann: &Actor, approval: &str) -> Result<(), String> {
-    chapter("USE    The same call again, and the hook at the other process");
-    let begun = pair.ask(pair.a(), ann, (Method::POST, DELEGATIONS), request(), 201).await?;
+    chapter(&format!("USE    The same call again at A, and the hook at {}", pair.b().name));
+    let begun = pair.ask(pair.a(), ann, (Method::POST, DELEGATIONS), Some(request()), 201).await?;
     let id = text(&begun, "delegationid")?;
     say(&format!("        delegationid {}", brief(id)));
     let after = pair.refresh(&ann.session, Some(id)).await?;
@@ -142,7 +142,7 @@ async fn used(pair: &Pair, ann: &Actor, approval: &str) -> Result<(), String> {
 
     chapter("NO     A second use");
     pair.refused(pair.refresh(&after, Some(id)).await, "delegation-not-usable")?;
-    let again = pair.ask(pair.a(), ann, (Method::POST, DELEGATIONS), request(), 202).await?;
+    let again = pair.ask(pair.a(), ann, (Method::POST, DELEGATIONS), Some(request()), 202).await?;
     let other = text(&again["approval"], "id")?;
     say(&format!("        another approval: {}, {}", brief(other), text(&again["approval"], "state")?));
     demand(other != approval, "a new delegation takes a new approval")

@@ -4,8 +4,9 @@ use std::{path::Path, process::Command};
 
 use super::{
     backstage::{Backstage, output},
-    pair::{Actor, Pair, program},
+    pair::{Actor, Pair},
     say::{chapter, demand, say},
+    site::program,
 };
 
 /// What the forger changes. It stands in the request that was signed.

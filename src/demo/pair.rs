@@ -1,6 +1,6 @@
 //! Two behalfs as processes of their own over one Redis. Without a Redis there is one, which does both parts.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{Client, Method};
@@ -8,18 +8,15 @@ use serde_json::Value;
 
 use super::{
     authorization_server::{DevServer, HookOutcome},
-    backstage::{Backstage, Child},
+    backstage::Backstage,
     client::{self, Events, OWN_STATE, Session},
     people,
     redis::{self, Redis},
     say::{brief, chapter, demand, say, short},
-    set::{hook_at, variables},
+    set::hook_at,
+    site::{Site, serve},
 };
-use crate::adapters::{
-    audit::signing::{KEY_FILE, SigningKey},
-    http_client,
-    system::OsEntropy,
-};
+use crate::adapters::{audit::signing::SigningKey, http_client, system::OsEntropy};
 
 /// What both processes read in `behalf.toml`.
 const RULES: &str = r#"[[tenants.default.rules]]
@@ -39,25 +36,8 @@ group = "00g2clerks"
 show_holder = true
 "#;
 
-/// Budgets for a machine that is busy with other things: what is shown here is who wins, not how fast.
-const PATIENT: [(&str, &str); 5] = [
-    ("BEHALF_BUDGET_HOOK", "2900ms"),
-    ("BEHALF_BUDGET_DIRECTORY", "800ms"),
-    ("BEHALF_BUDGET_COMMIT", "1900ms"),
-    ("BEHALF_REDIS_RESPONSE_TIMEOUT", "1900ms"),
-    ("BEHALF_DRAIN_DELAY", "0s"),
-];
-
 /// How long an answer may take, its end included.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// A process that serves.
-pub(super) struct Site {
-    /// How lines name it.
-    pub(super) name: char,
-    url: String,
-    child: Child,
-}
 
 /// Somebody with a browser.
 pub(super) struct Actor {
@@ -78,18 +58,19 @@ pub(super) struct Pair {
 impl Pair {
     /// Starts it, and says what runs.
     pub(super) async fn build(backstage: &Backstage, random: &str) -> Result<Self, String> {
-        chapter("PAIR   Two processes of behalf, and a rule that wants a signature");
         let issuer = people::issuer().map_err(|error| error.to_string())?;
         backstage.write("behalf.toml", RULES)?;
         SigningKey::load_or_make(backstage.folder(), &OsEntropy).map_err(|error| error.to_string())?;
         let redis = match redis::start(backstage, random).await {
             Ok(redis) => {
+                chapter("PAIR   Two processes of behalf over one Redis, and rules");
                 let (version, id, address) = (&redis.version, redis.child.id(), &redis.address);
                 say(&format!("   {version}, process {id}, on {address}: in memory, and for this demo alone"));
                 Some(redis)
             }
             Err(why) => {
-                say(&format!("   The second process is left out ({why}): A does B's part, too, its store in memory."));
+                chapter("PAIR   A process of behalf, and rules");
+                say(&format!("   A second process is left out ({why}): all is at A, with its store in memory."));
                 None
             }
         };
@@ -214,45 +195,6 @@ impl Pair {
             }
         }
     }
-}
-
-impl Site {
-    async fn start(name: char, backstage: &Backstage, mut command: Command) -> Result<Self, String> {
-        let mut child = backstage.start(&format!("behalf-{name}"), &mut command)?;
-        let url = child.line(ready).await?;
-        Ok(Self { name, url, child })
-    }
-}
-
-/// The address in the log line that tells of readiness.
-fn ready(line: &str) -> Option<String> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let address = (line["message"] == "ready").then(|| line["address"].as_str())??;
-    Some(format!("http://{address}"))
-}
-
-/// This program once more, with nothing in its environment but its configuration.
-fn serve(
-    issuer: &DevServer,
-    secret: &str,
-    redis: Option<(&str, &str)>,
-    backstage: &Backstage,
-) -> Result<Command, String> {
-    let mut command = program()?;
-    command.arg("serve").envs(variables(issuer.issuer(), secret, &backstage.path("users.yaml"))).envs(PATIENT);
-    command.env("BEHALF_SIGNING_KEY_FILE", backstage.path(KEY_FILE));
-    if let Some((address, password)) = redis {
-        command.env("BEHALF_STORE", format!("redis://{address}")).env("BEHALF_REDIS_PASSWORD", password);
-    }
-    Ok(command)
-}
-
-/// This program.
-pub(super) fn program() -> Result<Command, String> {
-    let path = std::env::current_exe().map_err(|error| format!("this program can't be found: {error}"))?;
-    let mut command = Command::new(path);
-    command.env_clear();
-    Ok(command)
 }
 
 /// The time of day of a timestamp in an answer.

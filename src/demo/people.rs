@@ -22,6 +22,7 @@ pub(super) const BEN: &str = "ben@example.test";
 pub(super) const TILL: &str = "till@example.test";
 
 /// Somebody in the story.
+#[derive(Clone, Copy)]
 struct Person {
     id: &'static str,
     login: &'static str,

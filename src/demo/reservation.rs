@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::{
     client::{OWN_STATE, decode},
-    pair::{Actor, Pair, Site, text, time_of},
+    pair::{Actor, Pair, text, time_of},
     people::{ANN, BEN, TILL},
     say::{brief, chapter, compare, demand, say},
+    site::Site,
 };
 
 const RESERVATIONS: &str = "/v1/reservations";
@@ -18,20 +19,20 @@ const ROUNDS: u32 = 10;
 /// Tells it. The error names the first step that didn't do what it says.
 pub(super) async fn tell(pair: &Pair) -> Result<(), String> {
     let (ann, ben) = (pair.actor("Ann", ANN).await?, pair.actor("Ben", BEN).await?);
-    let secret = held(pair, &ann, &ben).await?;
-    logged_in(pair, &secret).await?;
+    let held = held(pair, &ann, &ben).await?;
+    logged_in(pair, &held).await?;
     next(pair, &ann, &ben).await?;
     acted_for(pair, &ann, &ben).await?;
     raced(pair, &ann, &ben).await
 }
 
-fn wanted() -> Option<Value> {
-    Some(json!({"account": ACCOUNT}))
+fn wanted() -> Value {
+    json!({"account": ACCOUNT})
 }
 
 /// Reserves the account: the answer, with its secret.
 async fn reserve(pair: &Pair, site: &Site, who: &Actor) -> Result<Value, String> {
-    let held = pair.ask(site, who, (Method::POST, RESERVATIONS), wanted(), 201).await?;
+    let held = pair.ask(site, who, (Method::POST, RESERVATIONS), Some(wanted()), 201).await?;
     let (id, until) = (brief(text(&held, "id")?), time_of(&held["expires_at"])?);
     say(&format!("        {id}, {} until {until}, and a secret, told once", text(&held, "state")?));
     demand(held["state"] == "HELD", "the account is held")?;
@@ -55,9 +56,9 @@ async fn state_is(pair: &Pair, site: &Site, who: &Actor, held: &Value, state: &s
 }
 
 async fn held(pair: &Pair, ann: &Actor, ben: &Actor) -> Result<Value, String> {
-    chapter("HOLD   One person at a time: Ann reserves the till at A, Ben asks at B");
+    chapter(&format!("HOLD   One person at a time: Ann reserves the till at A, Ben asks at {}", pair.b().name));
     let held = reserve(pair, pair.a(), ann).await?;
-    refused(pair, pair.b(), ben, RESERVATIONS, wanted()).await?;
+    refused(pair, pair.b(), ben, RESERVATIONS, Some(wanted())).await?;
     Ok(held)
 }
 
@@ -121,7 +122,7 @@ async fn raced(pair: &Pair, ann: &Actor, ben: &Actor) -> Result<(), String> {
     chapter(&format!("RACE   Ann at {}, Ben at {}, at once", a.name, b.name));
     let (mut by_ann, mut by_ben) = (0_u32, 0_u32);
     for round in 0..ROUNDS {
-        let ask = |site, who| pair.call(site, who, Method::POST, RESERVATIONS, wanted());
+        let ask = |site, who| pair.call(site, who, Method::POST, RESERVATIONS, Some(wanted()));
         // Each of them is first every other time.
         let (hers, his) = if round % 2 == 0 {
             tokio::try_join!(ask(a, ann), ask(b, ben))?

@@ -27,14 +27,14 @@ const STORY: [&str; 13] = [
     "SEAL   An auditor takes the trail home",
 ];
 const TWO_PROCESSES: [&str; 4] = [
-    "PAIR   Two processes",
+    "PAIR   Two processes of behalf over one Redis",
     "   *-server *, process *, on 127.0.0.1:*: in memory",
     "   A: behalf serve, process *, on http://127.0.0.1:*",
     "   B: behalf serve, process *, on http://127.0.0.1:*",
 ];
 const ONE_PROCESS: [&str; 3] = [
-    "PAIR   Two processes",
-    "   The second process is left out (no redis-server is installed)",
+    "PAIR   A process of behalf",
+    "   A second process is left out (no redis-server is installed)",
     "   A: behalf serve, process *, on http://127.0.0.1:*",
 ];
 /// `%` stands for the process that serves the approver, Ben and the hooks.
@@ -45,7 +45,7 @@ const APPROVAL_AND_RESERVATION: [&str; 46] = [
     "        state    PENDING",
     "   A  Ann: GET /v1/approvals/*/events -> a stream",
     "        its first event: revision 1 \"PENDING\"",
-    "SIGN   Dora",
+    "SIGN   Dora, the approver, reads the request at %",
     "   %  Dora: POST /v1/me/keys * -> 201",
     "   %  Dora: GET /v1/approvals?role=approver -> 200",
     "        awaits her vote: \"apr_*\"",
@@ -55,7 +55,7 @@ const APPROVAL_AND_RESERVATION: [&str; 46] = [
     "   %  Dora: POST /v1/approvals/*/votes * -> 200",
     "        state APPROVED",
     "   A  Ann's app hears: revision 2 \"APPROVED\"",
-    "USE    The same call",
+    "USE    The same call again at A, and the hook at %",
     "   A  Ann: POST /v1/delegations * -> 201",
     "   %  POST /hooks/okta -> 200",
     "      + on_behalf *\"True\"",
@@ -70,7 +70,7 @@ const APPROVAL_AND_RESERVATION: [&str; 46] = [
     "      exit code 0",
     "      BAD: *digest",
     "      exit code 1",
-    "HOLD   One person at a time",
+    "HOLD   One person at a time: Ann reserves the till at A, Ben asks at %",
     "   A  Ann: POST /v1/reservations * -> 201",
     "   %  Ben: POST /v1/reservations * -> 409",
     "        reserved: ann@example.test has it until *UTC",
