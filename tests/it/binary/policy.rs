@@ -243,7 +243,7 @@ async fn check_looks_for_everybody_whom_the_rules_name() {
     ] {
         assert!(bad.out.contains(part), "{part}: {}", bad.out);
     }
-    let both = "  - {id: 00udan, login: dan@example.test, groups: [00gsec, 00gops]}\n";
+    let both = "  - {id: 00udan, login: dan@example.test, status: active, groups: [00gsec, 00gops]}\n";
     fs::write(world.path().join("users.yaml"), format!("{USERS}{both}")).unwrap();
     world.rules(&rule("\"group:00gsec\", \"group:00gops\", \"user:00udan\"", 2, "00gsec"));
     let bad = run(&mut world.command(&["check"], &[])).await;
