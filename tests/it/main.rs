@@ -8,6 +8,7 @@ mod architecture;
 mod audit;
 mod authz_coverage;
 mod binary;
+mod chart;
 mod config;
 mod contract;
 mod directory;
