@@ -35,6 +35,9 @@ const SHAPES: &[Wrong] = &[
     ("redis", &["networkPolicy.out.redis.peers[0]={\"ip\":\"10.0.0.1\"}"], &["/networkPolicy/out/redis/peers/0", "'ip'"]),
     ("redis", &["topologySpread.zone=\"Always\""], &["/topologySpread/zone", "DoNotSchedule"]),
     ("redis", &["metrics.serviceMonitor.interval=30"], &["/metrics/serviceMonitor/interval"]),
+    // What has a default is taken away by null.
+    ("redis", &["secrets.values=null"], &["at '/secrets'", "missing property 'values'"]),
+    ("redis", &["networkPolicy=null"], &["missing property 'networkPolicy'"]),
 ];
 
 /// What is right by itself and wrong together: the value, and what to set.
@@ -50,15 +53,15 @@ const TOGETHER: &[Wrong] = &[
     ("redis", &["autoscaling.minReplicas=9"], &["autoscaling.maxReplicas: 8 is less than minReplicas, 9"]),
     ("existing", &["config.toml=\"x=1\""], &["config.existingConfigMap: given together with config.toml"]),
     ("embedded", &["settings.BEHALF_USERS_FILE=\"x\""], &["settings.BEHALF_USERS_FILE: given together with config.users"]),
-    ("embedded", &["settings.BEHALF_ISSUER=null"], &["settings.BEHALF_ISSUER: is missing", "config.toml"]),
-    ("embedded", &["settings.BEHALF_AUDIENCE=null"], &["settings.BEHALF_AUDIENCE: is missing"]),
-    ("embedded", &["secrets.files=null", "secrets.existingSecret=\"\""], &["secrets.files.BEHALF_HOOK_SECRET_FILE: is missing"]),
+    ("embedded", &["settings.BEHALF_ISSUER=\"\""], &["settings.BEHALF_ISSUER: is missing", "config.toml"]),
+    ("embedded", &["settings.BEHALF_AUDIENCE=\"\""], &["settings.BEHALF_AUDIENCE: is missing"]),
+    ("embedded", &["secrets.files={}"], &["secrets.files.BEHALF_HOOK_SECRET_FILE: is missing"]),
     ("embedded", &["config.users=[]"], &["config.users: is empty with the embedded directory"]),
     ("redis", &["settings.BEHALF_AUDIT_SINK=\"file:/x\""], &["settings.BEHALF_AUDIT_SINK: a file with store.kind redis"]),
     ("redis-trial", &["secrets.existingSecret=\"x\""], &["secrets: more than one of existingSecret, values and projected"]),
     ("embedded", &["secrets.existingSecret=\"\""], &["secrets.files: given without a Secret", "secrets.existingSecret"]),
     ("redis-trial", &["secrets.files.BEHALF_OTP_KEY_FILE=\"otp\""], &["secrets.files.BEHALF_OTP_KEY_FILE: names `otp`"]),
-    ("redis", &["secrets.files.BEHALF_SIGNING_KEY_FILE=null"], &["secrets.files.BEHALF_SIGNING_KEY_FILE: is missing", "openssl"]),
+    ("redis", &["secrets.files={\"BEHALF_HOOK_SECRET_FILE\":\"x\"}"], &["secrets.files.BEHALF_SIGNING_KEY_FILE: is missing", "openssl"]),
     ("embedded", &["drain.terminationGracePeriodSeconds=30"], &["drain.terminationGracePeriodSeconds: 30 is less than a stop can take, 45"]),
     ("embedded", &["listen.metricsPort=8080"], &["listen.metricsPort: 8080 is listen.port, too"]),
     ("redis", &["metrics.enabled=false"], &["metrics.enabled: false with a serviceMonitor"]),
