@@ -11,6 +11,7 @@ mod binary;
 mod chart;
 mod config;
 mod contract;
+mod deploy;
 mod directory;
 mod documents;
 mod durability;
