@@ -19,6 +19,7 @@ pub mod keys;
 pub mod locks;
 pub mod notify;
 pub mod otp;
+pub mod readings;
 pub mod reaper;
 pub mod records;
 pub mod reservations;

@@ -6,6 +6,7 @@ mod directory;
 mod metrics_page;
 mod notify;
 mod preview;
+mod readings;
 mod rules;
 mod shared_accounts;
 mod simulate;
@@ -120,6 +121,7 @@ impl Behalf {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, BootError> {
         let metrics = Arc::new(Metrics::default());
+        metrics.started(clock.now());
         let http = http_client::build(config.ca_file.as_deref())?;
         let store = store::open(&config.store, config.ca_file.as_deref(), Arc::clone(&clock), &entropy)?;
         let timed: Arc<dyn Store> = Arc::new(Timed::new(store.port(), Arc::clone(&metrics)));
@@ -185,6 +187,9 @@ impl Behalf {
         let state = &self.state;
         self.spawn(background::reap(Arc::clone(&state.services), Arc::clone(&state.metrics)));
         self.spawn(background::tidy(state.clone()));
+        let sink = self.sink.as_ref().map(|sink| sink.name().to_owned());
+        self.spawn(readings::read_all(state.clone(), sink));
+        self.spawn(readings::watch_approvals(state.clone(), self.sealer.holder().to_owned()));
         self.spawn(background::keep_epochs(
             Arc::clone(&state.services),
             Arc::clone(&self.sealer),

@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod health;
 mod policy;
+mod selftest;
 mod setup;
 mod simulate;
 mod store;
@@ -76,6 +77,8 @@ enum Command {
     },
     /// Tell what would be decided now, and why; exit code 0: yes, 1: no, 2: can't be told
     Simulate(simulate::SimulateArgs),
+    /// Call the hook through the front door, as the identity provider does, and say what it would have seen
+    Selftest(selftest::SelftestArgs),
     /// Set the identity provider up
     Setup {
         #[command(subcommand)]
@@ -110,6 +113,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Audit { what } => audit::run(what).await,
         Command::Policy { what } => policy::run(what).await,
         Command::Simulate(args) => simulate::run(args).await,
+        Command::Selftest(args) => selftest::run(args).await,
         Command::Setup { what } => setup::run(what).await,
         Command::Store { what } => store::run(what).await,
     }

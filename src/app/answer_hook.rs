@@ -39,6 +39,8 @@ pub struct Answer {
     pub response: HookResponse,
     /// For metrics and logs.
     pub outcome: Outcome,
+    /// It was no provider's hook, but a self-test's.
+    pub self_test: bool,
 }
 
 /// Where a hook arrives.
@@ -59,6 +61,11 @@ impl Desk {
     /// neither store nor directory; the others run as a task of their own, which a time-out or a hang-up can't cut in
     /// half. It stays on the thread that took the hook: handing it to another costs more than most of its steps.
     pub async fn answer(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
+        let self_test = request.is_self_test();
+        Answer { self_test, ..self.decide(request, body, started).await }
+    }
+
+    async fn decide(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
         let way = self.way(&request);
         if matches!(way, Way::Plain) {
             return self.without_id(&request, started).await;
@@ -76,7 +83,9 @@ impl Desk {
             }
         };
         match ended {
-            Ended::Answered { body, outcome } => Answer { response: HookResponse { status: 200, body }, outcome },
+            Ended::Answered { body, outcome } => {
+                Answer { response: HookResponse { status: 200, body }, outcome, self_test: false }
+            }
             Ended::Decided(decision) => self.write(&request, &decision),
         }
     }
@@ -126,7 +135,7 @@ impl Desk {
     }
 
     fn write(&self, request: &HookRequest<'_>, decision: &Decision) -> Answer {
-        Answer { response: self.dialect.encode(request, decision), outcome: decision.outcome }
+        Answer { response: self.dialect.encode(request, decision), outcome: decision.outcome, self_test: false }
     }
 
     /// When the decision has to be made.

@@ -14,6 +14,7 @@ mod reading;
 pub mod records;
 pub mod refused;
 pub mod reviews;
+mod undecidable;
 mod voting;
 pub mod watching;
 
@@ -26,6 +27,7 @@ pub use self::{
     proving::{How, Signature, prove},
     reading::{Role, Viewer, evidence, find, list},
     refused::Refused,
+    undecidable::undecidable,
     voting::{Cast, Verified, vote},
 };
 

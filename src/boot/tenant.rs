@@ -75,7 +75,8 @@ pub(super) fn build(
         let directory = Arc::clone(&file.directory);
         Arc::new(move || directory.last_error().is_some()) as Arc<dyn Fn() -> bool + Send + Sync>
     });
-    let door = Door { tenant, dialects, verifier, users_in_doubt, entity_type: settings.user_types.entity.clone() };
+    let (entity_type, series) = (settings.user_types.entity.clone(), parts.metrics.tenant(name));
+    let door = Door { tenant, dialects, verifier, users_in_doubt, entity_type, series };
     Ok((door, file))
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn run(url: Option<String>) -> ExitCode {
 }
 
 /// Who listens on every address is asked on the loopback interface.
-fn address(server: &Server) -> String {
+pub(super) fn address(server: &Server) -> String {
     let scheme = if server.tls.is_some() { "https" } else { "http" };
     let mut at = server.bind;
     if at.ip().is_unspecified() {

@@ -66,7 +66,15 @@ pub struct HookRequest<'a> {
     pub identity: Option<TokenFacts<'a>>,
 }
 
+/// The user of a self-test's hooks. No provider gives such an id, and no delegation is bound to it.
+pub const SELF_TEST_USER: &str = "behalf-self-test";
+
 impl HookRequest<'_> {
+    /// True for the hook of a self-test: it comes from an operator and tells nothing of the provider.
+    pub fn is_self_test(&self) -> bool {
+        self.agent.as_deref() == Some(SELF_TEST_USER)
+    }
+
     /// The same request, independent of the body it was read from.
     pub fn into_owned(self) -> HookRequest<'static> {
         let own = |c: Option<Cow<'_, str>>| c.map(|c| Cow::Owned(c.into_owned()));

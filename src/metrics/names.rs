@@ -60,6 +60,8 @@ metrics! {
     HookSeconds = Histogram "behalf_hook_seconds", "Time from a hook's arrival to its answer";
     HookBudgetShare = Histogram "behalf_hook_budget_share", "That time as a part of what the identity provider waits";
     HookAuthFailures = Counter "behalf_hook_auth_failures", "Hooks whose caller was turned away";
+    HookLastSeen = Gauge "behalf_hook_last_seen_timestamp_seconds", "When the tenant's identity provider called this process last; 0: not since it started";
+    SelfTestHooks = Counter "behalf_self_test_hooks", "Hooks of self-tests, by outcome; they count nowhere else";
     DirectorySeconds = Histogram "behalf_directory_seconds", "Questions to the directory, as those who asked saw them";
     DirectoryCallSeconds = Histogram "behalf_directory_call_seconds", "Calls that went to a directory elsewhere; who asks the same shares one";
     StoreSeconds = Histogram "behalf_store_seconds", "Calls to the store";
@@ -69,11 +71,20 @@ metrics! {
     CacheLookups = Counter "behalf_cache_lookups", "Look-ups in local caches, by cache and whether they found something";
     CacheEvictions = Counter "behalf_cache_evictions", "Entries that local caches dropped for want of room, by cache";
     PendingDelegations = Gauge "behalf_pending_delegations", "Delegations that wait for their hook";
+    ApprovalsWaiting = Gauge "behalf_approvals_waiting", "Approvals that wait for a decision, by tenant; counted up to 1000";
+    ApprovalsOldest = Gauge "behalf_approvals_oldest_seconds", "For how long the oldest of them has waited, by tenant; 0 if none waits";
+    ApprovalsUndecidable = Gauge "behalf_approvals_undecidable", "Those of them that nobody can decide, as far as that can be told, by tenant";
+    ReservationsHeld = Gauge "behalf_reservations_held", "Reservations that are held, by tenant; counted up to 1000";
+    AuditUnsealed = Gauge "behalf_audit_unsealed_events", "Events that aren't sealed yet, by tenant; counted up to 1000";
+    AuditUnsealedSeconds = Gauge "behalf_audit_unsealed_seconds", "The age of the oldest event that isn't sealed yet, by tenant; 0 if all are";
+    AuditUndelivered = Gauge "behalf_audit_undelivered_events", "Sealed entries that the audit sink doesn't have yet, by tenant";
+    StoreEpoch = Gauge "behalf_store_epoch", "The number of the store's epoch, by tenant; it grows when the store may have rolled back";
     PolicyReloadFailed = Gauge "behalf_policy_reload_failed", "1 if the configuration's file is wrong or gone, so that old rules are in force, else 0";
     PolicyLoaded = Gauge "behalf_policy_loaded_timestamp_seconds", "When the rules were last taken from the configuration's file";
     Notifications = Counter "behalf_notifications", "Tries to tell somebody, by channel and what they came to";
     NotificationsWaiting = Gauge "behalf_notifications_waiting", "Notifications that wait to be sent, by channel; counted up to 1000 for each way";
     DependencyUp = Gauge "behalf_dependency_up", "1 if the dependency answered when last asked, else 0";
+    Started = Gauge "behalf_start_timestamp_seconds", "When this process started";
     BuildInfo = Info "behalf_build", "The version that runs";
 }
 

@@ -21,6 +21,8 @@ fn exercised() -> Metrics {
     metrics.notification("webhook", "sent");
     metrics.notifications_waiting("email", 2);
     metrics.dependency_up("directory", false);
+    metrics.tenant(&TenantName::default_tenant()).approvals_undecidable(1);
+    metrics.self_test(Outcome::Untouched);
     metrics
 }
 

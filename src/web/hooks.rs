@@ -169,7 +169,7 @@ async fn answer(request: &HttpRequest, state: &AppState, to: Place<'_>, id: &str
         Purpose::Delegation => decide(&desk, read.as_deref(), started).await,
         Purpose::Entity => desk.answer_entity(read.as_deref(), started).await,
     };
-    state.metrics.hook(dialect.name(), answer.outcome, started.elapsed(), dialect.patience());
+    count(state, door, &**dialect, &answer, started);
     log(door, &answer);
     let status = StatusCode::from_u16(answer.response.status).unwrap_or(StatusCode::OK);
     if answer.response.body.is_empty() {
@@ -233,6 +233,16 @@ async fn is_authentic(dialect: &dyn Dialect, headers: &HeaderMap, body: &[u8]) -
             false
         }
     }
+}
+
+/// A self-test is no sign that the provider calls, and none of what it is answered.
+fn count(state: &AppState, door: &Door, dialect: &dyn Dialect, answer: &Answer, started: Instant) {
+    if answer.self_test {
+        state.metrics.self_test(answer.outcome);
+        return;
+    }
+    state.metrics.hook(dialect.name(), answer.outcome, started.elapsed(), dialect.patience());
+    door.series.hook_seen(state.services.clock.now());
 }
 
 fn log(door: &Door, answer: &Answer) {

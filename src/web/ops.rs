@@ -1,15 +1,16 @@
 //! For operators: is it alive, is it ready, is it healthy, and what does it count?
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpResponse, get, http::StatusCode, web};
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::state::{AppState, Door};
 use crate::{
-    domain::ids::{UserId, UserRef},
+    domain::ids::{TenantName, UserId, UserRef},
     ports::directory::DirectoryError,
 };
 
@@ -55,16 +56,30 @@ pub struct Dependency {
     detail: Option<String>,
 }
 
+/// Whether a tenant's identity provider calls.
+#[derive(Serialize, ToSchema)]
+pub struct Calls {
+    /// The tenant.
+    tenant: String,
+    /// When its provider called this process last, to the second; not there: not since it started. Self-tests don't count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    last_hook: Option<Timestamp>,
+}
+
 /// All that behalf needs.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"status": "degraded", "dependencies": [
     {"name": "store", "up": true}, {"name": "directory:default", "up": true},
-    {"name": "issuer:default", "up": false, "detail": "the issuer's keys are unavailable"}]}))]
+    {"name": "issuer:default", "up": false, "detail": "the issuer's keys are unavailable"}],
+    "hooks": [{"tenant": "default", "last_hook": "2026-11-22T10:00:00Z"}]}))]
 pub struct Health {
     /// `ok` or `degraded`.
     status: &'static str,
     /// Each with its state.
     dependencies: Vec<Dependency>,
+    /// Whether the identity providers call, by tenant. It has no part in `status`.
+    hooks: Vec<Calls>,
 }
 
 /// Asks every dependency and names those that are down. For people and alerts, not for load balancers.
@@ -94,7 +109,11 @@ pub async fn healthz(state: web::Data<AppState>) -> HttpResponse {
     let all_up = dependencies.iter().all(|d| d.up);
     let status = if all_up { "ok" } else { "degraded" };
     let mut answer = if all_up { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Health { status, dependencies })
+    let calls = |(name, door): (&TenantName, &Arc<Door>)| Calls {
+        tenant: name.to_string(),
+        last_hook: door.series.last_hook(),
+    };
+    answer.json(Health { status, dependencies, hooks: state.doors.iter().map(calls).collect() })
 }
 
 const USERS: &str = "the users file is wrong or gone, and the users from before are in use; the log says more";

@@ -12,7 +12,7 @@ use super::{middleware::RequestIds, rate_limit::RateLimit, unknown_route::RouteT
 use crate::{
     app::{Services, Tenant, answer_hook::Desk},
     domain::ids::TenantName,
-    metrics::Metrics,
+    metrics::{Metrics, TenantSeries},
     ports::{dialect::Dialect, token_verifier::TokenVerifier},
 };
 
@@ -28,6 +28,8 @@ pub struct Door {
     pub users_in_doubt: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     /// The user type of entities (companies and the like), for display names.
     pub entity_type: Option<String>,
+    /// Its gauges.
+    pub series: TenantSeries,
 }
 
 /// The one piece of application data.

@@ -18,6 +18,7 @@ mod policy;
 mod reservation;
 mod rules;
 mod secrets;
+mod self_test;
 mod spoofed;
 mod unknown_ids;
 

@@ -17,6 +17,7 @@ mod documents;
 mod durability;
 mod hooks;
 mod notify;
+mod observability;
 mod oidc;
 mod oidc_provider;
 mod okta;

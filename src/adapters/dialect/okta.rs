@@ -6,6 +6,7 @@
 mod auth;
 mod request;
 mod response;
+pub mod sample;
 mod settings;
 
 use std::{borrow::Cow, time::Duration};
@@ -25,7 +26,7 @@ use crate::{
 const LIFETIME_BOUNDS: LifetimeBounds = (300, 86_400);
 
 /// How long Okta waits for a token hook. It doesn't ask twice.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The Okta dialect.
 pub struct Okta {

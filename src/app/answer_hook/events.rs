@@ -143,7 +143,8 @@ impl Attempt {
     }
 
     pub(super) fn bare_event(&self, code: Code, now: Timestamp) -> Event {
-        Who::of(&self.request).event(&self.desk, code, now)
+        let event = Who::of(&self.request).event(&self.desk, code, now);
+        if self.request.is_self_test() { event.detail("self_test", true) } else { event }
     }
 }
 

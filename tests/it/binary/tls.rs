@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::World;
 use crate::support::process::run;
 
-fn file(name: &str) -> String {
+pub(super) fn file(name: &str) -> String {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     root.join("tests/it/oidc/tls").join(name).to_str().unwrap().to_owned()
 }

@@ -254,6 +254,7 @@ impl TestApp {
         for name in tenants.keys() {
             epoch::ensure(&services, name, 0).await.unwrap();
         }
+        let metrics = Arc::new(Metrics::default());
         let door = |tenant: &Arc<Tenant>| {
             Arc::new(Door {
                 tenant: Arc::clone(tenant),
@@ -261,6 +262,7 @@ impl TestApp {
                 verifier: Arc::clone(&verifier) as _,
                 users_in_doubt: None,
                 entity_type: Some("entity".to_owned()),
+                series: metrics.tenant(&tenant.name),
             })
         };
         let state = web::Data::new(AppState {
@@ -268,7 +270,7 @@ impl TestApp {
             services: Arc::clone(&services),
             request_ids: RequestIds::new(1),
             doors: tenants.iter().map(|(name, tenant)| (name.clone(), door(tenant))).collect(),
-            metrics: Arc::new(Metrics::default()),
+            metrics,
             show_metrics: true,
             rate_limit: RateLimit::per_minute(NonZeroU32::new(setup.per_minute).unwrap()),
             openapi: openapi::json(),
