@@ -56,7 +56,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "behalf.isRedis" -}}{{ if eq .Values.store.kind "redis" }}yes{{ end }}{{- end -}}
 
 {{- define "behalf.store" -}}
-{{- if not (include "behalf.isRedis" .) -}}embedded:/var/lib/behalf
+{{- if not (include "behalf.isRedis" .) -}}embedded:/var/lib/behalf/data
 {{- else if .Values.redis.enabled -}}redis://{{ include "behalf.redis" . }}:6379
 {{- else -}}{{ .Values.store.redis.url }}
 {{- end -}}
@@ -104,7 +104,7 @@ users.yaml: |
 
 {{/* `helm test`: the one place that says what it runs in the image. */}}
 {{- define "behalf.testArguments" -}}
-- health
+- {{ .Values.test.command }}
 - --url
 - {{ include "behalf.scheme" . }}://{{ include "behalf.fullname" . }}.{{ .Release.Namespace }}.svc:{{ .Values.service.port }}
 {{- end -}}

@@ -47,3 +47,19 @@ fn the_package_holds_the_chart_and_its_version_is_the_programs() {
     let chart: Value = serde_saphyr::from_str(&read("charts/behalf/Chart.yaml")).unwrap();
     assert_eq!((&chart["version"], &chart["appVersion"]), (&version.into(), &version.into()));
 }
+
+/// `BEHALF_TEST_BLESS=1 cargo test --test it chart` copies it.
+#[test]
+fn the_charts_alerts_are_those_of_deploy() {
+    up_to_date("charts/behalf/files/rules.yaml", &read("deploy/prometheus/rules.yaml"));
+    let rule = of_case("embedded-full");
+    let groups = &one(&rule, "PrometheusRule", "behalf-delegation")["spec"]["groups"];
+    let known: Value = serde_saphyr::from_str(&read("deploy/prometheus/rules.yaml")).unwrap();
+    let alerts = |groups: &Value| -> Vec<Value> {
+        let rules = groups.as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
+        rules.map(|rule| serde_json::json!([rule["alert"], rule["expr"]])).collect()
+    };
+    assert_eq!(alerts(groups), alerts(&known["groups"]));
+    let text = groups.to_string();
+    assert!(text.contains("{{ $labels.") && text.contains("https://git.example.com/behalf/deploy/runbook.md#"), "{text}");
+}

@@ -35,6 +35,8 @@ const SHAPES: &[Wrong] = &[
     ("redis", &["networkPolicy.out.redis.peers[0]={\"ip\":\"10.0.0.1\"}"], &["/networkPolicy/out/redis/peers/0", "'ip'"]),
     ("redis", &["topologySpread.zone=\"Always\""], &["/topologySpread/zone", "DoNotSchedule"]),
     ("redis", &["metrics.serviceMonitor.interval=30"], &["/metrics/serviceMonitor/interval"]),
+    ("embedded", &["test.command=\"serve\""], &["/test/command", "'selftest', 'health'"]),
+    ("embedded", &["metrics.prometheusRule.runbooks=\"x\""], &["/metrics/prometheusRule/runbooks"]),
     // What has a default is taken away by null.
     ("redis", &["secrets.values=null"], &["at '/secrets'", "missing property 'values'"]),
     ("redis", &["networkPolicy=null"], &["missing property 'networkPolicy'"]),

@@ -44,16 +44,12 @@ impl Root {
         root
     }
 
-    /// A path of the container as it is here.
-    fn path(&self, path: &str) -> String {
-        ["/run/", "/etc/", "/var/lib/"].iter().fold(path.to_owned(), |path, top| {
-            path.replace(&format!("\"{top}"), &format!("\"{}{top}", self.0.path().display()))
-                .replace(&format!("embedded:{top}"), &format!("embedded:{}{top}", self.0.path().display()))
-                .replace(&format!("file:{top}"), &format!("file:{}{top}", self.0.path().display()))
-                .strip_prefix(top)
-                .map(|rest| format!("{}{top}{rest}", self.0.path().display()))
-                .unwrap_or(path)
-        })
+    /// A text with the container's paths as they are here.
+    fn path(&self, text: &str) -> String {
+        let root = self.0.path().display();
+        ["/run/secrets/", "/run/trust/", "/run/tls/", "/etc/behalf/", "/var/lib/behalf/"]
+            .iter()
+            .fold(text.to_owned(), |text, top| text.replace(top, &format!("{root}{top}")))
     }
 
     fn write(&self, path: &str, content: &str) {
