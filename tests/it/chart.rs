@@ -82,7 +82,8 @@ impl Helm {
     /// What is rendered with the values of a case and these changes; the error, if it is refused.
     fn template(&self, case: &str, changes: &[&str]) -> Result<String, String> {
         let values = format!("behalf/ci/{case}.yaml");
-        let mut arguments = vec!["template", "behalf", "behalf", "-n", NAMESPACE, "--kube-version", "1.34.0", "-f", &values];
+        let mut arguments =
+            vec!["template", "behalf", "behalf", "-n", NAMESPACE, "--kube-version", "1.34.0", "-f", &values];
         for change in changes {
             arguments.extend(["--set-json", change]);
         }

@@ -61,5 +61,8 @@ fn the_charts_alerts_are_those_of_deploy() {
     };
     assert_eq!(alerts(groups), alerts(&known["groups"]));
     let text = groups.to_string();
-    assert!(text.contains("{{ $labels.") && text.contains("https://git.example.com/behalf/deploy/runbook.md#"), "{text}");
+    assert!(
+        text.contains("{{ $labels.") && text.contains("https://git.example.com/behalf/deploy/runbook.md#"),
+        "{text}"
+    );
 }

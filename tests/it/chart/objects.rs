@@ -115,9 +115,11 @@ fn every_selector_finds_its_pods_and_no_others() {
         let objects = of_case(&case);
         let pods: Vec<&Value> = objects
             .iter()
-            .filter_map(|object| object.pointer("/spec/template/metadata/labels").or_else(|| {
-                (object["kind"] == "Pod").then(|| &object["metadata"]["labels"])
-            }))
+            .filter_map(|object| {
+                object
+                    .pointer("/spec/template/metadata/labels")
+                    .or_else(|| (object["kind"] == "Pod").then(|| &object["metadata"]["labels"]))
+            })
             .collect();
         for object in &objects {
             let selectors = ["/spec/selector/matchLabels", "/spec/podSelector/matchLabels"];

@@ -162,7 +162,11 @@ fn every_way_in_ends_at_the_service() {
                 "Ingress" => {
                     for path in object["spec"]["rules"][0]["http"]["paths"].as_array().unwrap() {
                         let backend = &path["backend"]["service"];
-                        assert_eq!((&backend["name"], &backend["port"]["name"]), (&name.into(), &port["name"]), "{case}");
+                        assert_eq!(
+                            (&backend["name"], &backend["port"]["name"]),
+                            (&name.into(), &port["name"]),
+                            "{case}"
+                        );
                     }
                 }
                 "HTTPRoute" => {

@@ -79,7 +79,11 @@ impl Example {
         }
         let (redis, ldap) = (ports::free(), ports::free());
         let mut example = Self { folder, redis, ldap, _servers: Vec::new() };
-        let init = Command::new("sh").arg(file(FOLDER).join("openldap/init.sh")).arg(example.path("secrets")).output().unwrap();
+        let init = Command::new("sh")
+            .arg(file(FOLDER).join("openldap/init.sh"))
+            .arg(example.path("secrets"))
+            .output()
+            .unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         example._servers = vec![example.start_redis(), example.start_ldap()];
         Some(example)
@@ -116,7 +120,8 @@ impl Example {
             command
         };
         let config = self.path("slapd.conf").display().to_string();
-        let seeded = slapd(&["slapadd", "-f", &config, "-l", &self.path("seed.ldif").display().to_string()]).output().unwrap();
+        let seeded =
+            slapd(&["slapadd", "-f", &config, "-l", &self.path("seed.ldif").display().to_string()]).output().unwrap();
         assert!(seeded.status.success(), "{}", String::from_utf8_lossy(&seeded.stderr));
         let url = format!("ldaps://127.0.0.1:{}/", self.ldap);
         Running(slapd(&["slapd", "-d", "0", "-f", &config, "-h", &url]).spawn().unwrap())

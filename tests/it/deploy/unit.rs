@@ -13,7 +13,8 @@ fn systemd_finds_the_unit_well_hardened() {
         return;
     }
     let mut command = Command::new("systemd-analyze");
-    let done = command.args(["security", "--no-pager", "--offline=true", "--threshold=20"]).arg(file(UNIT)).output().unwrap();
+    let done =
+        command.args(["security", "--no-pager", "--offline=true", "--threshold=20"]).arg(file(UNIT)).output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
     assert!(said.contains("Overall exposure level for behalf.service: 1."), "{said}");
@@ -35,6 +36,12 @@ fn the_unit_speaks_of_the_service_as_it_is() {
         line.trim_end_matches('s').parse().unwrap()
     };
     let takes = seconds("BEHALF_DRAIN_DELAY") + 3 * seconds("BEHALF_SHUTDOWN_GRACE") + 3;
-    let given: u64 = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).unwrap().trim_end_matches('s').parse().unwrap();
+    let given: u64 = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("TimeoutStopSec="))
+        .unwrap()
+        .trim_end_matches('s')
+        .parse()
+        .unwrap();
     assert!(given > takes, "{given} s for {takes} s");
 }
