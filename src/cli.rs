@@ -19,11 +19,14 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    adapters::system::{OsEntropy, SystemClock},
+    adapters::{
+        http_client,
+        system::{OsEntropy, SystemClock},
+    },
     boot::Behalf,
     config::{self, Config},
     demo, lifecycle,
-    telemetry::{self, Output},
+    telemetry::{self, Output, Traces},
     web::openapi,
 };
 
@@ -124,9 +127,10 @@ async fn serve() -> ExitCode {
         Ok(config) => config,
         Err(mistakes) => return fail(&mistakes),
     };
-    if let Err(error) = telemetry::init(&config.log, Output::Stdout) {
-        return fail(&error);
-    }
+    let traces = match start_telemetry(&config) {
+        Ok(traces) => traces,
+        Err(what) => return fail(&what),
+    };
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -134,10 +138,26 @@ async fn serve() -> ExitCode {
         Ok(behalf) => behalf,
         Err(error) => return fail(&error),
     };
-    match lifecycle::run(behalf, &config).await {
+    let ended = lifecycle::run(behalf, &config).await;
+    if let Some(traces) = traces {
+        traces.shut_down().await;
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// Sets up the log, and the traces where they are wanted.
+fn start_telemetry(config: &Config) -> Result<Option<Traces>, String> {
+    let Some(settings) = &config.traces else {
+        telemetry::init(&config.log, Output::Stdout).map_err(|error| error.to_string())?;
+        return Ok(None);
+    };
+    let http = http_client::build(config.ca_file.as_deref()).map_err(|error| http_client::explain(&error))?;
+    let traces = Traces::new(settings, http).map_err(|what| format!("OTEL_EXPORTER_OTLP_ENDPOINT: {what}"))?;
+    telemetry::init_with(&config.log, &traces).map_err(|error| error.to_string())?;
+    Ok(Some(traces))
 }
 
 /// Writes the command's result. Whoever reads only the beginning of it (`| head`) has what he wanted.

@@ -30,6 +30,8 @@ pub use tenant::{
     UserTypes, WebhookKey, WebhookSettings, is_attribute,
 };
 
+pub use traces::TraceSettings;
+
 use crate::domain::{ids::TenantName, otp::OtpKeys};
 use audit::Writers;
 use mistakes::{Findings, Read, Recorded, fault};
@@ -56,6 +58,7 @@ mod settings;
 mod source;
 mod table;
 mod tenant;
+mod traces;
 mod typos;
 
 /// The whole configuration. Its `Debug` shows no secret.
@@ -65,6 +68,8 @@ pub struct Config {
     pub server: Server,
     /// What is logged.
     pub log: LogSettings,
+    /// Where traces go; `None`: nowhere.
+    pub traces: Option<TraceSettings>,
     /// Where records are kept.
     pub store: StoreKind,
     /// What happens to the sealed audit trail.
@@ -145,6 +150,7 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
     let mut reader = Reader::new(sources, found);
     let server = server::server(&mut reader);
     let log = server::log(&mut reader);
+    let traces = traces::traces(&mut reader);
     let url = server::store_url(&mut reader);
     let writers = url.as_deref().map_or(Writers::One, redis::writers);
     let store = url.and_then(|url| server::store(&mut reader, &url));
@@ -163,6 +169,7 @@ fn read(sources: &Sources, found: &mut Findings) -> Read<Config> {
     Ok(Config {
         server: server?,
         log: log?,
+        traces: traces?,
         store: store?,
         audit: audit?,
         ca_file: ca_file?,

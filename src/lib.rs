@@ -32,4 +32,5 @@ pub mod metrics;
 pub mod policy;
 pub mod ports;
 pub mod telemetry;
+pub mod trace;
 pub mod web;

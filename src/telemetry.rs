@@ -3,18 +3,25 @@
 //! A server's log is its only output, so it goes to stdout, where containers collect it. Commands that print a result
 //! there log to stderr.
 
+mod otlp;
+
 use std::io;
 
-use tracing::Subscriber;
+pub use self::otlp::Traces;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::ParseError,
+    filter::{ParseError, Targets},
     fmt::MakeWriter,
     layer::SubscriberExt as _,
+    registry::LookupSpan,
     util::{SubscriberInitExt as _, TryInitError},
 };
 
-use crate::config::{LogFormat, LogSettings};
+use crate::{
+    config::{LogFormat, LogSettings},
+    trace,
+};
 
 /// Where log lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +58,36 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(&settings.filter)?;
+    Ok(tracing_subscriber::registry().with(filter).with(lines(settings, writer)))
+}
+
+/// The same, and spans of their own target go to `traces`. What is logged doesn't change, and no log line is exported.
+pub fn init_with(settings: &LogSettings, traces: &Traces) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::builder().parse(&settings.filter)?;
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(traces.tracer())
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false)
+        .with_context_activation(false);
+    let spans = spans.with_filter(Targets::new().with_target(trace::TARGET, Level::TRACE));
+    let lines = lines(settings, io::stdout).with_filter(filter);
+    tracing_subscriber::registry().with(spans).with(lines).try_init()?;
+    Ok(())
+}
+
+fn lines<S, W>(settings: &LogSettings, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
-    let lines: Box<dyn Layer<_> + Send + Sync> = match settings.format {
+    match settings.format {
         LogFormat::Json => Box::new(lines.json().flatten_event(true).with_current_span(true).with_span_list(false)),
         LogFormat::Pretty => Box::new(lines),
-    };
-    Ok(tracing_subscriber::registry().with(filter).with(lines))
+    }
 }
 
 #[cfg(test)]

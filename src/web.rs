@@ -7,6 +7,7 @@ pub mod error;
 pub mod extract;
 pub mod hooks;
 pub mod middleware;
+pub mod once;
 pub mod openapi;
 pub mod ops;
 pub mod people;

@@ -106,6 +106,7 @@ fn begun(issuer: &str, number: usize, id: &DelegationId, created: Timestamp) -> 
         rule: None,
         approval: None,
         reservation: None,
+        trace: None,
         epoch: 1,
         created,
         expires: created + SignedDuration::from_hours(2),

@@ -10,7 +10,10 @@ mod entity;
 mod events;
 mod unknown_ids;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -72,7 +75,9 @@ impl Desk {
         }
         let request = Arc::new(request.into_owned());
         let delivery = fingerprint(&request, body);
-        let attempt = Arc::new(Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started });
+        let span = OnceLock::new();
+        let attempt = Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started, span };
+        let attempt = Arc::new(attempt);
         let task = self.services.tracker.spawn(Arc::clone(&attempt).go(way));
         let ended = match task.await {
             Ok(ended) => ended,

@@ -4,6 +4,7 @@
 //! is written down by whoever touches the record next, or by the reaper.
 
 mod challenges;
+pub mod eligible;
 mod ending;
 mod ensure;
 pub mod events;
@@ -33,8 +34,8 @@ pub use self::{
 
 use std::collections::BTreeSet;
 
-use self::ensure::{TEMPLATE_FORM, enough_approvers, not_bound, with_room};
-use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user};
+use self::ensure::{TEMPLATE_FORM, not_bound, with_room};
+use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user, part::Part};
 use crate::{
     domain::{
         approval::{Approval, ApprovalId, Ineligible, Voter},
@@ -43,7 +44,7 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
+    ports::store::{Change, Committed, Expect, Key, Snapshot},
 };
 
 /// How often a commit is tried against others' changes.
@@ -137,25 +138,18 @@ async fn voter(
     Err(refuse(services, tenant, caller, &found.approval, operation, &ineligible.to_string(), answer).await)
 }
 
-/// Writes an approval that was read. True if it stands, false if somebody else was faster.
+/// Writes an approval that was read, and what goes with it. `None`: it stands; else whose version was another.
 async fn commit(
     services: &Services,
     tenant: &Tenant,
     found: &Found,
     after: &Approval,
-    more: More,
-    events: Vec<Event>,
+    more: Part,
 ) -> Result<Option<Key>, AppError> {
-    let mut expect = vec![(found.key, Expect::Version(found.version))];
-    expect.extend(more.expect);
-    let mut puts = vec![records::put(after)?];
-    puts.extend(more.puts);
-    let change = Change {
-        expect,
-        puts,
-        events: super::records::encode_events(&events)?,
-        ..Change::new(services.change_id(), services.not_after(found.now, tenant))
-    };
+    let mut part = Part::default();
+    part.write(records::put(after)?, Expect::Version(found.version));
+    part.add(more);
+    let change = part.into_change(Change::new(services.change_id(), services.not_after(found.now, tenant)))?;
     match services.commit_and_settle(&tenant.name, change, found.key).await? {
         Committed::Done(_) => Ok(None),
         Committed::Conflict(key) => Ok(Some(key)),
@@ -163,21 +157,19 @@ async fn commit(
     }
 }
 
-/// What else a commit expects and writes.
-#[derive(Default)]
-struct More {
-    expect: Vec<(Key, Expect)>,
-    puts: Vec<Put>,
-}
-
 /// Writes down what a deadline ended, if that wasn't done yet. Whether it could be written doesn't matter: whoever
 /// comes next finds the same.
 async fn settle(services: &Services, tenant: &Tenant, found: &Found) {
     let Some(before) = &found.lapsed else { return };
     let events = events::lapsed(services, &tenant.name, before, &found.approval, found.now, "approvals");
-    if let Err(error) = commit(services, tenant, found, &found.approval, More::default(), events).await {
+    if let Err(error) = commit(services, tenant, found, &found.approval, told(events)).await {
         tracing::warn!(tenant = %tenant.name, %error, "the end of an approval could not be written down");
     }
+}
+
+/// Nothing but events.
+fn told(events: Vec<Event>) -> Part {
+    Part { events, ..Part::default() }
 }
 
 /// Writes an attempt down and gives the refusal; whether it could be written doesn't change the refusal.

@@ -1,11 +1,11 @@
 //! "Let me act for Bob": the agent's client begins a delegation and gets its id, or is told whose approval it waits for.
 
 mod refused;
-mod room;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use tracing::Instrument as _;
 
 use self::refused::refused;
 use super::{
@@ -16,6 +16,7 @@ use super::{
     error::AppError,
     records::{self, Roster, RosterEntry},
     reservations,
+    room::{self, Limit, Line},
 };
 use crate::{
     domain::{
@@ -27,6 +28,7 @@ use crate::{
         reason::Reason,
         reservation::Slot,
         rule::Rule,
+        trace::TraceParent,
         user::User,
     },
     policy::{self, People, TenantPolicy},
@@ -34,6 +36,7 @@ use crate::{
         entropy,
         store::{Change, Committed, Expect, Key, Snapshot},
     },
+    trace,
 };
 
 /// How often a commit is tried against others' changes.
@@ -116,6 +119,13 @@ struct Terms<'a> {
     scopes: BTreeSet<String>,
 }
 
+/// Whether the rule's stages have what they need.
+enum Prepared {
+    Ready(Box<Carries>),
+    /// Not yet: on this approval they wait.
+    Waits(Box<Approval>),
+}
+
 /// What the delegation is bound to besides its grant.
 struct Carries {
     approval: Option<Carried<Approval>>,
@@ -129,14 +139,17 @@ impl Begin<'_> {
             let snapshot = self.read().await?;
             self.check_locks(&snapshot)?;
             let carries = match self.prepare(&terms).await? {
-                Ok(carries) => carries,
-                Err(approval) => return Ok(Outcome::Waits(approval)),
+                Prepared::Ready(carries) => *carries,
+                Prepared::Waits(approval) => return Ok(Outcome::Waits(approval)),
             };
             // The stages may have taken their time.
             let snapshot = if terms.has_stages() { self.read().await? } else { snapshot };
+            let goes_on = carries.trace();
             let (begun, change) = self.change(&terms, carries, &snapshot).await?;
             let witness = records::delegation_key(begun.id.record());
-            match self.services.commit_and_settle(&self.tenant.name, change, witness).await? {
+            let span = tracing::trace_span!(target: trace::TARGET, "delegation.begin", tenant = %self.tenant.name);
+            let commit = self.services.commit_and_settle(&self.tenant.name, change, witness);
+            match commit.instrument(trace::continued(span, goes_on.as_ref())).await? {
                 Committed::Done(_) => return Ok(Outcome::Begun(begun)),
                 Committed::Conflict(_) => {}
                 Committed::Fenced | Committed::Late => return Err(AppError::from_reason(Reason::StoreUnavailable)),
@@ -178,14 +191,13 @@ impl Begin<'_> {
         Ok(Terms { rule, scopes })
     }
 
-    /// What the rule's stages need: an approval that can be used, then the account held. `Err`: the approval that is
-    /// waited for.
-    async fn prepare(&self, terms: &Terms<'_>) -> Result<Result<Carries, Box<Approval>>, AppError> {
-        let mut carries = Carries { approval: None, reservation: None };
-        let Some(rule) = terms.rule else { return Ok(Ok(carries)) };
+    /// What the rule's stages need: an approval that can be used, then the account held.
+    async fn prepare(&self, terms: &Terms<'_>) -> Result<Prepared, AppError> {
+        let mut carries = Box::new(Carries { approval: None, reservation: None });
+        let Some(rule) = terms.rule else { return Ok(Prepared::Ready(carries)) };
         if let Some(template) = &rule.approval {
             match approvals::ensure(self.services, self.tenant, self.caller, self.wish(rule, template, terms)).await? {
-                Ensured::Pending(approval) => return Ok(Err(approval)),
+                Ensured::Pending(approval) => return Ok(Prepared::Waits(approval)),
                 Ensured::Usable(found) => {
                     carries.approval = Some(Carried { version: found.version, body: found.approval });
                 }
@@ -195,7 +207,7 @@ impl Begin<'_> {
             let (services, tenant, caller) = (self.services, self.tenant, self.caller);
             carries.reservation = Some(reservations::ensure(services, tenant, caller, self.people).await?);
         }
-        Ok(Ok(carries))
+        Ok(Prepared::Ready(carries))
     }
 
     fn wish<'a>(&'a self, rule: &'a Rule, template: &'a Template, terms: &'a Terms<'_>) -> Wish<'a> {
@@ -227,7 +239,7 @@ impl Begin<'_> {
         let found = records::find::<Roster>(snapshot, &roster_key)?;
         let expect_roster = found.as_ref().map_or(Expect::Absent, |(_, r)| Expect::Version(r.version));
         let roster = found.map(|(r, _)| r).unwrap_or_default();
-        let mut roster = room::made(self.services, self.tenant, roster, now).await?;
+        let mut roster = self.with_room(roster, now).await?;
         let reference = DelegationRef(id.record()).to_string();
         roster.pending.push(RosterEntry { reference: reference.clone(), end: expires });
         let event = self.event(&delegation, &reference, now);
@@ -251,6 +263,22 @@ impl Begin<'_> {
             ..Change::new(self.services.change_id(), self.services.not_after(now, self.tenant))
         };
         Ok((Begun { id, expires, delegator: self.people.delegator.clone() }, change))
+    }
+
+    /// The roster with room for one more: a hook that consumes a delegation needn't write it.
+    async fn with_room(&self, roster: Roster, now: Timestamp) -> Result<Roster, AppError> {
+        let key_of = |entry: &RosterEntry| {
+            DelegationRef::parse(&entry.reference).map(|reference| records::delegation_key(reference.0))
+        };
+        let lines = roster.pending.into_iter().map(|entry| Line { end: entry.end, key: key_of(&entry), entry });
+        let full = |limit, retry_after| AppError::TooManyPending { limit, retry_after };
+        let limit = Limit { most: self.tenant.limits.max_pending, full };
+        let stands = |snapshot: &Snapshot, entry: &RosterEntry| {
+            let Some(key) = key_of(entry) else { return Ok(false) };
+            let found = records::find::<Delegation>(snapshot, &key)?;
+            Ok(found.is_some_and(|(delegation, _)| delegation.is_pending(snapshot.now)))
+        };
+        Ok(Roster { pending: room::made(self.services, self.tenant, lines, limit, now, stands).await? })
     }
 
     fn event(&self, delegation: &Delegation, reference: &str, now: Timestamp) -> Event {
@@ -287,6 +315,7 @@ impl Begin<'_> {
             reason: self.request.reason.clone(),
             ticket: self.request.ticket.clone(),
             rule: terms.rule.map(|r| r.name.clone()),
+            trace: carries.trace(),
             approval: carries.approval,
             reservation: carries.reservation,
             epoch,
@@ -304,6 +333,11 @@ impl Terms<'_> {
 }
 
 impl Carries {
+    /// That of the approval's request, so that asking, deciding and using are one; else where we are.
+    fn trace(&self) -> Option<TraceParent> {
+        self.approval.as_ref().and_then(|it| it.body.trace).or_else(trace::here)
+    }
+
     /// A delegation can't outlive what it rests on.
     fn ends(&self, at: Timestamp) -> Timestamp {
         let approval = self.approval.as_ref().and_then(|it| it.body.deadline());

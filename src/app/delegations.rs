@@ -1,6 +1,12 @@
 //! An agent's own delegations: list and cancel.
 
-use super::{Services, Tenant, caller::Caller, error::AppError, records};
+use super::{
+    Services, Tenant,
+    caller::Caller,
+    error::AppError,
+    listing::{self, Cursor, Listed},
+    records,
+};
 use crate::{
     domain::{
         audit::{Actor, Code},
@@ -8,19 +14,8 @@ use crate::{
         ids::{DelegationId, DelegationRef, RecordId},
         reason::Reason,
     },
-    ports::store::{Change, Committed, Expect, Key, Page},
+    ports::store::{Change, Committed, Expect},
 };
-
-/// A position in an index, for paging.
-pub type Cursor = (u64, Key);
-
-/// A page, and where the next one begins.
-pub struct Listed<T> {
-    /// The items.
-    pub items: Vec<T>,
-    /// Behind the last one; `None` at the end.
-    pub next: Option<Cursor>,
-}
 
 /// A delegation as its agent sees it.
 pub struct Mine {
@@ -38,19 +33,15 @@ pub async fn list(
     after: Option<Cursor>,
     limit: usize,
 ) -> Result<Listed<Mine>, AppError> {
-    let page = Page { up_to: u64::MAX, after, limit };
-    let found = services.store.list(&tenant.name, records::by_agent(&caller.user), page).await?;
-    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
-    let mut items = Vec::with_capacity(found.rows.len());
-    for (_, key, record) in found.rows {
-        let delegation: Delegation = records::decode(&record)?;
+    let found = listing::page(services, tenant, records::by_agent(&caller.user), after, limit).await?;
+    Listed::of(&found, |key, record| {
+        let delegation: Delegation = records::decode(record)?;
         if delegation.binding.agent.id != caller.user {
-            continue;
+            return Ok(None);
         }
         let delegation = delegation.clone().expire(found.now).unwrap_or(delegation);
-        items.push(Mine { reference: DelegationRef(key.id), delegation });
-    }
-    Ok(Listed { items, next })
+        Ok(Some(Mine { reference: DelegationRef(key.id), delegation }))
+    })
 }
 
 /// Takes back a delegation that waits, named by its id or by its reference. One of somebody else isn't there.

@@ -44,6 +44,9 @@ pub enum AppError {
     /// One-time codes.
     #[error(transparent)]
     Otp(#[from] super::otp::OtpError),
+    /// A request with a key isn't worked on.
+    #[error(transparent)]
+    Repeated(#[from] crate::domain::idempotency::Repeated),
     /// It can't be done in the state things are in.
     #[error("the delegation is {0}")]
     NotPending(&'static str),

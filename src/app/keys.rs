@@ -12,9 +12,9 @@ use self::records::{pending, pointer_key, put_pointer, put_ring, ring_key};
 use super::{
     Services, Tenant,
     caller::Caller,
-    delegations::{Cursor, Listed},
     error::AppError,
     grants::find_user,
+    listing::{self, Cursor, Listed},
     records as all,
 };
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Committed, Expect, Key, Page, Put, Snapshot},
+    ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
 };
 
 /// How often a commit is tried against others' changes.
@@ -178,17 +178,12 @@ pub async fn awaiting(
     after: Option<Cursor>,
     limit: usize,
 ) -> Result<Listed<KeyRing>, AppError> {
-    let Some(me) = Me::ask(tenant, caller).await? else { return Ok(Listed { items: Vec::new(), next: None }) };
-    let found = services.store.list(&tenant.name, pending(), Page { up_to: u64::MAX, after, limit }).await?;
-    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
-    let mut items = Vec::new();
-    for (_, _, record) in &found.rows {
+    let Some(me) = Me::ask(tenant, caller).await? else { return Ok(Listed::nothing()) };
+    let found = listing::page(services, tenant, pending(), after, limit).await?;
+    Listed::of(&found, |_, record| {
         let ring: KeyRing = all::decode(record)?;
-        if may_decide(&ring.owner, &me.voter(caller), &tenant.keys.approvers) {
-            items.push(ring);
-        }
-    }
-    Ok(Listed { items, next })
+        Ok(may_decide(&ring.owner, &me.voter(caller), &tenant.keys.approvers).then_some(ring))
+    })
 }
 
 /// Approves another's key, or refuses it.

@@ -3,9 +3,9 @@
 use super::{
     Services, Tenant,
     caller::Caller,
-    delegations::{Cursor, Listed},
     error::AppError,
     grants::{find_user, party_of},
+    listing::{self, Cursor, Listed},
     records,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         lock::{Lifted, Lock, Placed, Side},
         reason::Reason,
     },
-    ports::store::{Change, Committed, Expect, Key, Page, Put, Record, Snapshot},
+    ports::store::{Change, Committed, Expect, Key, Put, Record, Snapshot},
 };
 
 /// The caller's side towards this account. Only an administrator may touch another's.
@@ -134,11 +134,8 @@ pub async fn list(
         let mine = find(services, tenant, caller, &caller.user).await?;
         return Ok(Listed { items: mine.into_iter().collect(), next: None });
     }
-    let page = Page { up_to: u64::MAX, after, limit };
-    let found = services.store.list(&tenant.name, records::locks(), page).await?;
-    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
-    let items = found.rows.iter().map(|(_, _, r)| records::decode(r)).collect::<Result<_, _>>()?;
-    Ok(Listed { items, next })
+    let found = listing::page(services, tenant, records::locks(), after, limit).await?;
+    Listed::of(&found, |_, record| Ok(Some(records::decode(record)?)))
 }
 
 fn names_self(caller: &Caller, user: &UserRef) -> bool {

@@ -13,22 +13,23 @@ pub use self::{
     hold::{Hold, Want, hold_for, keys},
     reserve::{Request, Reserved, Wanted, reserve},
 };
-use super::{Services, Tenant, caller::Caller, delegations::Listed, epoch, error::AppError, records};
-use crate::{
-    domain::{
-        audit::{Actor, Code, Event},
-        ids::TenantName,
-        reservation::{Reservation, ReservationRef, Slot, State},
-    },
-    ports::store::{Key, Page},
+use super::{
+    Services, Tenant,
+    caller::Caller,
+    epoch,
+    error::AppError,
+    listing::{self, Cursor, Listed},
+    records,
+};
+use crate::domain::{
+    audit::{Actor, Code, Event},
+    ids::TenantName,
+    reservation::{Reservation, ReservationRef, Slot, State},
 };
 use jiff::Timestamp;
 
 /// How often a commit is tried against others' changes.
 const ATTEMPTS: usize = 3;
-
-/// A position in the list of what one holds.
-type Cursor = (u64, Key);
 
 /// What the caller holds or held last, newest first. Of each account only the last reservation is kept here; those
 /// before it stand in the audit trail.
@@ -40,17 +41,12 @@ pub async fn list(
     limit: usize,
 ) -> Result<Listed<Slot>, AppError> {
     let epoch = number(services, &tenant.name).await?;
-    let page = Page { up_to: u64::MAX, after, limit };
-    let found = services.store.list(&tenant.name, records::by_holder(&caller.user), page).await?;
-    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
-    let mut items = Vec::with_capacity(found.rows.len());
-    for (_, _, record) in found.rows {
-        let slot: Slot = records::decode(&record)?;
-        if slot.current.as_ref().is_some_and(|it| it.holder.id == caller.user) {
-            items.push(slot.lapse(epoch, found.now).unwrap_or(slot));
-        }
-    }
-    Ok(Listed { items, next })
+    let found = listing::page(services, tenant, records::by_holder(&caller.user), after, limit).await?;
+    Listed::of(&found, |_, record| {
+        let slot: Slot = records::decode(record)?;
+        let is_his = slot.current.as_ref().is_some_and(|it| it.holder.id == caller.user);
+        Ok(is_his.then(|| slot.lapse(epoch, found.now).unwrap_or(slot)))
+    })
 }
 
 /// One reservation: the caller's own; for an administrator, any. One whose account was reserved again isn't there.

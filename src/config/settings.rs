@@ -120,6 +120,15 @@ settings! {
         LOG_FILTER = setting("log.filter", "BEHALF_LOG", "",
             "Filter directives in place of the level, such as `warn,behalf=trace`; other crates' traces may hold secrets");
     }
+    Process "Traces" {
+        TRACES_ENDPOINT = setting("traces.endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "",
+            "Where a collector takes OTLP over HTTP with protobuf, such as `http://collector:4318`; without it there are no traces");
+        TRACES_HEADERS = setting("traces.headers", "OTEL_EXPORTER_OTLP_HEADERS", "",
+            "What the collector wants to see: `name=value`, several with commas between").secret();
+        TRACES_SERVICE = setting("traces.service_name", "OTEL_SERVICE_NAME", "behalf", "What the collector calls the service");
+        TRACES_RATIO = setting("traces.ratio", "OTEL_TRACES_SAMPLER_ARG", "1",
+            "The part of all traces that is exported, from 0 to 1");
+    }
     Process "Store and outbound calls" {
         STORE = setting("store.url", "BEHALF_STORE", "embedded:./data",
             "`embedded:<directory>`; `memory`, which forgets everything at the end; `redis://[user@]host[:6379][/db]`, with TLS `rediss://…`; `redis-sentinel://[user@]host[:26379],host2/<master-name>[/db][?tls=true]`; `redis-cluster://[user@]host[:6379],host2[?tls=true]`");

@@ -42,10 +42,42 @@ pub(super) fn compare(before: &Map<String, Value>, after: &Map<String, Value>) {
     }
 }
 
-fn short(value: &Value, most: usize) -> String {
+/// A value's JSON, cut off where it gets long.
+pub(super) fn short(value: &Value, most: usize) -> String {
     let text = value.to_string();
     if text.chars().count() <= most {
         return text;
     }
     text.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// A text with its long ids cut down to their beginning and end. (The end tells ids of one moment apart.)
+pub(super) fn brief(text: &str) -> String {
+    text.split_inclusive(['/', '?', '&', '=', ' ', '"']).map(brief_word).collect()
+}
+
+fn brief_word(word: &str) -> String {
+    let is_id = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let (id, rest) = word.split_at(word.find(|c| !is_id(c)).unwrap_or(word.len()));
+    if id.len() <= 24 {
+        return word.to_owned();
+    }
+    format!("{}…{}{rest}", &id[..4], &id[id.len() - 6..])
+}
+
+/// A long text in lines that end behind commas; put together they are the text, to the byte.
+pub(super) fn folded(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split_inclusive(',') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + part.chars().count() <= width => line.push_str(part),
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines
+}
+
+/// A step that must have done what it says.
+pub(super) fn demand(holds: bool, what: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(format!("this does not hold: {what}")) }
 }

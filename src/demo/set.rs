@@ -1,17 +1,18 @@
 //! What the story is played on: behalf itself, the development authorization server, and the people.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use actix_web::dev::ServerHandle;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::SignedDuration;
 use reqwest::{Client, Method, StatusCode};
 use secrecy::SecretString;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{
-    authorization_server::{DevClient, DevServer, DevSettings, DevUser, HookTarget, PATIENCE},
-    client::{self, Session},
+    authorization_server::{DevServer, HookTarget, PATIENCE},
+    backstage::Backstage,
+    client::{self, OWN_STATE, Session},
+    people::{self, ANN, BOB, CAROL, CLIENT, EVE},
     say::say,
 };
 use crate::{
@@ -22,34 +23,7 @@ use crate::{
     app::{Services, sealer::Sealer},
     boot::Behalf,
     config::Config,
-    ports::entropy,
 };
-
-/// The app's client id.
-pub(super) const CLIENT: &str = "demo-app";
-/// Where its codes go; nothing listens there, the app reads the redirect itself.
-pub(super) const REDIRECT: &str = "http://127.0.0.1/callback";
-
-/// Somebody in the story.
-struct Person {
-    id: &'static str,
-    login: &'static str,
-    first: &'static str,
-    last: &'static str,
-    cost_center: Option<&'static str>,
-    administrator: bool,
-}
-
-const fn person(id: &'static str, login: &'static str, first: &'static str, last: &'static str) -> Person {
-    Person { id, login, first, last, cost_center: None, administrator: false }
-}
-
-const PEOPLE: [Person; 4] = [
-    Person { cost_center: Some("1000"), ..person("00u1ann", "ann@example.test", "Ann", "Agent") },
-    Person { cost_center: Some("4711"), ..person("00u2bob", "bob@example.test", "Bob", "Builder") },
-    person("00u3eve", "eve@example.test", "Eve", "Other"),
-    Person { administrator: true, ..person("00u4carol", "carol@example.test", "Carol", "Admin") },
-];
 
 /// Everything that runs.
 pub(super) struct Set {
@@ -58,20 +32,17 @@ pub(super) struct Set {
     pub(super) issuer: DevServer,
     behalf: Behalf,
     server: ServerHandle,
-    users_file: PathBuf,
 }
 
 impl Set {
     /// Starts behalf by its real configuration, on free ports of the loopback interface.
-    pub(super) async fn build() -> Result<Self, String> {
+    pub(super) async fn build(backstage: &Backstage, random: &str) -> Result<Self, String> {
         let why = |error: &dyn std::fmt::Display| error.to_string();
-        let random = URL_SAFE_NO_PAD.encode(entropy::bytes::<24>(&OsEntropy));
-        let users_file = std::env::temp_dir().join(format!("behalf-demo-{random}.yaml"));
-        std::fs::write(&users_file, users()).map_err(|e| format!("{}: {e}", users_file.display()))?;
-        let issuer = DevServer::start(issuer_settings()).map_err(|e| why(&e))?;
+        let users_file = backstage.write("users.yaml", people::users())?;
+        let issuer = people::issuer().map_err(|e| why(&e))?;
         let secret = format!("Demo {random}");
-        let config = Config::load(variables(issuer.issuer(), &secret, &users_file), std::path::Path::new(""))
-            .map_err(|e| why(&e))?;
+        let config =
+            Config::load(variables(issuer.issuer(), &secret, &users_file), Path::new("")).map_err(|e| why(&e))?;
         let behalf =
             Behalf::assemble(&config, Arc::new(SystemClock), Arc::new(OsEntropy)).await.map_err(|e| why(&e))?;
         let (server, addresses) = behalf.listen(&config).map_err(|e| why(&e))?;
@@ -79,19 +50,14 @@ impl Set {
         tokio::spawn(server);
         behalf.set_ready(true);
         let api = format!("http://{}", addresses.first().ok_or("behalf listens nowhere")?);
-        issuer.set_hook(Some(HookTarget {
-            url: format!("{api}/hooks/okta"),
-            header: "authorization".to_owned(),
-            secret: SecretString::from(secret),
-            patience: PATIENCE,
-        }));
+        issuer.set_hook(Some(hook_at(&api, secret)));
         let http = http_client::build(None).map_err(|e| why(&e))?;
-        Ok(Self { http, api, issuer, behalf, server: handle, users_file })
+        Ok(Self { http, api, issuer, behalf, server: handle })
     }
 
     /// Signs a user in to the app.
     pub(super) async fn sign_in(&self, login: &str) -> Result<Session, String> {
-        client::sign_in(&self.http, self.issuer.issuer(), login, &OsEntropy).await
+        client::sign_in(&self.http, self.issuer.issuer(), login, OWN_STATE, &OsEntropy).await
     }
 
     /// Refreshes a session's tokens, with or without a delegation id.
@@ -130,8 +96,8 @@ impl Set {
 
     /// Prints commands that work while the demo runs on.
     pub(super) async fn print_commands(&self) -> Result<(), String> {
-        let (ann, bob) = (self.sign_in("ann@example.test").await?, self.sign_in("bob@example.test").await?);
-        let (carol, eve) = (self.sign_in("carol@example.test").await?, self.sign_in("eve@example.test").await?);
+        let (ann, bob) = (self.sign_in(ANN).await?, self.sign_in(BOB).await?);
+        let (carol, eve) = (self.sign_in(CAROL).await?, self.sign_in(EVE).await?);
         let (api, token) = (&self.api, format!("{}/v1/token", self.issuer.issuer()));
         say(&format!(
             "\nIt runs on; Ctrl-C ends it. To try (the tokens are good for an hour; the store's clock is ahead by the \
@@ -165,13 +131,21 @@ impl Set {
         self.server.stop(true).await;
         self.behalf.shut_down(Duration::from_secs(5)).await;
         self.issuer.stop().await;
-        if let Err(error) = std::fs::remove_file(&self.users_file) {
-            say(&format!("{} is left over: {error}", self.users_file.display()));
-        }
     }
 }
 
-fn variables(issuer: &str, secret: &str, users: &std::path::Path) -> Vec<(String, String)> {
+/// The hook of the behalf at this address.
+pub(super) fn hook_at(api: &str, secret: String) -> HookTarget {
+    HookTarget {
+        url: format!("{api}/hooks/okta"),
+        header: "authorization".to_owned(),
+        secret: SecretString::from(secret),
+        patience: PATIENCE,
+    }
+}
+
+/// The configuration, for this issuer and this file of users.
+pub(super) fn variables(issuer: &str, secret: &str, users: &Path) -> Vec<(String, String)> {
     let users = users.display().to_string();
     [
         ("BEHALF_BIND", "127.0.0.1:0"),
@@ -188,46 +162,4 @@ fn variables(issuer: &str, secret: &str, users: &std::path::Path) -> Vec<(String
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()
-}
-
-/// The directory's file. JSON is YAML, too.
-fn users() -> String {
-    let user = |who: Person| {
-        let mut profile = json!({"firstName": who.first, "lastName": who.last, "email": who.login});
-        if let Some(cost) = who.cost_center {
-            profile["costCenter"] = json!(cost);
-        }
-        json!({"id": who.id, "login": who.login, "status": "active", "profile": profile})
-    };
-    json!({"users": PEOPLE.map(user)}).to_string()
-}
-
-fn issuer_settings() -> DevSettings {
-    let user = |who: Person| {
-        let mut claims = Map::new();
-        claims.insert("can_delegate".to_owned(), json!("True"));
-        if let Some(cost) = who.cost_center {
-            claims.insert("costCenter".to_owned(), json!(cost));
-        }
-        if who.administrator {
-            claims.insert("groups".to_owned(), json!(["behalf-admins"]));
-        }
-        let names = json!({"name": format!("{} {}", who.first, who.last)});
-        DevUser {
-            id: who.id.to_owned(),
-            login: who.login.to_owned(),
-            access_claims: claims,
-            id_claims: names.as_object().cloned().unwrap_or_default(),
-        }
-    };
-    DevSettings {
-        path: "/oauth2/default".to_owned(),
-        audience: "api://default".to_owned(),
-        users: PEOPLE.map(user).to_vec(),
-        clients: vec![DevClient { id: CLIENT.to_owned(), secret: None, redirect_uris: vec![REDIRECT.to_owned()] }],
-        scopes: ["behalf".to_owned()].into(),
-        hook: None,
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(OsEntropy),
-    }
 }

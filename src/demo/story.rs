@@ -6,20 +6,19 @@ use serde_json::{Map, Value, json};
 
 use super::{
     client::{Session, decode},
-    say::{chapter, claims, compare, say},
+    people::{ANN, BOB, CAROL, EVE},
+    say::{chapter, claims, compare, demand, say},
     sealed,
     set::Set,
 };
 
-const BOB: &str = "bob@example.test";
-
 /// Tells it. The error names the first step that didn't do what it says.
 pub(super) async fn tell(set: &Set) -> Result<(), String> {
     let cast = Cast {
-        ann: set.sign_in("ann@example.test").await?,
+        ann: set.sign_in(ANN).await?,
         bob: set.sign_in(BOB).await?,
-        eve: set.sign_in("eve@example.test").await?,
-        carol: set.sign_in("carol@example.test").await?,
+        eve: set.sign_in(EVE).await?,
+        carol: set.sign_in(CAROL).await?,
     };
     granted(set, &cast).await?;
     let (ann, used) = exercised(set, &cast).await?;
@@ -192,8 +191,4 @@ async fn refused(set: &Set, who: &Session, id: &str, code: &str) -> Result<(), S
 fn shown(id: &str) -> String {
     let skipped = id.chars().count().saturating_sub(6);
     format!("dlg_…{}", id.chars().skip(skipped).collect::<String>())
-}
-
-fn demand(holds: bool, what: &str) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(format!("this does not hold: {what}")) }
 }

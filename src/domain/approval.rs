@@ -36,6 +36,7 @@ use super::{
     chain::Digest,
     delegation::Party,
     ids::{ClientId, Issuer},
+    trace::TraceParent,
 };
 
 /// What is asked for, and by whom.
@@ -110,6 +111,9 @@ pub struct Approval {
     /// The votes were skipped in an emergency, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<String>,
+    /// Where its distributed trace began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
     /// Where it stands, as it was written down last.
     pub state: State,
 }
@@ -132,6 +136,7 @@ impl Approval {
             created: now,
             votes: Vec::new(),
             break_glass: None,
+            trace: None,
             state: State::Pending,
         }
     }

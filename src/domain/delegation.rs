@@ -11,6 +11,7 @@ use super::{
     ids::{ClientId, Issuer, Login, UserId},
     reason::Reason,
     reservation::Slot,
+    trace::TraceParent,
     user::User,
 };
 
@@ -78,6 +79,9 @@ pub struct Delegation {
     /// The reservation of the delegator's account that it was initiated with, until it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reservation: Option<Carried<Slot>>,
+    /// Where its distributed trace began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
     /// The store's epoch at initiation.
     pub epoch: u64,
     /// When it was initiated.

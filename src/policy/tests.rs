@@ -9,7 +9,7 @@ use crate::{
         rule::When,
         user::Status,
     },
-    ports::directory::{DirectoryError, Written},
+    ports::directory::{DirectoryError, Members, Written},
 };
 
 fn id(text: &str) -> UserId {
@@ -59,6 +59,10 @@ impl Directory for Fixed {
 
     async fn groups_of(&self, _: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         self.groups.clone()
+    }
+
+    async fn members_of(&self, _: &GroupId, _: usize) -> Result<Option<Members>, DirectoryError> {
+        Ok(None)
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {

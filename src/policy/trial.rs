@@ -16,7 +16,7 @@ use crate::{
         lock::Lock,
         user::{Status, User},
     },
-    ports::directory::{Directory, DirectoryError, Written},
+    ports::directory::{Directory, DirectoryError, Members, Written},
 };
 
 mod props;
@@ -125,6 +125,10 @@ impl Directory for MadeUp {
             groups.extend(props::members());
         }
         Ok(groups)
+    }
+
+    async fn members_of(&self, _: &GroupId, _: usize) -> Result<Option<Members>, DirectoryError> {
+        Err(knows_no_more())
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {

@@ -68,6 +68,36 @@ pub struct Entity {
     pub name: Option<String>,
 }
 
+/// The most members of a group that anybody asks for.
+pub const MOST_MEMBERS: usize = 500;
+
+/// Who is in a group, as far as it was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// Users, active or not. Groups within the group are none, and whether theirs are here is the directory's business.
+    pub ids: BTreeSet<UserId>,
+    /// True if there are others.
+    pub more: bool,
+}
+
+impl Members {
+    /// The first `limit` different ones of these, [`MOST_MEMBERS`] at most. No more are looked at than it takes to know
+    /// whether there are others.
+    pub fn first(limit: usize, all: impl IntoIterator<Item = UserId>) -> Self {
+        let limit = limit.min(MOST_MEMBERS);
+        let mut members = Self::default();
+        for id in all {
+            if members.ids.len() < limit {
+                members.ids.insert(id);
+            } else if !members.ids.contains(&id) {
+                members.more = true;
+                break;
+            }
+        }
+        members
+    }
+}
+
 /// Users and grants. Everything is asked live; `Ok(None)` is "not there", `Err` is "could not ask".
 /// Ids are compared exactly, byte for byte, by the adapter as well as by the caller.
 #[async_trait]
@@ -84,6 +114,11 @@ pub trait Directory: Send + Sync + 'static {
 
     /// Ids of all groups that the user is in; of a user who isn't there, none.
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError>;
+
+    /// At most `limit` (and [`MOST_MEMBERS`]) of the users in a group; `Ok(None)`: the directory says that there is no
+    /// such group. Candidates: the caller reads each again. A directory that can't tell refuses, and never says that
+    /// nobody is in it.
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError>;
 
     /// True if `delegator` lists `agent` now.
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError>;

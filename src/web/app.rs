@@ -14,8 +14,8 @@ use utoipa_actix_web::AppExt as _;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    error::ApiError, extract::brief, hooks, middleware::around, openapi, ops, ops_routes, replicated, state::AppState,
-    tenant_routes, undocumented_tenant_routes, unknown_route::unknown_route,
+    error::ApiError, extract::brief, hooks, middleware::around, once, openapi, ops, ops_routes, replicated,
+    state::AppState, tenant_routes, undocumented_tenant_routes, unknown_route::unknown_route,
 };
 
 /// Makes the application. `origins` may call the API from a browser.
@@ -78,8 +78,15 @@ fn invalid(part: &str, error: &dyn std::fmt::Display) -> ApiError {
 fn cors(origins: Vec<String>) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST, Method::DELETE])
-        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
-        .expose_headers(["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining", replicated::HEADER])
+        .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::HeaderName::from_static(once::KEY)])
+        .expose_headers([
+            "x-request-id",
+            "retry-after",
+            "ratelimit-limit",
+            "ratelimit-remaining",
+            replicated::HEADER,
+            once::REPLAYED,
+        ])
         .max_age(600);
     origins.into_iter().fold(cors, |cors, origin| cors.allowed_origin(&origin))
 }

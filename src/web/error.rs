@@ -19,7 +19,7 @@ use crate::{
         keys::KeyRefused,
         otp::OtpError,
     },
-    domain::{application::Right, approval::signature::Fault, ids::TenantName, reason::Public},
+    domain::{application::Right, approval::signature::Fault, idempotency::Repeated, ids::TenantName, reason::Public},
     ports::token_verifier::VerifyError,
 };
 
@@ -197,7 +197,9 @@ impl ApiError {
                 | AppError::TooManyHeld { retry_after, .. }
                 | AppError::Reserved { retry_after, .. },
             ) => Some(*retry_after),
-            Self::KeysUnavailable | Self::App(AppError::Failed { .. }) => Some(1),
+            Self::KeysUnavailable | Self::App(AppError::Failed { .. } | AppError::Repeated(Repeated::InProgress)) => {
+                Some(1)
+            }
             _ => None,
         }
     }
@@ -248,7 +250,8 @@ fn app_status(error: &AppError) -> StatusCode {
         AppError::AdministratorOnly | AppError::CannotDelegate | AppError::Key(KeyRefused::Inactive) => {
             StatusCode::FORBIDDEN
         }
-        AppError::NotPending(_)
+        AppError::Repeated(Repeated::InProgress)
+        | AppError::NotPending(_)
         | AppError::NotGivenUp(_)
         | AppError::NotHeld(_)
         | AppError::Reserved { .. }
@@ -256,7 +259,9 @@ fn app_status(error: &AppError) -> StatusCode {
         | AppError::Otp(OtpError::NotSetUp | OtpError::NothingPending) => StatusCode::CONFLICT,
         AppError::Approval(refused) => refused_status(*refused),
         AppError::Signature(Fault::NotFresh) | AppError::Otp(OtpError::Refused) => StatusCode::UNAUTHORIZED,
-        AppError::NoSuchHold { .. } | AppError::Signature(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AppError::Repeated(Repeated::KeyReused) | AppError::NoSuchHold { .. } | AppError::Signature(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
     }
 }
 
@@ -297,6 +302,8 @@ fn app_code(error: &AppError) -> &'static str {
         AppError::AdministratorOnly => "administrator-only",
         AppError::CannotDelegate => "cannot-delegate",
         AppError::NotPending(_) => "not-pending",
+        AppError::Repeated(Repeated::InProgress) => "idempotency-in-progress",
+        AppError::Repeated(Repeated::KeyReused) => "idempotency-key-reused",
         AppError::Approval(refused) => refused.code(),
         AppError::NotHeld(_) => "not-held",
         AppError::Reserved { .. } => Public::Reserved.code(),

@@ -9,7 +9,7 @@ mod then;
 
 pub use self::{
     application::{ByApplication, ByEither, ForApprovals, ForLockCheck, ForOtp, Needs},
-    body::{Json, JsonOrForm},
+    body::{Json, JsonOrForm, json_bytes},
     caller::{CompatReader, CompatWriter, Reader, Writer, door, door_of, request_id, state},
     paging::{PageQuery, cursor_text, limit, parse_cursor},
     text::{brief, free_text, scope_set, user_ref},

@@ -14,10 +14,13 @@ use actix_web::{
     web,
 };
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Level, Span, field::Empty};
 
 use super::{rate_limit::Budget, state::AppState};
-use crate::domain::{hex::hex, ids::plain_text};
+use crate::{
+    domain::{hex::hex, ids::plain_text},
+    trace,
+};
 
 /// Longest request id that is taken over from the caller.
 const MOST: usize = 128;
@@ -29,6 +32,7 @@ const PAGES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-s
                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 
@@ -66,8 +70,8 @@ pub async fn around<B: MessageBody + 'static>(
     let state = request.app_data::<web::Data<AppState>>().cloned();
     let id = id_for(request.headers(), state.as_ref().map(web::Data::get_ref));
     request.extensions_mut().insert(RequestId(id.clone()));
-    let span = tracing::debug_span!("request", id = %id);
-    let mut response = next.call(request).instrument(span).await?;
+    let (span, exported) = (tracing::debug_span!("request", id = %id), exported(&request, &id));
+    let mut response = next.call(request).instrument(exported.clone()).instrument(span).await?;
     if is_hook(&response) {
         mark(response.headers_mut(), &id);
         return Ok(response);
@@ -76,9 +80,24 @@ pub async fn around<B: MessageBody + 'static>(
     let policy = if response.request().path().starts_with("/docs/") { PAGES } else { NO_PAGE };
     headers(response.headers_mut(), &id, policy, budget);
     if let Some(state) = state {
-        count(&state, &response, started, &id);
+        count(&state, &response, started, &id, &exported);
     }
     Ok(response)
+}
+
+/// The span of an API call, which goes on with the caller's trace. None for what operators and browsers ask for.
+fn exported(request: &ServiceRequest, id: &str) -> Span {
+    const NOT: &[&str] =
+        &["/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json", "/docs", "/hooks", "/token"];
+    let path = request.path();
+    if !tracing::enabled!(target: trace::TARGET, Level::TRACE) || NOT.iter().any(|begin| path.starts_with(begin)) {
+        return Span::none();
+    }
+    let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()?.parse().ok());
+    let span = tracing::trace_span!(
+        target: trace::TARGET, "request", otel.kind = "server", id, status = Empty
+    );
+    trace::continued(span, parent.as_ref())
 }
 
 /// The id that the caller gave, if it can be taken, or a new one.
@@ -115,10 +134,14 @@ fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Opti
 
 /// Paths hold ids and secrets, so only the route's pattern is named. Finding that takes another walk over all routes,
 /// which hooks are spared.
-fn count<B>(state: &AppState, response: &ServiceResponse<B>, started: Instant, id: &str) {
+fn count<B>(state: &AppState, response: &ServiceResponse<B>, started: Instant, id: &str, exported: &Span) {
     let pattern = response.request().match_pattern();
     let route = pattern.as_deref().unwrap_or("unknown");
     let (method, status) = (response.request().method().as_str(), response.status().as_u16());
     state.metrics.api(route, method, status, started.elapsed());
     tracing::info!(request = %id, %method, route, status, "request");
+    if !exported.is_disabled() {
+        trace::rename(exported, format!("{method} {route}"));
+        exported.record("status", status);
+    }
 }

@@ -6,6 +6,7 @@ mod browsers;
 mod compat;
 mod delegations;
 mod grants;
+mod idempotency;
 mod locks;
 mod ops;
 mod paths;

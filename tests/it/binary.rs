@@ -15,6 +15,7 @@ mod selftest;
 mod serve;
 mod setup_okta;
 mod tls;
+mod traces;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command, sync::Arc};
 

@@ -27,6 +27,7 @@ mod okta;
 mod old_variables;
 mod redis;
 mod scim;
+mod traces;
 
 /// The least that runs.
 const LEAST: [(&str, &str); 3] = [

@@ -2,6 +2,7 @@
 
 mod between;
 mod direct;
+mod gauges;
 mod holding;
 mod limits;
 mod pools;

@@ -15,7 +15,7 @@ use crate::{
         ids::{GroupId, UserId, UserRef},
         user::User,
     },
-    ports::directory::{Delegator, Directory, DirectoryError, Entity, Written},
+    ports::directory::{Delegator, Directory, DirectoryError, Entity, Members, Written},
 };
 
 mod doubts;
@@ -34,6 +34,7 @@ pub struct Coalesced {
     doubts: Doubts,
     entries: Flights<UserRef, Found>,
     groups: Flights<UserId, BTreeSet<GroupId>>,
+    members: Flights<(GroupId, usize), Option<Members>>,
     candidates: Flights<UserId, Vec<UserId>>,
     entities: Flights<UserId, Option<Entity>>,
 }
@@ -46,6 +47,7 @@ impl Coalesced {
             inner,
             entries: Flights::new(Arc::clone(&permits)),
             groups: Flights::new(Arc::clone(&permits)),
+            members: Flights::new(Arc::clone(&permits)),
             candidates: Flights::new(Arc::clone(&permits)),
             entities: Flights::new(Arc::clone(&permits)),
             changes: Semaphore::new(permits.available_permits()),
@@ -99,6 +101,16 @@ impl Directory for Coalesced {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         self.shared(&self.groups, user, |inner, user| async move { inner.groups_of(&user).await }).await
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        let question = (group.clone(), limit);
+        self.shared(
+            &self.members,
+            &question,
+            |inner, (group, limit)| async move { inner.members_of(&group, limit).await },
+        )
+        .await
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {

@@ -15,7 +15,7 @@ use crate::{
         user::User,
     },
     ports::{
-        directory::{Directory, DirectoryError, Written},
+        directory::{Directory, DirectoryError, Members, Written},
         entropy::Entropy,
         store::Store,
     },
@@ -73,6 +73,12 @@ impl Directory for EmbeddedDirectory {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         Ok(self.file.content().now().groups_of(user).clone())
+    }
+
+    /// A group is what users are in: nobody's group isn't there.
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        let users = self.file.content().now();
+        Ok(users.members_of(group).map(|members| Members::first(limit, members.iter().cloned())))
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {

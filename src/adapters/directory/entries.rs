@@ -13,7 +13,7 @@ use crate::{
         ids::{GroupId, UserId, UserRef},
         user::User,
     },
-    ports::directory::{DirectoryError, Entity, Written},
+    ports::directory::{DirectoryError, Entity, Members, Written},
 };
 
 /// A delegator lists no more agents than this. An entry with more is an error of the directory, and nobody's grant.
@@ -44,6 +44,9 @@ pub trait Entries: Send + Sync + 'static {
 
     /// Ids of all groups that the user is in, all pages of them.
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError>;
+
+    /// See [`Directory::members_of`](crate::ports::directory::Directory::members_of).
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError>;
 
     /// Candidates for having `agent` in their entries, at most [`MOST_AGENTS`]. It may be old or loosely compared.
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError>;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::ids::{GroupId, UserId, UserRef},
     metrics::{CallResult, Metrics},
-    ports::directory::{DirectoryError, Entity, Written},
+    ports::directory::{DirectoryError, Entity, Members, Written},
 };
 
 /// The breaker of one directory, shared by all who ask it.
@@ -133,6 +133,10 @@ impl Entries for Guarded {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         self.within("groups_of", self.deadlines.reads, self.inner.groups_of(user)).await
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        self.within("members_of", self.deadlines.reads, self.inner.members_of(group, limit)).await
     }
 
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {

@@ -22,7 +22,7 @@ use crate::{
     domain::ids::{GroupId, UserId, UserRef},
     ports::{
         clock::Clock,
-        directory::{DirectoryError, Written},
+        directory::{DirectoryError, Members, Written},
         entropy::Entropy,
     },
 };
@@ -39,6 +39,7 @@ mod guard;
 mod id;
 mod inspect;
 mod line;
+mod members;
 mod pool;
 mod raw;
 mod settings;
@@ -187,6 +188,10 @@ impl Entries for LdapDirectory {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         self.groups(&*self.pool.line().await?, user).await
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        self.members(&*self.pool.line().await?, group, limit).await
     }
 
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {

@@ -38,7 +38,7 @@ use crate::{
     domain::ids::{GroupId, TenantName, UserId, UserRef},
     ports::{
         clock::Clock,
-        directory::{DirectoryError, Entity, Written},
+        directory::{DirectoryError, Entity, Members, Written},
         entropy::Entropy,
         store::Store,
     },
@@ -46,6 +46,8 @@ use crate::{
 
 /// What a service app needs to read and change users.
 const USER_SCOPES: [&str; 2] = ["okta.users.read", "okta.users.manage"];
+/// What it needs besides to tell who is in a group.
+const GROUP_SCOPES: [&str; 1] = ["okta.groups.read"];
 /// What it needs besides to look at user types: to change a user's type, and for `check`.
 const META_SCOPES: [&str; 2] = ["okta.userTypes.read", "okta.schemas.read"];
 /// The linked object whose primary is a user's entity.
@@ -96,6 +98,8 @@ struct Org {
 pub struct OktaDirectory {
     org: Arc<Org>,
     api: Api,
+    /// With the right for groups' members.
+    groups: Api,
     /// With the rights for types and schemas.
     meta: Api,
 }
@@ -116,15 +120,16 @@ impl OktaDirectory {
                 lane: Lane::Others,
             })
         };
-        let (api, meta) = (api(&USER_SCOPES)?, api(&META_SCOPES)?);
+        let (api, groups, meta) = (api(&USER_SCOPES)?, api(&GROUP_SCOPES)?, api(&META_SCOPES)?);
         let (store, clock) = (Arc::clone(&tools.store), Arc::clone(&tools.clock));
         let writer = Writer::new(tools.tenant.clone(), store, clock, &*tools.entropy);
-        Ok(Self { org: Arc::new(Org { kinds: settings.kinds, writer }), api, meta })
+        Ok(Self { org: Arc::new(Org { kinds: settings.kinds, writer }), api, groups, meta })
     }
 
     /// Both lanes of it. They share their tokens and what is known of the limits.
     pub fn lanes(self) -> Lanes {
-        let hooks = Self { api: Api { lane: Lane::Hooks, ..self.api.clone() }, ..self.clone() };
+        let hooks = |api: &Api| Api { lane: Lane::Hooks, ..api.clone() };
+        let hooks = Self { api: hooks(&self.api), groups: hooks(&self.groups), ..self.clone() };
         Lanes { hooks: Arc::new(hooks), others: Arc::new(self) }
     }
 
@@ -159,6 +164,10 @@ impl Entries for OktaDirectory {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         read::groups(&self.api, user).await
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        read::members(&self.groups, group, limit).await
     }
 
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {

@@ -38,7 +38,7 @@ use crate::{
     domain::ids::{GroupId, Login, UserId, UserRef},
     ports::{
         clock::Clock,
-        directory::{DirectoryError, Written},
+        directory::{DirectoryError, Members, Written},
         entropy::{self, Entropy},
     },
 };
@@ -48,6 +48,7 @@ pub mod filter;
 mod inspect;
 mod known;
 mod list;
+mod members;
 mod profile;
 mod quiet;
 mod resource;
@@ -239,6 +240,10 @@ impl Entries for Scim {
             Some(groups) => Ok(groups),
             None => self.groups_by_members(user).await,
         }
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        self.members(group, limit).await
     }
 
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {

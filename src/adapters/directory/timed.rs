@@ -11,7 +11,8 @@ use crate::{
         user::User,
     },
     metrics::{CallResult, Metrics},
-    ports::directory::{Delegator, Directory, DirectoryError, Entity, Written},
+    ports::directory::{Delegator, Directory, DirectoryError, Entity, Members, Written},
+    trace,
 };
 
 /// Gives up on `inner` after `budget`: `Unavailable`. A change that was given up may have been made all the same.
@@ -33,9 +34,10 @@ impl Timed {
         budget: Duration,
         call: impl Future<Output = Result<T, DirectoryError>>,
     ) -> Result<T, DirectoryError> {
-        let start = Instant::now();
+        let (start, span) = (Instant::now(), trace::call("directory", operation));
         let answer = timeout(budget, call).await;
         let (result, took) = (answer.as_ref().map_or(CallResult::TimedOut, result_of), start.elapsed());
+        span.record("result", result.code());
         self.metrics.directory(operation, result, took);
         tracing::debug!(operation, result = result.code(), ?took, "the directory was asked");
         answer.unwrap_or_else(|_| Err(DirectoryError::Unavailable(format!("no answer within {budget:?}"))))
@@ -85,6 +87,10 @@ impl Directory for Timed {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         self.within("groups_of", self.budget, self.inner.groups_of(user)).await
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        self.within("members_of", self.budget, self.inner.members_of(group, limit)).await
     }
 
     async fn set_delegatable(&self, user: &UserId, can: bool) -> Result<Option<Written>, DirectoryError> {

@@ -11,6 +11,7 @@ use crate::{
     ports::store::{
         Change, Committed, Hints, Index, Key, Lease, ListPage, Page, Seq, Snapshot, Store, StoreError, Stored,
     },
+    trace,
 };
 
 /// A store whose calls are measured. A caller that stops waiting, and a commit that came too late, count as timed
@@ -27,7 +28,8 @@ impl<S: Store + ?Sized> Timed<S> {
     }
 
     fn start(&self, operation: &'static str) -> Call<'_> {
-        Call { operation, start: Instant::now(), result: CallResult::TimedOut, metrics: &self.metrics }
+        let span = trace::call("store", operation);
+        Call { operation, start: Instant::now(), result: CallResult::TimedOut, metrics: &self.metrics, span }
     }
 }
 
@@ -37,6 +39,7 @@ struct Call<'a> {
     start: Instant,
     result: CallResult,
     metrics: &'a Metrics,
+    span: tracing::Span,
 }
 
 impl Call<'_> {
@@ -52,6 +55,7 @@ impl Call<'_> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
+        self.span.record("result", self.result.code());
         self.metrics.store(self.operation, self.result, self.took());
     }
 }

@@ -1,9 +1,14 @@
 //! The part of a hook that decides and consumes.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{Desk, bound::Bound, events::answer_withheld};
 use crate::{
@@ -22,6 +27,7 @@ use crate::{
     },
     policy::{Brought, Context, Spent},
     ports::store::{Change, Committed, Expect, Key, Snapshot, StoreError},
+    trace,
 };
 
 /// How often others' changes are answered with another look.
@@ -41,6 +47,15 @@ pub(super) enum Ended {
     Answered { body: String, outcome: Outcome },
     /// To be written in the dialect.
     Decided(Box<Decision>),
+}
+
+impl Ended {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Answered { outcome, .. } => *outcome,
+            Self::Decided(decision) => decision.outcome,
+        }
+    }
 }
 
 /// A refusal on its way out, with what is known for the event.
@@ -89,14 +104,20 @@ pub(super) struct Attempt {
     pub(super) request: Arc<HookRequest<'static>>,
     pub(super) delivery: Fingerprint,
     pub(super) started: Instant,
+    /// What is exported of it. It begins when the delegation is known, whose trace it goes on with.
+    pub(super) span: OnceLock<Span>,
 }
 
 impl Attempt {
     pub(super) async fn run(self: Arc<Self>) -> Ended {
         let refusal = match self.decide().await {
-            Ok(ended) => return ended,
+            Ok(ended) => {
+                self.traced(&ended.outcome());
+                return ended;
+            }
             Err(refusal) => refusal,
         };
+        self.traced(&Outcome::Refused(refusal.reason));
         let held = refusal.delegation.as_ref().and_then(|it| it.reservation.as_ref()).map(|it| it.body.reference());
         if let Some(reference) = held {
             self.void(reference, refusal.reason).await;
@@ -128,7 +149,7 @@ impl Attempt {
     /// Commits, and gives the answer. `None`: somebody else was faster; what he changed is read the next time.
     pub(super) async fn grant(&self, ready: Ready, keys: &mut Vec<Key>) -> Result<Option<String>, Refusal> {
         let Ready { change, key, answer, event } = ready;
-        match self.commit(change, key, event).await? {
+        match self.commit(change, key, event).instrument(self.span()).await? {
             Committed::Done(_) => Ok(Some(answer)),
             Committed::Conflict(other) => {
                 if !keys.contains(&other) {
@@ -186,6 +207,9 @@ impl Attempt {
             Ok(Match::Fresh) => {}
             Err(reason) => {
                 let foreign = matches!(reason, Reason::ForeignAgent | Reason::ForeignClient | Reason::ForeignIssuer);
+                if !foreign {
+                    self.go_on_with(&delegation);
+                }
                 return Err(Refusal {
                     reason,
                     trace: Vec::new(),
@@ -193,8 +217,10 @@ impl Attempt {
                 });
             }
         }
+        self.go_on_with(&delegation);
         let bound = Bound::of(&delegation, &snapshot)?;
-        let said = self.ask_policy(facts, &delegation, &bound, epoch.number, &snapshot).await?;
+        let policy = self.ask_policy(facts, &delegation, &bound, epoch.number, &snapshot);
+        let said = policy.instrument(self.span()).await?;
         let spent = bound.spend(&self.desk, &said.spent, snapshot.now)?;
         let [lock_one, lock_two] = [&delegation.delegator.id, &delegation.binding.agent.id].map(records::lock_key);
         let mut ready = self.ready(key, delegation, said, snapshot.now)?;
@@ -206,10 +232,32 @@ impl Attempt {
             (lock_one, Expect::Absent),
             (lock_two, Expect::Absent),
         ];
-        change.expect.extend(spent.expect);
-        change.puts.extend(spent.puts);
-        change.events.extend(records::encode_events(&spent.events)?);
+        spent.join(change)?;
         Ok(Prepared::Ready(Box::new(ready)))
+    }
+
+    /// Goes on with the trace in which the delegation was begun.
+    fn go_on_with(&self, delegation: &Delegation) {
+        self.span.get_or_init(|| {
+            let (tenant, before) = (&self.desk.tenant.name, self.started.elapsed().as_secs_f64());
+            let span = tracing::trace_span!(
+                target: trace::TARGET, "hook", otel.kind = "server", %tenant, dialect = self.desk.dialect.name(),
+                seconds_before = before, outcome = Empty, reason = Empty
+            );
+            trace::continued(span, delegation.trace.as_ref())
+        });
+    }
+
+    fn span(&self) -> Span {
+        self.span.get().cloned().unwrap_or_else(Span::none)
+    }
+
+    fn traced(&self, outcome: &Outcome) {
+        let Some(span) = self.span.get() else { return };
+        span.record("outcome", outcome.code());
+        if let Some(reason) = outcome.reason() {
+            span.record("reason", reason.code());
+        }
     }
 
     /// The bytes that the same hook was given before.

@@ -6,30 +6,21 @@ use serde::de::DeserializeOwned;
 
 use super::Desk;
 use crate::{
-    app::{approvals, records, reservations},
+    app::{approvals, part::Part, records, reservations},
     domain::{
         approval::Approval,
-        audit::Event,
         delegation::{Carried, Delegation},
         reservation::Slot,
         shared_account::SharedAccounts,
     },
     policy::{Hold, Spent},
-    ports::store::{Expect, Key, Put, Snapshot, StoreError},
+    ports::store::{Expect, Key, Snapshot, StoreError},
 };
 
 /// The latest that is known of both.
 pub(super) struct Bound {
     pub(super) approval: Option<Carried<Approval>>,
     pub(super) reservation: Option<Carried<Slot>>,
-}
-
-/// What using them up adds to the hook's commit.
-#[derive(Default)]
-pub(super) struct Part {
-    pub(super) expect: Vec<(Key, Expect)>,
-    pub(super) puts: Vec<Put>,
-    pub(super) events: Vec<Event>,
 }
 
 impl Bound {
@@ -50,29 +41,20 @@ impl Bound {
         Some(Hold { slot, generation, group })
     }
 
-    /// Nothing for what no stage asked for.
+    /// What using them up adds to the hook's commit: nothing for what no stage asked for.
     pub(super) fn spend(&self, desk: &Desk, spent: &Spent, now: Timestamp) -> Result<Part, StoreError> {
         let (services, tenant) = (&desk.services, &desk.tenant);
         let mut part = Part::default();
         if let (Some(seen), Some(used)) = (&self.approval, &spent.approval) {
-            part.write(approvals::records::put(used)?, seen.version);
+            part.write(approvals::records::put(used)?, Expect::VersionLive(seen.version));
             part.events.extend(approvals::events::used(services, &tenant.name, &seen.body, used, now));
         }
         if let (Some(seen), Some(used)) = (&self.reservation, &spent.reservation) {
             let (_, put, event) = reservations::consumed(services, tenant, used, now)?;
-            part.write(put, seen.version);
+            part.write(put, Expect::VersionLive(seen.version));
             part.events.extend(event);
         }
-        let request = desk.request.as_deref();
-        part.events = part.events.into_iter().map(|event| event.in_request(request)).collect();
-        Ok(part)
-    }
-}
-
-impl Part {
-    fn write(&mut self, put: Put, version: u64) {
-        self.expect.push((put.key, Expect::VersionLive(version)));
-        self.puts.push(put);
+        Ok(part.in_request(desk.request.as_deref()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ATTEMPTS, Found, Me, More, Refused, commit, events, is_party, may_decide, read, refuse, settle};
+use super::{ATTEMPTS, Found, Me, Refused, commit, events, is_party, may_decide, read, refuse, settle, told};
 use crate::{
     app::{Services, Tenant, caller::Caller, error::AppError, grants::party_of},
     domain::{
@@ -93,7 +93,7 @@ async fn end(
         let event = events::ended_by(services, &tenant.name, actor.clone(), &found.approval, &after, now)
             .in_request(caller.request.as_deref());
         let event = why.into_iter().fold(event, |event: Event, text| event.detail("reason", text));
-        if commit(services, tenant, &found, &after, More::default(), vec![event]).await?.is_none() {
+        if commit(services, tenant, &found, &after, told(vec![event])).await?.is_none() {
             return Ok(after);
         }
         (found, _) = read(services, tenant, found.approval.id).await?;

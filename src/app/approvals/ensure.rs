@@ -2,16 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, More, Refused, commit, events, read,
+    ATTEMPTS, Found, Refused, commit, eligible, events, read,
     records::{self, Asks, Roster, RosterEntry},
     reviews, settle,
 };
 use crate::{
-    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records as all},
+    app::{
+        Services, Tenant,
+        caller::Caller,
+        epoch,
+        error::AppError,
+        part::Part,
+        records as all,
+        room::{self, Limit, Line},
+    },
     domain::{
         approval::{
             Approval, ApprovalId, Asked, Opening, State, Template,
@@ -20,15 +27,15 @@ use crate::{
         },
         audit::{Actor, Code, Event},
         delegation::Party,
-        ids::{ClientId, UserId, UserRef},
+        ids::{ClientId, UserId},
         reason::Reason,
     },
     policy::People,
     ports::{
-        directory::Directory,
         entropy,
         store::{Change, Committed, Expect, Key, Record, Snapshot},
     },
+    trace,
 };
 
 /// The version of the form of templates, of which the binding names the digest.
@@ -123,14 +130,14 @@ impl Ensure<'_> {
         Ok(())
     }
 
-    async fn has_approvers(&self) -> Result<bool, AppError> {
+    async fn check_approvers(&self) -> Result<(), AppError> {
         let Wish { template, people, break_glass, .. } = self.wish;
         if break_glass.is_some() {
-            return Ok(true);
+            return Ok(());
         }
         let (agent, delegator) = (&people.agent.id, &people.delegator.id);
         let barred: &[&UserId] = if template.delegator_may_approve { &[agent] } else { &[agent, delegator] };
-        enough_approvers(&*self.tenant.directory, template, barred).await
+        eligible::check(&*self.tenant.directory, template, barred).await
     }
 
     async fn find_or_open(&self) -> Result<Ensured, AppError> {
@@ -180,10 +187,10 @@ impl Ensure<'_> {
         };
         let broken = found.approval.clone().break_glass(why.to_owned(), found.now);
         let after = broken.map_err(Refused::Closed)?;
-        let more = More { puts: vec![reviews::put_new(&after, found.now)?], ..More::default() };
         let event = events::broken(self.services, &self.tenant.name, &after, found.now);
         let events = vec![self.in_request(event)];
-        if commit(self.services, self.tenant, &found, &after, more, events).await?.is_some() {
+        let more = Part { events, puts: vec![reviews::put_new(&after, found.now)?], ..Part::default() };
+        if commit(self.services, self.tenant, &found, &after, more).await?.is_some() {
             return Ok(None);
         }
         let (found, _) = read(self.services, self.tenant, after.id).await?;
@@ -198,9 +205,7 @@ impl Ensure<'_> {
         asks: &str,
         now: Timestamp,
     ) -> Result<Option<ApprovalId>, AppError> {
-        if !self.has_approvers().await? {
-            return Err(Refused::NoApprovers.into());
-        }
+        self.check_approvers().await?;
         let mut roster = with_room(self.services, self.tenant, known.roster, asks, now).await?;
         let approval = self.opened(known.epoch, now)?;
         let (id, key) = (approval.id, records::key(approval.id));
@@ -274,7 +279,8 @@ impl Ensure<'_> {
         };
         let (binding, _) = request.bind().map_err(|error| not_bound(&error))?;
         let (rule, template) = (rule.to_owned(), template.clone());
-        let opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
+        let mut opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
+        opened.trace = trace::here();
         if records::has_room(&opened, false) { Ok(opened) } else { Err(Refused::TooLong.into()) }
     }
 
@@ -301,51 +307,23 @@ impl Ensure<'_> {
     }
 }
 
-/// Whether enough others than those who are barred could decide. Users are asked for; groups are taken on trust, their
-/// members' votes are not.
-pub(super) async fn enough_approvers(
-    directory: &dyn Directory,
-    template: &Template,
-    barred: &[&UserId],
-) -> Result<bool, AppError> {
-    if template.groups().next().is_some() {
-        return Ok(true);
-    }
-    let others = template.users().filter(|id| !barred.contains(id));
-    let asked = others.map(async |id| find_user(directory, &UserRef::Id(id.clone())).await);
-    let found = try_join_all(asked).await?;
-    let active = found.iter().flatten().filter(|user| user.is_active()).count();
-    Ok(active >= usize::from(template.quorum))
-}
-
-/// The roster without what is over. Only when it is full are the approvals themselves looked at.
+/// The roster with room for one that asks for this.
 pub(super) async fn with_room(
     services: &Services,
     tenant: &Tenant,
-    mut roster: Roster,
+    roster: Roster,
     asks: &str,
     now: Timestamp,
 ) -> Result<Roster, AppError> {
-    let limit = tenant.limits.max_open;
-    roster.open.retain(|entry| now < entry.end && entry.asks != asks);
-    if roster.open.len() < limit {
-        return Ok(roster);
-    }
-    let keys: Vec<Key> = roster.open.iter().map(|entry| records::key(entry.id)).collect();
-    let snapshot = services.store.read(&tenant.name, &keys).await?;
-    let mut kept = Vec::new();
-    for entry in roster.open {
-        let found = Found::in_snapshot(&snapshot, entry.id)?;
-        if found.is_some_and(|found| !matches!(found.approval.state, State::Closed(_))) {
-            kept.push(entry);
-        }
-    }
-    if kept.len() < limit {
-        return Ok(Roster { open: kept });
-    }
-    let soonest = kept.iter().map(|entry| entry.end).min().unwrap_or(now);
-    let wait = u64::try_from(soonest.duration_since(now).as_secs()).unwrap_or(0);
-    Err(Refused::TooManyOpen { limit, retry_after: wait + 1 }.into())
+    let others = roster.open.into_iter().filter(|entry| entry.asks != asks);
+    let lines = others.map(|entry| Line { end: entry.end, key: Some(records::key(entry.id)), entry });
+    let full = |limit, retry_after| Refused::TooManyOpen { limit, retry_after }.into();
+    let limit = Limit { most: tenant.limits.max_open, full };
+    let stands = |snapshot: &Snapshot, entry: &RosterEntry| {
+        let found = Found::in_snapshot(snapshot, entry.id)?;
+        Ok(found.is_some_and(|found| !matches!(found.approval.state, State::Closed(_))))
+    };
+    Ok(Roster { open: room::made(services, tenant, lines, limit, now, stands).await? })
 }
 
 fn known(snapshot: &Snapshot, roster_key: Key) -> Result<Known<'_>, AppError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, Refused, TEMPLATE_FORM, enough_approvers, events, not_bound, read,
+    ATTEMPTS, Found, Refused, TEMPLATE_FORM, eligible, events, not_bound, read,
     records::{self, OfApplication, Roster, RosterEntry},
     with_room,
 };
@@ -29,6 +29,7 @@ use crate::{
         entropy,
         store::{Change, Committed, Expect},
     },
+    trace,
 };
 
 /// What an application asks for. Texts are checked already.
@@ -82,8 +83,7 @@ impl Ask<'_> {
         if self.template.ticket == Demand::Required && ticket.is_none() {
             return Err(Refused::TicketRequired.into());
         }
-        let others = enough_approvers(&*self.tenant.directory, self.template, &[&self.user.id]).await?;
-        if others { Ok(()) } else { Err(Refused::NoApprovers.into()) }
+        eligible::check(&*self.tenant.directory, self.template, &[&self.user.id]).await
     }
 
     async fn find_or_open(&self) -> Result<(Approval, bool), AppError> {
@@ -198,7 +198,8 @@ impl Ask<'_> {
         };
         let (binding, _) = request.bind().map_err(|error| not_bound(&error))?;
         let template = self.template.clone();
-        Ok(Approval::open(Opening { id, asked, rule, template, binding, epoch }, now))
+        let opened = Approval::open(Opening { id, asked, rule, template, binding, epoch }, now);
+        Ok(Approval { trace: trace::here(), ..opened })
     }
 
     async fn write_refusal(&self, exact: &'static str) {

@@ -10,8 +10,8 @@ use crate::{
         Services, Tenant,
         application::ApplicationCaller,
         caller::Caller,
-        delegations::{Cursor, Listed},
         error::AppError,
+        listing::{self, Cursor, Listed},
         records as all,
     },
     domain::{
@@ -113,11 +113,8 @@ pub async fn list(
         Role::Administrator if caller.administrator => records::all(),
         Role::Administrator => return Err(services.denied(tenant, caller, "approval.list", "all").await),
     };
-    let found = services.store.list(&tenant.name, index, Page { up_to: u64::MAX, after, limit }).await?;
-    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
-    let items = found.rows.iter().map(|(_, _, record)| as_of(record, &found)).collect::<Result<Vec<_>, _>>()?;
-    let mine = items.into_iter().filter(|approval| is_party(approval, caller)).collect();
-    Ok(Listed { items: mine, next })
+    let found = listing::page(services, tenant, index, after, limit).await?;
+    Listed::of(&found, |_, record| Ok(Some(as_of(record, &found)?).filter(|approval| is_party(approval, caller))))
 }
 
 async fn awaiting(
@@ -127,10 +124,9 @@ async fn awaiting(
     after: Option<Cursor>,
     limit: usize,
 ) -> Result<Listed<Approval>, AppError> {
-    let nothing = Listed { items: Vec::new(), next: None };
-    let Some(me) = Me::ask(tenant, caller, true).await? else { return Ok(nothing) };
+    let Some(me) = Me::ask(tenant, caller, true).await? else { return Ok(Listed::nothing()) };
     if !me.user.is_active() {
-        return Ok(nothing);
+        return Ok(Listed::nothing());
     }
     let pages = try_join_all(principals(tenant, &me).iter().map(async |principal| {
         let page = Page { up_to: u64::MAX, after, limit };

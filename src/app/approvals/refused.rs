@@ -6,8 +6,13 @@ use crate::domain::approval::Refusal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Too few people could decide.
-    #[error("fewer people can decide about this, besides you and the delegator, than the rule asks for")]
-    NoApprovers,
+    #[error("this takes the votes of {quorum}, and besides those whom it is about only {able} could decide")]
+    NoApprovers {
+        /// How many there are.
+        able: usize,
+        /// How many it takes.
+        quorum: u8,
+    },
     /// The rule wants a reason.
     #[error("this needs an approval, and for that a `reason`")]
     ReasonRequired,
@@ -104,7 +109,7 @@ impl Refused {
     /// The stable code.
     pub fn code(self) -> &'static str {
         match self {
-            Self::NoApprovers => "no-approvers",
+            Self::NoApprovers { .. } => "no-approvers",
             Self::ReasonRequired => "reason-required",
             Self::TicketRequired => "ticket-required",
             Self::TooLong => "request-too-long",
@@ -130,7 +135,7 @@ impl Refused {
     /// What kind of no it is.
     pub fn sort(self) -> Sort {
         match self {
-            Self::NoApprovers
+            Self::NoApprovers { .. }
             | Self::ReasonRequired
             | Self::TicketRequired
             | Self::TooLong

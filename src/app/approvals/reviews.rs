@@ -9,9 +9,9 @@ use crate::{
     app::{
         Services, Tenant,
         caller::Caller,
-        delegations::{Cursor, Listed},
         error::AppError,
         grants::party_of,
+        listing::{self, Cursor, Listed},
         records::{KEEP, decode, droppable, encode, encode_events, find, millis},
     },
     domain::{
@@ -21,7 +21,7 @@ use crate::{
         ids::{RecordId, UserId},
         reason::Reason,
     },
-    ports::store::{Change, Committed, Expect, Index, IndexRow, Key, Kind, Page, Put, StoreError},
+    ports::store::{Change, Committed, Expect, Index, IndexRow, Key, Kind, Put, StoreError},
 };
 
 const REVIEW: Kind = Kind(16);
@@ -101,10 +101,8 @@ pub async fn list(
     limit: usize,
 ) -> Result<Listed<Review>, AppError> {
     let index = if caller.administrator { all() } else { of(&caller.user) };
-    let found = services.store.list(&tenant.name, index, Page { up_to: u64::MAX, after, limit }).await?;
-    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
-    let items = found.rows.iter().map(|(_, _, record)| decode(record)).collect::<Result<_, _>>()?;
-    Ok(Listed { items, next })
+    let found = listing::page(services, tenant, index, after, limit).await?;
+    Listed::of(&found, |_, record| Ok(Some(decode(record)?)))
 }
 
 /// Closes a review: an administrator, and not whose emergency it was.

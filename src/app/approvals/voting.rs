@@ -1,8 +1,10 @@
 //! A vote. Who may is asked of the directory each time.
 
-use super::{ATTEMPTS, Found, Me, More, Refused, commit, events, read, records, refuse, settle, voter};
+use tracing::Instrument as _;
+
+use super::{ATTEMPTS, Found, Me, Refused, commit, events, read, records, refuse, settle, voter};
 use crate::{
-    app::{Services, Tenant, caller::Caller, epoch, error::AppError},
+    app::{Services, Tenant, caller::Caller, epoch, error::AppError, part::Part},
     domain::{
         approval::{Approval, ApprovalId, Ballot, Choice, Signed},
         audit::Event,
@@ -10,6 +12,7 @@ use crate::{
         reason::Reason,
     },
     ports::store::{Expect, Key, Put, Snapshot},
+    trace,
 };
 
 /// What somebody says.
@@ -49,7 +52,9 @@ pub async fn vote(
     let (found, snapshot) = read(services, tenant, id).await?;
     let me = voter(services, tenant, caller, &found, "vote").await?;
     let run = Voting { services, tenant, caller, me: &me, cast: &cast, proof: proof.as_ref() };
-    run.count(found, snapshot).await
+    let span = tracing::trace_span!(target: trace::TARGET, "approval.vote", tenant = %tenant.name);
+    let span = trace::continued(span, found.approval.trace.as_ref());
+    run.count(found, snapshot).instrument(span).await
 }
 
 struct Voting<'a> {
@@ -79,12 +84,13 @@ impl Voting<'_> {
                 .map(|event| event.in_request(self.caller.request.as_deref()))
                 .collect();
             let after = self.countersigned(after, &events)?;
-            let mut more = More { expect: vec![(epoch_key, Expect::Version(record.version))], puts: Vec::new() };
+            let mut more =
+                Part { events, expect: vec![(epoch_key, Expect::Version(record.version))], ..Part::default() };
             if let Some(proof) = self.proof {
                 more.expect.extend(&proof.expect);
                 more.puts.extend(proof.puts.iter().cloned());
             }
-            match commit(self.services, self.tenant, &found, &after, more, events).await? {
+            match commit(self.services, self.tenant, &found, &after, more).await? {
                 None => return Ok(after),
                 Some(key) if key == found.key || key == epoch_key => {}
                 Some(_) => return Err(self.refused(&found, Refused::ProofSpent).await),

@@ -5,8 +5,8 @@ use crate::{
     app::{
         Services, Tenant,
         caller::Caller,
-        delegations::{Cursor, Listed},
         error::AppError,
+        listing::{self, Cursor, Listed},
         records,
     },
     domain::{
@@ -54,11 +54,8 @@ pub async fn in_state(
     if !caller.administrator {
         return Err(services.denied(tenant, caller, "notification.list", "").await);
     }
-    let page = Page { up_to: u64::MAX, after, limit };
-    let found = services.store.list(&tenant.name, own::in_state(state), page).await?;
-    let next = found.rows.last().filter(|_| found.more).map(|(sort, key, _)| (*sort, *key));
-    let items = found.rows.iter().map(|(_, _, record)| records::decode(record)).collect::<Result<_, _>>()?;
-    Ok(Listed { items, next })
+    let found = listing::page(services, tenant, own::in_state(state), after, limit).await?;
+    Listed::of(&found, |_, record| Ok(Some(records::decode(record)?)))
 }
 
 /// Has one that was given up tried again, from the beginning; for administrators.

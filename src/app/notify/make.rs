@@ -1,6 +1,6 @@
 //! The reader of the outbox: each event becomes the notifications of those whom it concerns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +14,7 @@ use crate::{
     },
     domain::{
         audit::{Actor, Code, Event},
-        ids::{TenantName, UserId},
+        ids::{GroupId, TenantName, UserId},
         notice::{Channel, Facts, Notification, Opening, Recipient, Who},
     },
     ports::store::{Change, Committed, Expect, Fence, Put, Seq, StoreError},
@@ -22,6 +22,8 @@ use crate::{
 
 /// Events read in one pass.
 const BATCH: usize = 100;
+/// People who are told of one event.
+const MOST_TOLD: usize = 50;
 /// Records after which a commit is large enough.
 const ENOUGH: usize = 64;
 /// What is older than this when it is read is nobody's news any more: the service was off, or told nobody, for days.
@@ -44,6 +46,8 @@ pub struct Made {
 struct Draft {
     puts: Vec<Put>,
     events: Vec<Event>,
+    /// Who is in the groups that were asked for in this pass.
+    members: HashMap<GroupId, BTreeSet<UserId>>,
 }
 
 /// Makes sure that there is a cursor: whoever is told for the first time is told of what happens from now on. To be
@@ -86,7 +90,7 @@ pub async fn pass(services: &Services, tenant: &TenantName, outlets: &Outlets, h
     let (mut draft, mut seq) = (Draft::default(), last.seq);
     for stored in &events {
         match decode_event(stored) {
-            Ok(event) => draft.take(services, tenant, outlets, (stored.seq, &event), snapshot.now)?,
+            Ok(event) => draft.take(services, tenant, outlets, (stored.seq, &event), snapshot.now).await?,
             // One event that can't be read must not keep everybody from being told of the others.
             Err(error) => tracing::error!(%tenant, %error, "nobody can be told of an event"),
         }
@@ -115,7 +119,7 @@ pub async fn pass(services: &Services, tenant: &TenantName, outlets: &Outlets, h
 }
 
 impl Draft {
-    fn take(
+    async fn take(
         &mut self,
         services: &Services,
         tenant: &TenantName,
@@ -133,7 +137,9 @@ impl Draft {
             tracing::warn!(%tenant, event = facts.event.as_str(), "too old to tell anybody of it");
             return Ok(());
         }
-        let made = notifications(&facts, &taken);
+        let by_mail = taken.iter().any(|channel| matches!(channel, Channel::Email));
+        let people = if by_mail { self.people(services, tenant, &facts).await } else { Vec::new() };
+        let made = notifications(&facts, &taken, &people);
         if made.is_empty() {
             let nobody = Opening { facts, channel: Channel::Nobody, recipient: None, alone_with: None };
             let nobody = Notification::open(nobody, now);
@@ -147,9 +153,61 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// Those concerned, each once, as what he is first: people who are named, then members of groups. Nobody decides
+    /// about his own request, so he isn't asked to as a member.
+    async fn people(&mut self, services: &Services, tenant: &TenantName, facts: &Facts) -> Vec<Recipient> {
+        let mut people: Vec<Recipient> = Vec::new();
+        let mut add = |role, user: &UserId| {
+            let new = people.len() < MOST_TOLD && !people.iter().any(|person| person.user == *user);
+            if new {
+                people.push(Recipient { role, user: user.clone() });
+            }
+        };
+        for concern in &facts.concerns {
+            if let Who::User(user) = &concern.who {
+                add(concern.role, user);
+            }
+        }
+        for concern in &facts.concerns {
+            let Who::Group(group) = &concern.who else { continue };
+            let members = self.members(services, tenant, group).await.iter();
+            members.filter(|user| facts.requester.as_ref() != Some(*user)).for_each(|user| add(concern.role, user));
+        }
+        people
+    }
+
+    /// Who is in the group, as far as that can be found out; else the others concerned are told, and the log.
+    async fn members(&mut self, services: &Services, tenant: &TenantName, group: &GroupId) -> &BTreeSet<UserId> {
+        if !self.members.contains_key(group) {
+            let found = match services.tenant(tenant) {
+                Some(tenant) => tenant.directory.members_of(group, MOST_TOLD).await,
+                None => Ok(None),
+            };
+            let found = match found {
+                Ok(Some(found)) => {
+                    if found.more {
+                        tracing::warn!(%tenant, %group, most = MOST_TOLD, "a group has more members than are told");
+                    }
+                    found.ids
+                }
+                Ok(None) => {
+                    tracing::warn!(%tenant, %group, "a group whose members are to be told isn't there");
+                    BTreeSet::new()
+                }
+                Err(error) => {
+                    tracing::warn!(%tenant, %group, %error, "who is in a group isn't known, so its members aren't told");
+                    BTreeSet::new()
+                }
+            };
+            self.members.insert(group.clone(), found);
+        }
+        &self.members[group]
+    }
+}
+
 /// One for each webhook, and one for each person by e-mail.
-fn notifications(facts: &Facts, channels: &[&Channel]) -> Vec<Opening> {
-    let people = people(facts);
+fn notifications(facts: &Facts, channels: &[&Channel], people: &[Recipient]) -> Vec<Opening> {
     let by_webhook = channels.iter().any(|channel| matches!(channel, Channel::Webhook(_)));
     let mut made = Vec::new();
     for channel in channels {
@@ -170,17 +228,6 @@ fn notifications(facts: &Facts, channels: &[&Channel]) -> Vec<Opening> {
         }
     }
     made
-}
-
-/// The people among those concerned. Members of groups come here once the directory can be asked for them; until then
-/// a webhook tells of groups, and e-mail doesn't.
-fn people(facts: &Facts) -> Vec<Recipient> {
-    let mut seen = BTreeSet::new();
-    let named = facts.concerns.iter().filter_map(|concern| match &concern.who {
-        Who::User(user) => Some(Recipient { role: concern.role, user: user.clone() }),
-        Who::Group(_) => None,
-    });
-    named.filter(|person| seen.insert(person.user.clone())).collect()
 }
 
 /// The event of what nobody could be told of.

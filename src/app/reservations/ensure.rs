@@ -64,15 +64,10 @@ async fn make(
     locks: [Key; 2],
 ) -> Result<(), AppError> {
     let (_, epoch) = epoch::of(snapshot).map_err(no)?;
-    let mut expect = hold.expect;
-    expect.push((records::epoch_key(), Expect::Version(epoch.version)));
-    expect.extend(locks.map(|key| (key, Expect::Absent)));
-    let change = Change {
-        expect,
-        puts: hold.puts,
-        events: records::encode_events(&hold.events)?,
-        ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
-    };
+    let mut part = hold.part;
+    part.expect.push((records::epoch_key(), Expect::Version(epoch.version)));
+    part.expect.extend(locks.map(|key| (key, Expect::Absent)));
+    let change = part.into_change(Change::new(services.change_id(), services.not_after(snapshot.now, tenant)))?;
     match services.commit_and_settle(&tenant.name, change, hold.key).await? {
         Committed::Done(_) | Committed::Conflict(_) => Ok(()),
         Committed::Late | Committed::Fenced => Err(no(Reason::StoreUnavailable)),

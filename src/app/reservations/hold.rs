@@ -7,17 +7,19 @@ use crate::{
     app::{
         Services, Tenant, epoch,
         error::AppError,
+        part::Part,
         records::{self, Roster, RosterEntry},
+        room::{self, Limit, Line, seconds},
     },
     domain::{
-        audit::{Actor, Event},
+        audit::Actor,
         delegation::Party,
         ids::UserId,
         reason::Reason,
         reservation::{Made, ReservationRef, SecretHash, Slot, Wish},
         shared_account::SharedAccount,
     },
-    ports::store::{Expect, Key, Put, Snapshot},
+    ports::store::{Expect, Key, Snapshot},
 };
 
 /// Who wants which account. That he may have it was asked already.
@@ -36,7 +38,7 @@ pub struct Want<'a> {
     pub request: Option<&'a str>,
 }
 
-/// A part of a change: what must hold, what is written, what is told.
+/// A slot that is held, and what that adds to the commit.
 pub struct Hold {
     /// Where the slot is.
     pub key: Key,
@@ -44,12 +46,8 @@ pub struct Hold {
     pub slot: Slot,
     /// Its version, if it stood already; one that is made here gets its version by the commit.
     pub version: Option<u64>,
-    /// What must hold.
-    pub expect: Vec<(Key, Expect)>,
-    /// What is written.
-    pub puts: Vec<Put>,
-    /// What is told.
-    pub events: Vec<Event>,
+    /// What the commit needs for it.
+    pub part: Part,
 }
 
 /// What [`hold_for`] wants to find in the snapshot, besides the epoch: the account's slot and what the holder holds.
@@ -70,9 +68,8 @@ pub async fn hold_for(
     if let Some((slot, record)) = found
         && slot.held(epoch.number, snapshot.now).is_some_and(|it| it.holder.id == want.holder.id)
     {
-        let expect = vec![(key, Expect::VersionLive(record.version))];
-        let (puts, events) = (Vec::new(), Vec::new());
-        return Ok(Hold { key, slot, version: Some(record.version), expect, puts, events });
+        let part = Part { expect: vec![(key, Expect::VersionLive(record.version))], ..Part::default() };
+        return Ok(Hold { key, slot, version: Some(record.version), part });
     }
     make(services, tenant, snapshot, want).await
 }
@@ -104,14 +101,10 @@ pub(super) async fn make(
     let ended = ended.map(|ended| Slot { current: Some(ended), ..slot.clone() });
     let ended = ended.and_then(|slot| event_of(services, &tenant.name, &slot, Actor::service("reservations"), now));
     let made = event_of(services, &tenant.name, &slot, Actor::user(want.holder), now);
-    Ok(Hold {
-        key,
-        version: None,
-        expect: vec![(key, expect_slot), (roster_key, expect_roster)],
-        puts: vec![records::put_slot(&slot)?, records::put_holder(&want.holder.id, &roster, now)?],
-        events: ended.into_iter().chain(made).map(|event| event.in_request(want.request)).collect(),
-        slot,
-    })
+    let mut part = Part { events: ended.into_iter().chain(made).collect(), ..Part::default() };
+    part.write(records::put_slot(&slot)?, expect_slot);
+    part.write(records::put_holder(&want.holder.id, &roster, now)?, expect_roster);
+    Ok(Hold { key, version: None, part: part.in_request(want.request), slot })
 }
 
 /// The refusal for an account that is taken. Who has it is told only where the account shows it, and to himself.
@@ -126,43 +119,28 @@ pub(super) fn reserved(
     AppError::Reserved { until, holder: shown.then(|| holder.login.clone()), retry_after: seconds(now, until) }
 }
 
-/// Whole seconds until then, at least one.
-pub(super) fn seconds(now: Timestamp, then: Timestamp) -> u64 {
-    u64::try_from(then.duration_since(now).as_millis().div_euclid(1000) + 1).unwrap_or(1).max(1)
-}
-
-/// The roster without what has ended. Only when it is full are the slots themselves looked at: a hook that consumes a
-/// reservation needn't write the roster.
+/// The roster with room for one more: a hook that consumes a reservation needn't write it.
 async fn with_room(
     services: &Services,
     tenant: &Tenant,
-    mut roster: Roster,
+    roster: Roster,
     epoch: u64,
     now: Timestamp,
 ) -> Result<Roster, AppError> {
-    let limit = tenant.shared.max_held;
-    roster.pending.retain(|entry| now < entry.end);
-    if roster.pending.len() < limit {
-        return Ok(roster);
-    }
-    let named: Vec<_> = roster.pending.iter().map(|entry| ReservationRef::parse(&entry.reference)).collect();
-    let keys: Vec<Key> = named.iter().flatten().map(|it| records::slot_key(it.slot)).collect();
-    let snapshot = services.store.read(&tenant.name, &keys).await?;
-    let mut kept = Vec::new();
-    for (entry, reference) in roster.pending.into_iter().zip(named) {
-        let Some(reference) = reference else { continue };
-        let found = records::find::<Slot>(&snapshot, &records::slot_key(reference.slot))?;
-        let stands =
-            |slot: &Slot| slot.held(epoch, snapshot.now).is_some_and(|it| it.generation == reference.generation);
-        if found.is_some_and(|(slot, _)| stands(&slot)) {
-            kept.push(entry);
-        }
-    }
-    if kept.len() < limit {
-        return Ok(Roster { pending: kept });
-    }
-    let soonest = kept.iter().map(|entry| entry.end).min().unwrap_or(now);
-    Err(AppError::TooManyHeld { limit, retry_after: seconds(now, soonest) })
+    let named = |entry: &RosterEntry| ReservationRef::parse(&entry.reference);
+    let lines = roster.pending.into_iter().map(|entry| {
+        let key = named(&entry).map(|it| records::slot_key(it.slot));
+        Line { end: entry.end, key, entry }
+    });
+    let full = |limit, retry_after| AppError::TooManyHeld { limit, retry_after };
+    let limit = Limit { most: tenant.shared.max_held, full };
+    let stands = |snapshot: &Snapshot, entry: &RosterEntry| {
+        let Some(it) = named(entry) else { return Ok(false) };
+        let found = records::find::<Slot>(snapshot, &records::slot_key(it.slot))?;
+        let held = found.as_ref().and_then(|(slot, _)| slot.held(epoch, snapshot.now));
+        Ok(held.is_some_and(|held| held.generation == it.generation))
+    };
+    Ok(Roster { pending: room::made(services, tenant, lines, limit, now, stands).await? })
 }
 
 /// A reason as this module gives it.

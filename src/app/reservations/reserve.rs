@@ -198,15 +198,11 @@ impl<'a> Reserve<'a> {
         let request = self.caller.request.as_deref();
         let want = Want { shared, account, holder, secret: Some(secret.hash()), hold, request };
         let made = hold::make(self.services, self.tenant, snapshot, &want).await?;
-        let mut expect = made.expect;
-        expect.push((records::epoch_key(), Expect::Version(epoch_record.version)));
-        expect.extend([&account.id, &holder.id].map(|user| (records::lock_key(user), Expect::Absent)));
-        let change = Change {
-            expect,
-            puts: made.puts,
-            events: records::encode_events(&made.events)?,
-            ..Change::new(self.services.change_id(), self.services.not_after(snapshot.now, self.tenant))
-        };
+        let mut part = made.part;
+        part.expect.push((records::epoch_key(), Expect::Version(epoch_record.version)));
+        part.expect.extend([&account.id, &holder.id].map(|user| (records::lock_key(user), Expect::Absent)));
+        let not_after = self.services.not_after(snapshot.now, self.tenant);
+        let change = part.into_change(Change::new(self.services.change_id(), not_after))?;
         match self.services.commit_and_settle(&self.tenant.name, change, made.key).await? {
             Committed::Done(_) => Ok(Some(Reserved { slot: made.slot, secret })),
             Committed::Conflict(_) => Ok(None),

@@ -11,8 +11,11 @@ use crate::{
         rule::Rule,
     },
     policy::grant::is_named,
-    ports::directory::Directory,
+    ports::directory::{Directory, DirectoryError, Members},
 };
+
+/// Members of an approvers' group that are looked at.
+const MOST_LOOKED_AT: usize = 200;
 
 /// Asks the directory about everybody whom the rules name.
 pub(super) async fn inspect(rules: &[Rule], directories: &Directories) -> Vec<Finding> {
@@ -26,7 +29,7 @@ pub(super) async fn inspect(rules: &[Rule], directories: &Directories) -> Vec<Fi
         let mut able = Able { directory: &*directories.others, known: &mut known, found: &mut found, rule: &rule.name };
         able.inspect(template).await;
     }
-    found.extend(groups(rules, directories));
+    found.extend(groups(rules, &*directories.others).await);
     if found.is_empty() {
         let rules = if rules.len() == 1 { "1 rule".to_owned() } else { format!("{} rules", rules.len()) };
         found.push(Finding::good(rules));
@@ -54,20 +57,54 @@ struct Able<'a> {
 
 impl Able<'_> {
     async fn inspect(&mut self, template: &Template) {
-        let (mut able, mut all_known) = (0, true);
+        let quorum = usize::from(template.quorum);
+        let mut able = BTreeSet::new();
+        let mut all_known = true;
         for user in template.users() {
             match self.standing(user).await {
-                Standing::Active => able += 1,
+                Standing::Active => drop(able.insert(user.clone())),
                 Standing::Inactive => self.warn(&format!("the approver user:{user} isn't active")),
                 Standing::Absent => self.fault(&format!("the approver user:{user} is not in the directory")),
                 Standing::Unknown => all_known = false,
             }
         }
-        // Members of groups aren't counted.
-        if template.groups().next().is_none() && all_known && able < usize::from(template.quorum) {
-            let quorum = template.quorum;
+        for group in template.groups() {
+            let Some(members) = self.members(group, able.len() >= quorum).await else {
+                all_known = false;
+                continue;
+            };
+            // There may be others among those who weren't read.
+            all_known &= !members.more;
+            for user in members.ids {
+                // Two more than it takes: nobody decides about his own request, or one about himself.
+                if able.len() >= quorum + 2 {
+                    break;
+                }
+                match self.standing(&user).await {
+                    Standing::Active => drop(able.insert(user)),
+                    Standing::Inactive | Standing::Absent => {}
+                    Standing::Unknown => all_known = false,
+                }
+            }
+        }
+        if all_known && able.len() < quorum {
+            let able = able.len();
             self.fault(&format!("only {able} of its approvers can approve, and its quorum is {quorum}"));
         }
+    }
+
+    /// Who is in an approvers' group; `None`: that isn't known, which was said. A group that isn't there is told of with
+    /// all others, and nobody is in it.
+    async fn members(&mut self, group: &GroupId, spare: bool) -> Option<Members> {
+        match self.directory.members_of(group, MOST_LOOKED_AT).await {
+            Ok(found) => return Some(found.unwrap_or_default()),
+            Err(error @ DirectoryError::Rejected(_)) if !spare => self.fault(&format!(
+                "the directory doesn't tell who is in the approvers' group {group}, and approvals aren't asked for \
+                 without that: {error}"
+            )),
+            Err(error) => self.warn(&format!("the directory could not be asked for the members of {group}: {error}")),
+        }
+        None
     }
 
     async fn standing(&mut self, user: &UserId) -> Standing {
@@ -98,31 +135,30 @@ impl Able<'_> {
     }
 }
 
-/// Groups, as far as there is a way to ask for one: of a file, where a group is what users are in.
-fn groups(rules: &[Rule], directories: &Directories) -> Option<Finding> {
-    let users = directories.file.as_ref().map(|file| file.directory.users());
-    let is_there = |group: &GroupId| users.as_ref().is_some_and(|users| users.has_group(group));
-    let missing: BTreeSet<String> = rules
-        .iter()
-        .flat_map(|rule| named_groups(rule).filter(|group| !is_there(group)).map(|group| told(group, rule)))
-        .collect();
-    if missing.is_empty() {
-        return None;
+/// Groups that aren't there.
+async fn groups(rules: &[Rule], directory: &dyn Directory) -> Vec<Finding> {
+    let mut named: BTreeMap<&GroupId, BTreeSet<&str>> = BTreeMap::new();
+    for rule in rules {
+        for group in named_groups(rule) {
+            named.entry(group).or_default().insert(&rule.name);
+        }
     }
-    let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
-    Some(match users {
-        Some(_) => Finding::error(format!("no user is in these groups: {missing}")),
-        None => Finding::warning(format!(
-            "groups can't be asked of this directory; make sure that these are ids of groups that are there: {missing}"
-        )),
-    })
+    let mut found = Vec::new();
+    for (group, rules) in named {
+        let told = || rules.iter().map(|rule| format!("rule \"{rule}\"")).collect::<Vec<_>>().join(", ");
+        match directory.members_of(group, 1).await {
+            Ok(Some(_)) => {}
+            Ok(None) => found.push(Finding::error(format!("{}: there is no group {group}", told()))),
+            Err(error) => found.push(Finding::warning(format!(
+                "{}: whether there is a group {group} could not be asked: {error}; make sure that it is its id",
+                told()
+            ))),
+        }
+    }
+    found
 }
 
 fn named_groups(rule: &Rule) -> impl Iterator<Item = &GroupId> {
     let approvers = rule.approval.iter().flat_map(Template::groups);
     rule.when.delegator_groups.iter().chain(&rule.when.agent_groups).chain(approvers)
-}
-
-fn told(group: &GroupId, rule: &Rule) -> String {
-    format!("{group} (rule \"{}\")", rule.name)
 }

@@ -102,6 +102,7 @@ fn access_claims(shared: &Shared, asked: &Asked) -> Map<String, Value> {
     };
     set("uid", json!(login.user.id));
     set("sub", json!(login.user.login));
+    set("auth_time", json!(login.at.as_second()));
     claims.extend(login.user.access_claims.clone());
     claims
 }

@@ -26,6 +26,7 @@ fn pending() -> Delegation {
         rule: None,
         approval: None,
         reservation: None,
+        trace: None,
         epoch: 1,
         created: at(0),
         expires: at(LIFE_MS),

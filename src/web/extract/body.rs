@@ -26,15 +26,26 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Local<Self, ApiError>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
-        let body = web::Payload::from_request(request, payload);
-        Box::pin(async move {
-            if !is_json {
-                return Err(ApiError::MediaType);
-            }
-            parse_json(&read(body.into_inner()).await?).map(Self)
-        })
+        let read = json_bytes(request, payload);
+        Box::pin(async move { read.await.map(|(_, body)| Self(body)) })
     }
+}
+
+/// A JSON body of this type, and the bytes that it came as.
+pub fn json_bytes<T: DeserializeOwned + 'static>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> Local<(web::Bytes, T), ApiError> {
+    let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+    let body = web::Payload::from_request(request, payload);
+    Box::pin(async move {
+        if !is_json {
+            return Err(ApiError::MediaType);
+        }
+        let bytes = read(body.into_inner()).await?;
+        let body = parse_json(&bytes)?;
+        Ok((bytes, body))
+    })
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for JsonOrForm<T> {

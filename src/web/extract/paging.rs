@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::{app::delegations::Cursor, ports::store::Key, web::error::ApiError};
+use crate::{app::listing::Cursor, ports::store::Key, web::error::ApiError};
 
 /// Items on a page, unless asked otherwise.
 const DEFAULT: usize = 50;

@@ -5,7 +5,7 @@ pub mod events;
 pub mod signing;
 mod view;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
@@ -17,11 +17,13 @@ use crate::{
     app::{
         approvals::{self, Cast, Role, Viewer, watching},
         error::AppError,
+        idempotency::Sender,
     },
     domain::approval::{Approval, ApprovalId, Choice},
     web::{
         error::ApiError,
         extract::{ByEither, ForApprovals, Json, Reader, Then, Writer, cursor_text, free_text, limit, parse_cursor},
+        once::{self, KeyHeader, Keyed},
         problem::{BodyProblems, CallerProblems, Problem},
         replicated,
         state::AppState,
@@ -198,13 +200,15 @@ pub struct VoteRequest {
 
 /// Decides about a request. The first denial wins; one person counts once; nobody decides about his own request.
 #[utoipa::path(
-    operation_id = "approval-vote", tag = "approvals", params(ApprovalPath), request_body = VoteRequest,
+    operation_id = "approval-vote", tag = "approvals", params(ApprovalPath, KeyHeader), request_body = VoteRequest,
     responses(
-        (status = 200, description = "The vote counts.", body = ApprovalItem),
+        (status = 200, description = "The vote counts.", body = ApprovalItem, headers(
+            ("idempotent-replayed" = bool, description = "True if this is the answer of before, to the same key."))),
         CallerProblems, BodyProblems,
         (status = 409, description = "`approval-closed` (with its `state`), `already-voted`, `version-changed`, \
-         `epoch-changed` or `signature-spent`.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`signature-required` or `no-room`; or why the signature doesn't \
+         `epoch-changed` or `signature-spent`; `idempotency-in-progress`: the first request with this \
+         `Idempotency-Key` hasn't ended.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`signature-required`, `no-room` or `idempotency-key-reused`; or why the signature doesn't \
          count, such as `challenge-used`, `key-unknown`, `signature-wrong`, `name-differs`: the challenge is spent then.", body = Problem,
          content_type = "application/problem+json"),
     ),
@@ -212,25 +216,31 @@ pub struct VoteRequest {
 )]
 #[post("/v1/approvals/{id}/votes")]
 pub async fn vote(
-    Then(Writer { door, caller }, Then(path, Json(body))): Then<
+    Then(Writer { door, caller }, Then(path, Keyed { body, once })): Then<
         Writer,
-        Then<web::Path<ApprovalPath>, Json<VoteRequest>>,
+        Then<web::Path<ApprovalPath>, Keyed<VoteRequest>>,
     >,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let VoteRequest { decision, version, comment, signature } = body;
     let cast = Cast { choice: decision, version, comment: free_text("comment", comment, COMMENT)? };
-    let (services, tenant, id) = (&state.services, &door.tenant, path.id()?);
-    let proof = match signature.map(signing::signature).transpose()? {
-        Some(given) => Some(approvals::prove(services, tenant, &caller, id, decision, &given).await?),
-        None => None,
-    };
-    let approval = approvals::vote(services, tenant, &caller, id, cast, proof).await?;
-    let mut answer = HttpResponse::Ok();
-    if decision == Choice::Deny {
-        replicated::say(&mut answer, replicated::wait(&state, &door).await);
-    }
-    Ok(answer.json(ApprovalItem::from(approval)))
+    let (id, signature) = (path.id()?, signature.map(signing::signature).transpose()?);
+    let (sender, here, at) = (caller.user.clone(), state.clone(), Arc::clone(&door));
+    // In a box: it is large, and lies in two others.
+    let work = Box::pin(async move {
+        let (services, tenant) = (&here.services, &at.tenant);
+        let proof = match signature {
+            Some(given) => Some(approvals::prove(services, tenant, &caller, id, decision, &given).await?),
+            None => None,
+        };
+        let approval = approvals::vote(services, tenant, &caller, id, cast, proof).await?;
+        let mut answer = HttpResponse::Ok();
+        if decision == Choice::Deny {
+            replicated::say(&mut answer, replicated::wait(&here, &at).await);
+        }
+        Ok(answer.json(ApprovalItem::from(approval)))
+    });
+    once::answer(once, &state, &door, Sender::User(sender.as_str()), work).await
 }
 
 /// Takes back my request while it waits.

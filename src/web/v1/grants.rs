@@ -1,11 +1,13 @@
 //! Grants: who may act for me, and for whom may I act.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::grants,
+    app::{grants, idempotency::Sender},
     domain::ids::UserId,
     ports::{
         directory::Written,
@@ -13,7 +15,8 @@ use crate::{
     },
     web::{
         error::ApiError,
-        extract::{Json, Reader, Then, Writer, user_ref},
+        extract::{Reader, Then, Writer, user_ref},
+        once::{self, KeyHeader, KeyProblems, Keyed},
         people::Person,
         problem::{BodyProblems, CallerProblems},
         replicated,
@@ -109,26 +112,31 @@ pub struct AddRequest {
 
 /// Lets a user act for me, until I remove the grant.
 #[utoipa::path(
-    operation_id = "grant-add", tag = "grants", request_body = AddRequest,
+    operation_id = "grant-add", tag = "grants", params(KeyHeader), request_body = AddRequest,
     responses(
-        (status = 201, description = "Granted.", body = Person),
+        (status = 201, description = "Granted.", body = Person, headers(
+            ("idempotent-replayed" = bool, description = "True if this is the answer of before, to the same key."))),
         (status = 200, description = "It was granted already.", body = Person),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, KeyProblems,
     ),
     security(("user_token" = []))
 )]
 #[post("/v1/grants")]
 pub async fn add(
-    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<AddRequest>>,
+    Then(Writer { door, caller }, Keyed { body, once }): Then<Writer, Keyed<AddRequest>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let agent = user_ref("agent", &body.agent)?;
-    let (user, written) = grants::add(&state.services, &door.tenant, &caller, &agent).await?;
-    let mut answer = match written {
-        Written::Changed => HttpResponse::Created(),
-        Written::Already => HttpResponse::Ok(),
-    };
-    Ok(answer.json(Person::of(&ShownUser::from(&user), &door)))
+    let (sender, here, at) = (caller.user.clone(), state.clone(), Arc::clone(&door));
+    once::answer(once, &state, &door, Sender::User(sender.as_str()), async move {
+        let (user, written) = grants::add(&here.services, &at.tenant, &caller, &agent).await?;
+        let mut answer = match written {
+            Written::Changed => HttpResponse::Created(),
+            Written::Already => HttpResponse::Ok(),
+        };
+        Ok(answer.json(Person::of(&ShownUser::from(&user), &at)))
+    })
+    .await
 }
 
 /// Which grant.

@@ -1,12 +1,14 @@
 //! Locks: an account that is locked acts for nobody, and nobody acts for it.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, delete, get, post, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::{caller::Caller, grants::find_user, locks},
+    app::{caller::Caller, grants::find_user, idempotency::Sender, locks},
     domain::{
         ids::UserId,
         lock::{Lock, Placed},
@@ -17,6 +19,7 @@ use crate::{
             ByApplication, ByEither, ForLockCheck, Json, PageQuery, Reader, Then, Writer, cursor_text, free_text,
             user_ref,
         },
+        once::{self, KeyHeader, KeyProblems, Keyed},
         problem::{BodyProblems, CallerProblems},
         replicated,
         state::{AppState, Door},
@@ -127,26 +130,31 @@ pub struct PlaceRequest {
 
 /// Locks an account against delegation, as delegator and as agent. Takes effect on the next hook.
 #[utoipa::path(
-    operation_id = "lock-place", tag = "locks", request_body = PlaceRequest,
+    operation_id = "lock-place", tag = "locks", params(KeyHeader), request_body = PlaceRequest,
     responses(
-        (status = 201, description = "Locked.", body = Locked),
+        (status = 201, description = "Locked.", body = Locked, headers(
+            ("idempotent-replayed" = bool, description = "True if this is the answer of before, to the same key."))),
         (status = 200, description = "It was locked by this side already.", body = Locked),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, KeyProblems,
     ),
     security(("user_token" = []))
 )]
 #[post("/v1/locks")]
 pub async fn place(
-    Then(Writer { door, caller }, Json(body)): Then<Writer, Json<PlaceRequest>>,
+    Then(Writer { door, caller }, Keyed { body, once }): Then<Writer, Keyed<PlaceRequest>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let user = body.user.map(|text| user_ref("user", &text)).transpose()?;
     let reason = free_text("reason", body.reason, 500)?;
-    let (lock, new) = locks::place(&state.services, &door.tenant, &caller, user.as_ref(), reason).await?;
-    let mut answer = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    let replicated = replicated::wait(&state, &door).await;
-    replicated::say(&mut answer, replicated);
-    Ok(answer.json(Locked { lock: LockItem::from(lock), replicated }))
+    let (sender, here, at) = (caller.user.clone(), state.clone(), Arc::clone(&door));
+    once::answer(once, &state, &door, Sender::User(sender.as_str()), async move {
+        let (lock, new) = locks::place(&here.services, &at.tenant, &caller, user.as_ref(), reason).await?;
+        let mut answer = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
+        let replicated = replicated::wait(&here, &at).await;
+        replicated::say(&mut answer, replicated);
+        Ok(answer.json(Locked { lock: LockItem::from(lock), replicated }))
+    })
+    .await
 }
 
 /// Which account.

@@ -13,7 +13,7 @@ async fn preflight(app: &TestApp, origin: &str) -> Answer {
         .request(Method::OPTIONS, "/v1/grants")
         .header("origin", origin)
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type");
+        .header("access-control-request-headers", "authorization,content-type,idempotency-key");
     let answer = request.send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     Answer { status, headers, text: answer.text().await.unwrap(), json: serde_json::Value::Null }

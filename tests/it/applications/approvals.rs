@@ -167,3 +167,21 @@ async fn its_registration_says_what_it_must_bring() {
     assert_eq!(ask(json!({"title": "x", "reason": "y", "ticket": "z"})).await.status, 201);
     assert_eq!(app.trail().await[0].0, "DA2010");
 }
+
+#[actix_web::test]
+async fn an_application_that_asks_again_with_its_key_gets_the_first_answer() {
+    let app = app().await;
+    let ask = async |key: &str, body: &Value| {
+        let request = app.request(reqwest::Method::POST, "/v1/approvals").bearer_auth(token(&app));
+        app.send(request.header("Idempotency-Key", key).json(body)).await
+    };
+    let first = ask("run-4711", &wish()).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    vote(&app, "eve", &first.json).await;
+    let again = ask("run-4711", &wish()).await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    let mut other = wish();
+    other["title"] = json!("Another");
+    ask("run-4711", &other).await.is_problem(422, "idempotency-key-reused");
+}

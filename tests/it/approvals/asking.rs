@@ -13,7 +13,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::rig::*;
-use crate::support::test_app::Setup;
+use crate::support::{
+    fake_directory::{Act, Op},
+    test_app::{Setup, uid, user},
+};
 
 #[actix_web::test]
 async fn a_request_stands_with_its_record_its_event_and_its_canonical_text() {
@@ -109,7 +112,6 @@ async fn enough_others_must_be_able_to_decide() {
     assert_eq!(refused(ensure(&app, &Want::of(by(&["user:00uada", "user:00uben"], 2))).await), "no-approvers");
     let own = Template { delegator_may_approve: true, ..by(&["user:00ubob"], 1) };
     pending(ensure(&app, &Want::of(own)).await);
-    pending(ensure(&app, &Want::of(by(&["group:00gops"], 3))).await);
     // Whom the directory can't be asked about is no approver, and that is not said: it is our failure.
     let gate = Want::of(by(&["user:00uada"], 1));
     let services = &app.services;
@@ -118,6 +120,74 @@ async fn enough_others_must_be_able_to_decide() {
     app.directory.fail_all(Some(DirectoryError::Unavailable("the test says so".to_owned())));
     let no = ensure_for(services, &caller, &people, &gate).await.unwrap_err();
     assert!(matches!(no, AppError::Failed { .. }), "{no}");
+}
+
+#[actix_web::test]
+async fn members_of_groups_count_once_each_and_only_those_who_could_decide() {
+    let app = app().await;
+    let by = |names: &[&str], quorum| Want::of(Template { quorum, ..Template::new(Kind::Approve, named(names)) });
+    let join = |name: &str, groups: &[&str]| app.directory.set_groups(&uid(&format!("00u{name}")), groups);
+    let no = async |want: Want| ensure(&app, &want).await.unwrap_err().to_string();
+    // A group that isn't there has nobody, and one that nobody is in neither.
+    app.directory.put_group("00gempty");
+    for group in ["group:00gnone", "group:00gempty"] {
+        assert!(no(by(&[group], 1)).await.contains("votes of 1, and besides those whom it is about only 0"), "{group}");
+    }
+    // Requester and delegator are no approvers, whatever groups they are in.
+    join("ann", &["00gops"]);
+    join("bob", &["00gops"]);
+    assert_eq!(refused(ensure(&app, &by(&["group:00gops"], 1)).await), "no-approvers");
+    let own = Want::of(Template { delegator_may_approve: true, ..by(&["group:00gops"], 1).template });
+    pending(ensure(&app, &own).await);
+    // One person in two groups, and named besides, is one.
+    join("ada", &["00gops", "00gsec"]);
+    let twice = ["group:00gops", "group:00gsec", "user:00uada"];
+    let told = no(by(&twice, 2)).await;
+    assert!(told.contains("votes of 2, and besides those whom it is about only 1"), "{told}");
+    pending(ensure(&app, &by(&twice, 1)).await);
+    join("ben", &["00gsec"]);
+    pending(ensure(&app, &by(&["group:00gops", "group:00gsec"], 2)).await);
+    // Who isn't active can't decide.
+    app.directory.suspend("00uben");
+    assert_eq!(refused(ensure(&app, &by(&["group:00gsec", "group:00gops"], 2)).await), "no-approvers");
+    let refusals = app.trail().await.into_iter().filter(|(code, _)| code == "DA2010").count();
+    assert_eq!(refusals, 5);
+}
+
+#[actix_web::test]
+async fn a_group_that_cannot_be_asked_for_is_our_failure_and_nothing_is_created() {
+    let app = app().await;
+    app.directory.set_groups(&uid("00uada"), &["00gops"]);
+    let want = Want::of(Template::new(Kind::Approve, named(&["group:00gops"])));
+    let refuses = DirectoryError::Rejected("it can't tell".to_owned());
+    for error in [DirectoryError::Unavailable("the test says so".to_owned()), refuses] {
+        app.directory.next(Op::MembersOf, Act::Fail(error.clone()));
+        let no = ensure(&app, &want).await.unwrap_err();
+        assert!(matches!(no, AppError::Failed { .. }), "{error}: {no}");
+        assert_eq!(app.get("/v1/approvals", "ann").await.json["items"], json!([]), "{error}");
+    }
+    pending(ensure(&app, &want).await);
+    // Groups are asked for only where those who are named by themselves don't suffice.
+    let asked = app.directory.calls(Op::MembersOf);
+    pending(ensure(&app, &Want::of(Template::new(Kind::Approve, named(&["group:00gops", "user:00uben"])))).await);
+    assert_eq!(app.directory.calls(Op::MembersOf), asked);
+}
+
+#[actix_web::test]
+async fn of_a_large_group_no_more_are_read_than_it_takes() {
+    let app = app().await;
+    for n in 0..150 {
+        let id = format!("00umember{n:03}");
+        app.directory.put(user(&id, &format!("member{n}@example.test"), &json!({})));
+        app.directory.set_groups(&uid(&id), &["00glarge"]);
+        if n < 20 {
+            app.directory.suspend(&id);
+        }
+    }
+    let before = app.directory.calls(Op::User);
+    pending(ensure(&app, &Want::of(Template::new(Kind::Approve, named(&["group:00glarge"])))).await);
+    let read = app.directory.calls(Op::User) - before;
+    assert!((21..60).contains(&read), "{read}");
 }
 
 #[actix_web::test]

@@ -107,9 +107,33 @@ async fn one_person_counts_once() {
 }
 
 #[actix_web::test]
+async fn a_vote_with_a_key_counts_once_and_is_answered_again() {
+    let app = app().await;
+    let id = asked(&app, template()).await;
+    let cast = async |token: &str| {
+        let request = app.request(reqwest::Method::POST, &path(id, "/votes")).bearer_auth(token);
+        app.send(request.header("Idempotency-Key", "vote-1").json(&json!({"decision": "approve", "version": 1}))).await
+    };
+    let first = cast("ada").await;
+    assert_eq!(first.status, 200, "{}", first.text);
+    let again = cast("ada").await;
+    assert_eq!((again.status, &again.text), (first.status, &first.text));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    // Without the key it is another vote.
+    vote(&app, id, "ada", "approve").await.is_problem(409, "approval-closed");
+    // A refusal isn't kept: it is decided anew.
+    for _ in 0..2 {
+        let late = cast("ben").await;
+        late.is_problem(409, "approval-closed");
+        assert_eq!(late.header("idempotent-replayed"), None);
+    }
+}
+
+#[actix_web::test]
 async fn who_may_decide_is_asked_at_the_vote() {
     let app = app().await;
     let by_group = Template::new(Kind::Approve, [Approver::Group("00gops".to_owned().try_into().unwrap())].into());
+    app.directory.set_groups(&uid("00uada"), &["00gops"]);
     let id = asked(&app, by_group).await;
     vote(&app, id, "eve", "approve").await.is_problem(404, "not-found");
     app.directory.set_groups(&uid("00ueve"), &["00gops"]);
@@ -219,14 +243,17 @@ async fn a_request_that_is_not_there_is_not_decided_about() {
 async fn comments_never_outgrow_the_record() {
     let app = app().await;
     let by_group = Template { quorum: 16, ..Template::new(Kind::Approve, named(&["group:00gall"])) };
-    let scopes = (0..60).map(|n| format!("{n:0>220}")).collect();
-    let id = pending(ensure(&app, &Want { scopes, ..Want::of(by_group) }).await).id;
-    let mut told = std::collections::BTreeSet::new();
     for n in 0..16 {
         let (name, id_of) = (format!("voter{n}"), format!("00uvoter{n}"));
         app.directory.put(user(&id_of, &format!("{name}@example.test"), &json!({})));
         app.directory.set_groups(&uid(&id_of), &["00gall"]);
         app.token(&name, &json!({"uid": id_of}), &["openid", "behalf"]);
+    }
+    let scopes = (0..60).map(|n| format!("{n:0>220}")).collect();
+    let id = pending(ensure(&app, &Want { scopes, ..Want::of(by_group) }).await).id;
+    let mut told = std::collections::BTreeSet::new();
+    for n in 0..16 {
+        let name = format!("voter{n}");
         let long = "\u{10400}".repeat(500);
         let body = json!({"decision": "approve", "version": 1, "comment": long});
         let answer = app.post(&path(id, "/votes"), &name, &body).await;

@@ -1,6 +1,6 @@
 //! `behalf demo`, as somebody who has just cloned the project runs it.
 
-use std::{process::Command, sync::Mutex};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, sync::Mutex};
 
 use behalf::{
     config::{LogFormat, LogSettings},
@@ -8,9 +8,11 @@ use behalf::{
 };
 
 use super::World;
-use crate::support::process::{Process, behalf, run};
+use crate::support::process::{Process, behalf, run, until};
 
-const CHAPTERS: [&str; 10] = [
+/// What the demo prints, in this order; `*` stands for anything within a line.
+const STORY: [&str; 13] = [
+    "FOR DEMO AND TESTS ONLY",
     "S1/S2  Bob lets Ann act for him",
     "A1     Ann is signed in",
     "A2     For whom may Ann act?",
@@ -21,29 +23,201 @@ const CHAPTERS: [&str; 10] = [
     "NO     Bob takes the grant back",
     "NO     Too late",
     "NO     Bob locks his account",
+    "AUDIT  What Carol, the administrator, reads",
+    "SEAL   An auditor takes the trail home",
 ];
+const TWO_PROCESSES: [&str; 4] = [
+    "PAIR   Two processes of behalf over one Redis",
+    "   *-server *, process *, on 127.0.0.1:*: in memory",
+    "   A: behalf serve, process *, on http://127.0.0.1:*",
+    "   B: behalf serve, process *, on http://127.0.0.1:*",
+];
+const ONE_PROCESS: [&str; 3] = [
+    "PAIR   A process of behalf",
+    "   A second process is left out (no redis-server is installed)",
+    "   A: behalf serve, process *, on http://127.0.0.1:*",
+];
+/// `%` stands for the process that serves the approver, Ben and the hooks.
+const APPROVAL_AND_RESERVATION: [&str; 46] = [
+    "   %  Bob: POST /v1/grants * -> 201",
+    "ASK    Ann asks",
+    "   A  Ann: POST /v1/delegations * -> 202",
+    "        state    PENDING",
+    "   A  Ann: GET /v1/approvals/*/events -> a stream",
+    "        its first event: revision 1 \"PENDING\"",
+    "SIGN   Dora, the approver, reads the request at %",
+    "   %  Dora: POST /v1/me/keys * -> 201",
+    "   %  Dora: GET /v1/approvals?role=approver -> 200",
+    "        awaits her vote: \"apr_*\"",
+    "   %  Dora: POST /v1/approvals/*/challenges * -> 201",
+    "          {\"action\":\"delegation.grant\",*",
+    "        its SHA-256, computed here: sha256:*",
+    "   %  Dora: POST /v1/approvals/*/votes * -> 200",
+    "        state APPROVED",
+    "   A  Ann's app hears: revision 2 \"APPROVED\"",
+    "USE    The same call again at A, and the hook at %",
+    "   A  Ann: POST /v1/delegations * -> 201",
+    "   %  POST /hooks/okta -> 200",
+    "      + on_behalf *\"True\"",
+    "      + on_behalf_sub *\"bob@example.test\"",
+    "        state ENDED, used 1 time(s)",
+    "NO     A second use",
+    "(delegation-not-usable)",
+    "   A  Ann: POST /v1/delegations * -> 202",
+    "PROOF  An auditor",
+    "      OK: apr_*",
+    "nobody without it could make this",
+    "      exit code 0",
+    "      BAD: *digest",
+    "      exit code 1",
+    "HOLD   One person at a time: Ann reserves the till at A, Ben asks at %",
+    "   A  Ann: POST /v1/reservations * -> 201",
+    "   %  Ben: POST /v1/reservations * -> 409",
+    "        reserved: ann@example.test has it until *UTC",
+    "LOGIN  Ann signs in as the till",
+    "      + reserved_by *\"ann@example.test\"",
+    "(reservation-required)",
+    "NEXT   One token was one use",
+    "   %  Ben: POST /v1/reservations * -> 201",
+    "        till@example.test: HELD, by ben@example.test",
+    "ACT    Ann acts",
+    "      + on_behalf_sub *\"till@example.test\"",
+    "RACE   Ann at A, Ben at %, at once",
+    "   10 rounds: Ann was answered 201 in * of them, Ben in *.",
+    "Every step did what it said.",
+];
+
+/// Whether the text has this, where `*` stands for anything within a line. The rest behind it.
+fn after<'a>(text: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut behind = 0;
+    for line in text.split_inclusive('\n') {
+        behind += line.len();
+        let mut rest = Some(line);
+        for part in wanted.split('*') {
+            rest = rest.and_then(|rest| rest.split_once(part)).map(|(_, rest)| rest);
+        }
+        if rest.is_some() {
+            return Some(&text[behind..]);
+        }
+    }
+    None
+}
+
+fn tells<'a>(out: &str, wanted: impl IntoIterator<Item = &'a str>, other: char) {
+    let mut rest = out;
+    for wanted in wanted {
+        let wanted = wanted.replace('%', &other.to_string());
+        rest = after(rest, &wanted).unwrap_or_else(|| panic!("not there, or not in order: {wanted}\n{out}"));
+    }
+}
+
+/// Programs in `bin` come first.
+fn demo(dir: &Path, bin: &Path, arguments: &[&str]) -> Command {
+    let mut command = behalf(dir, &[&["demo"], arguments].concat());
+    command.env("TMPDIR", dir).env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    command
+}
+
+/// Processes that run in the folder, even if it isn't there any more; but for that which the test itself runs in it.
+fn processes_in(dir: &Path, own: Option<u32>) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        // Those that have ended meanwhile, and those of others, have none to read.
+        let Ok(cwd) = fs::read_link(entry.path().join("cwd")) else { continue };
+        if cwd.starts_with(dir) && own.is_none_or(|id| entry.file_name().to_string_lossy() != id.to_string()) {
+            found.push(format!("{} in {}", entry.file_name().display(), cwd.display()));
+        }
+    }
+    found
+}
+
+fn nothing_is_left_in(dir: &Path) {
+    let left: Vec<_> = dir.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(left.is_empty(), "files are left: {left:?}");
+    let left = processes_in(dir, None);
+    assert!(left.is_empty(), "processes are left: {left:?}");
+}
 
 #[tokio::test]
 async fn it_tells_the_whole_story() {
-    let dir = tempfile::tempdir().unwrap();
-    let ended = run(behalf(dir.path(), &["demo"]).env("TMPDIR", dir.path())).await;
+    let (dir, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ended = run(&mut demo(dir.path(), bin.path(), &[])).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let mut rest = ended.out.as_str();
-    for chapter in
-        CHAPTERS.into_iter().chain(["AUDIT  What Carol, the administrator, reads", "Every step did what it said."])
-    {
-        let at = rest.find(chapter).unwrap_or_else(|| panic!("not there, or not in order: {chapter}\n{}", ended.out));
-        rest = &rest[at..];
+    tells(&ended.out, STORY.into_iter().chain(TWO_PROCESSES).chain(APPROVAL_AND_RESERVATION), 'B');
+    nothing_is_left_in(dir.path());
+}
+
+#[tokio::test]
+async fn without_a_redis_one_process_does_both_parts() {
+    let (dir, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ended = run(demo(dir.path(), bin.path(), &[]).env("PATH", bin.path())).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    tells(&ended.out, STORY.into_iter().chain(ONE_PROCESS).chain(APPROVAL_AND_RESERVATION), 'A');
+    assert!(!ended.out.contains("B: behalf serve"), "{}", ended.out);
+    nothing_is_left_in(dir.path());
+}
+
+/// A `redis-server` that does this when it is told to serve.
+fn pretended(bin: &Path, does: &str) {
+    let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && exec echo 'Redis server v=7.0.15'\n{does}\n");
+    let path = bin.join("redis-server");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Waits where its Redis doesn't become ready.
+const WAITS: &str = "exec sleep 600";
+
+async fn waiting(dir: &Path, bin: &Path) -> Process {
+    pretended(bin, WAITS);
+    let demo = Process::start(&mut demo(dir, bin, &[]));
+    // The watchdog and the Redis.
+    until("its processes", async || (processes_in(dir, Some(demo.id())).len() == 2).then_some(())).await;
+    demo
+}
+
+#[tokio::test]
+async fn stopped_on_its_way_it_fails_and_leaves_nothing() {
+    for signal in ["INT", "TERM"] {
+        let (dir, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let demo = waiting(dir.path(), bin.path()).await;
+        demo.signal(signal);
+        let ended = demo.end().await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.out.contains(&format!("The demo failed: SIG{signal} came before its end")), "{}", ended.out);
+        nothing_is_left_in(dir.path());
     }
-    assert!(ended.out.contains("FOR DEMO AND TESTS ONLY"), "{}", ended.out);
-    assert_eq!(dir.path().read_dir().unwrap().count(), 0, "it leaves nothing behind");
+}
+
+#[tokio::test]
+async fn killed_it_leaves_nothing_either() {
+    let (dir, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let demo = waiting(dir.path(), bin.path()).await;
+    demo.signal("KILL");
+    assert_eq!(demo.end().await.code, None);
+    until("the end of all that it started", async || {
+        let all_gone = processes_in(dir.path(), None).is_empty() && dir.path().read_dir().unwrap().count() == 0;
+        all_gone.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_step_that_does_not_hold_fails_it() {
+    let (dir, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    pretended(bin.path(), &format!("echo 'Ready to accept connections'\n{WAITS}"));
+    let ended = run(&mut demo(dir.path(), bin.path(), &[])).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.out.contains("The demo failed: behalf-") && ended.out.contains("BEHALF_STORE"), "{}", ended.out);
+    assert!(!ended.out.contains("Every step"), "{}", ended.out);
+    nothing_is_left_in(dir.path());
 }
 
 #[tokio::test]
 async fn it_stays_and_the_commands_that_it_prints_work() {
     for signal in ["INT", "TERM"] {
-        let dir = tempfile::tempdir().unwrap();
-        let mut demo = Process::start(behalf(dir.path(), &["demo", "--serve"]).env("TMPDIR", dir.path()));
+        let (dir, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut demo = Process::start(&mut demo(dir.path(), bin.path(), &["--serve"]));
         demo.line("the last of the commands", |line| line.contains("/docs/").then_some(())).await;
         let out = demo.out();
         let start = out.iter().position(|line| line.starts_with("ANN='")).unwrap();
@@ -62,7 +236,7 @@ async fn it_stays_and_the_commands_that_it_prints_work() {
         demo.signal(signal);
         let ended = demo.end().await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert_eq!(dir.path().read_dir().unwrap().count(), 0, "it leaves nothing behind");
+        nothing_is_left_in(dir.path());
     }
 }
 

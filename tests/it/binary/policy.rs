@@ -228,8 +228,27 @@ async fn check_looks_for_everybody_whom_the_rules_name() {
         "warning: rules of `default`: rule \"r\": the approver user:00ueve isn't active",
         "error: rules of `default`: rule \"r\": the approver user:00unobody is not in the directory",
         "error: rules of `default`: rule \"r\": only 1 of its approvers can approve, and its quorum is 2",
-        "error: rules of `default`: no user is in these groups: 00gops (rule \"r\")",
+        "error: rules of `default`: rule \"r\": there is no group 00gops",
     ] {
         assert!(bad.out.contains(part), "{part}: {}", bad.out);
     }
+
+    // Members count once, however often they are named, and only if they are active.
+    world.rules(&rule("\"group:00gsec\", \"group:00gnone\"", 1, "00gsec"));
+    let bad = run(&mut world.command(&["check"], &[])).await;
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    for part in [
+        "error: rules of `default`: rule \"r\": only 0 of its approvers can approve, and its quorum is 1",
+        "error: rules of `default`: rule \"r\": there is no group 00gnone",
+    ] {
+        assert!(bad.out.contains(part), "{part}: {}", bad.out);
+    }
+    let both = "  - {id: 00udan, login: dan@example.test, groups: [00gsec, 00gops]}\n";
+    fs::write(world.path().join("users.yaml"), format!("{USERS}{both}")).unwrap();
+    world.rules(&rule("\"group:00gsec\", \"group:00gops\", \"user:00udan\"", 2, "00gsec"));
+    let bad = run(&mut world.command(&["check"], &[])).await;
+    assert!(bad.out.contains("only 1 of its approvers can approve, and its quorum is 2"), "{}", bad.out);
+    world.rules(&rule("\"group:00gsec\", \"group:00gops\"", 1, "00gsec"));
+    let good = run(&mut world.command(&["check"], &[])).await;
+    assert_eq!(good.code, Some(0), "{good:?}");
 }

@@ -17,6 +17,12 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_LOG_LEVEL", "log.level", "silly", "behalf=trace"),
     ("BEHALF_LOG_FORMAT", "log.format", "pretty", "Pretty"),
     ("BEHALF_LOG", "log.filter", "warn,x=debug", "warn,x=debug"),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "traces.endpoint",
+        "http://collector.test:4318",
+        "endpoint: \"http://collector.test:4318/v1/traces\"",
+    ),
     ("BEHALF_STORE", "store.url", "memory", "Memory"),
     ("BEHALF_CA_FILE", "outbound.ca_file", "sample", "ca_file: Some"),
     ("BEHALF_SIGNING_KEY_FILE", "audit.signing_key_file", "sample", "signing_key: Some"),
@@ -72,6 +78,9 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
 /// Settings whose effect other tests of this module show: secrets, pairs, words with one value, what goes with
 /// Redis or LDAP.
 const ELSEWHERE: &[&str] = &[
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_SERVICE_NAME",
+    "OTEL_TRACES_SAMPLER_ARG",
     "BEHALF_OTP_KEY_FILE",
     "BEHALF_CONFIG",
     "BEHALF_ENV",

@@ -19,7 +19,7 @@ use behalf::{
     },
     domain::ids::{GroupId, Login, UserId, UserRef},
     metrics::Metrics,
-    ports::directory::Directory,
+    ports::directory::{Directory, MOST_MEMBERS},
 };
 
 use crate::support::proxy::Proxy;
@@ -27,6 +27,7 @@ use crate::support::proxy::Proxy;
 mod embedded;
 pub(in crate::contract) mod faults;
 pub(in crate::contract) mod grants;
+pub(in crate::contract) mod groups;
 mod ldap;
 pub(in crate::contract) mod odd;
 mod okta;
@@ -53,8 +54,16 @@ pub(crate) trait Rig: Send + Sync + 'static {
     /// Deletes the user. Lists that name him stay as they are, as far as the directory lets them.
     async fn delete(&self, user: &UserId);
 
-    /// Makes a group with these members. Gives its id; `None`: no groups here.
+    /// Makes a group with these members. Gives its id; `None`: no groups here, or none that nobody is in.
     async fn group(&self, members: &[UserId]) -> Option<GroupId>;
+
+    /// The id of a group that isn't there, though it might be.
+    fn nobodys_group(&self) -> GroupId;
+
+    /// Members of a large group; each takes a moment to make.
+    fn crowd(&self) -> usize {
+        MOST_MEMBERS + 20
+    }
 
     /// Sets the delegator's list of agents.
     async fn list(&self, delegator: &UserId, agents: &[UserId]);
@@ -161,6 +170,13 @@ macro_rules! directory_contract {
                 people::a_suspended_user_is_not_active,
                 people::a_deleted_user_is_gone,
                 people::groups_are_told_by_id,
+                groups::members_are_told_by_id,
+                groups::an_empty_group_is_there_and_has_nobody,
+                groups::a_group_that_is_not_there_is_none,
+                groups::no_more_members_than_asked_for_and_the_others_are_mentioned,
+                groups::more_than_a_page_of_members,
+                groups::who_leaves_or_goes_is_no_member,
+                groups::odd_ids_name_no_group,
                 odd::odd_logins_name_their_users_and_no_other,
                 odd::what_looks_like_a_query_finds_nobody,
                 odd::a_list_of_five_hundred,

@@ -1,8 +1,13 @@
 //! From events to notifications.
 
+use behalf::ports::directory::DirectoryError;
 use jiff::SignedDuration;
 
 use super::*;
+use crate::support::{
+    fake_directory::{Act, Op},
+    test_app::uid,
+};
 
 #[actix_web::test]
 async fn the_delegator_is_told_that_somebody_acted_and_nobody_is_told_of_the_past() {
@@ -69,7 +74,7 @@ async fn an_event_that_nobody_can_read_keeps_nobody_from_the_others() {
 #[actix_web::test]
 async fn nobody_whom_to_tell_is_recorded_and_told() {
     let rig = Rig::new(vec![email(1)]).await;
-    // A group's members can't be asked for, and a webhook isn't there.
+    // There is no such group, and a webhook isn't there, either.
     let asked = rig.ask(&["group:00gfinance"]).await;
     rig.make().await;
     let nobody = rig.in_state("unreachable").await;
@@ -78,6 +83,30 @@ async fn nobody_whom_to_tell_is_recorded_and_told() {
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].details["event"], asked.as_str());
     assert!(told[0].target.iter().any(|target| target.kind == "approval" && target.id == "apr_x"));
+}
+
+#[actix_web::test]
+async fn members_of_approving_groups_are_told_each_once() {
+    let rig = Rig::new(vec![email(1)]).await;
+    let directory = &rig.app.directory;
+    directory.set_groups(&uid("00ueve"), &["00gfinance", "00gops"]);
+    directory.set_groups(&uid("00ubob"), &["00gops"]);
+    // Who asked doesn't decide.
+    directory.set_groups(&uid("00uann"), &["00gops"]);
+    rig.ask(&["group:00gfinance", "group:00gops", "group:00gnone", "user:00ubob"]).await;
+    rig.make().await;
+    let told = |waiting: Vec<Notification>| {
+        let mut told: Vec<_> = waiting.into_iter().map(|n| n.recipient.unwrap().user.to_string()).collect();
+        told.sort();
+        told
+    };
+    assert_eq!(told(rig.in_state("waiting").await), ["00ubob", "00ueve"]);
+    // Whose groups can't be asked for are left to the others.
+    rig.app.directory.next(Op::MembersOf, Act::Fail(DirectoryError::Unavailable("the test says so".to_owned())));
+    rig.ask(&["group:00gops", "user:00uroot"]).await;
+    rig.make().await;
+    assert_eq!(told(rig.in_state("waiting").await), ["00ubob", "00ueve", "00uroot"]);
+    assert_eq!(rig.coded("DA7001").await.len(), 0);
 }
 
 #[actix_web::test]

@@ -117,7 +117,7 @@ async fn a_login_gives_tokens_like_oktas() {
         json!({
             "ver": 1, "jti": null, "iss": server.issuer(), "aud": "api://default", "cid": "app", "uid": "00uagent",
             "sub": "agent@example.test", "can_delegate": "True", "scp": ["behalf", "offline_access", "openid"],
-            "iat": 1_800_000_000, "exp": 1_800_003_600,
+            "auth_time": 1_800_000_000, "iat": 1_800_000_000, "exp": 1_800_003_600,
         })
     );
 

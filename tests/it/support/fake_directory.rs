@@ -13,7 +13,7 @@ use behalf::{
         ids::{GroupId, Login, UserId, UserRef},
         user::{Status, User},
     },
-    ports::directory::{Directory, DirectoryError, Entity, Written},
+    ports::directory::{Directory, DirectoryError, Entity, Members, Written},
 };
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +24,7 @@ pub(crate) enum Op {
     Entry,
     IsGranted,
     GroupsOf,
+    MembersOf,
     AgentsOf,
     DelegatorsOf,
     AddGrant,
@@ -47,6 +48,8 @@ struct State {
     users: Vec<User>,
     instead: HashMap<String, User>,
     groups: HashMap<UserId, BTreeSet<GroupId>>,
+    /// Those that are there though nobody is in them.
+    empty_groups: BTreeSet<GroupId>,
     grants: BTreeSet<(UserId, UserId)>,
     entities: HashMap<UserId, Entity>,
     /// Types of ordinary users and of delegators.
@@ -95,6 +98,16 @@ impl FakeDirectory {
     pub(crate) fn set_groups(&self, user: &UserId, groups: &[&str]) {
         let groups = groups.iter().map(|group| GroupId::parse(group).unwrap()).collect();
         self.state.lock().unwrap().groups.insert(user.clone(), groups);
+    }
+
+    /// Takes in a group that nobody needs to be in.
+    pub(crate) fn put_group(&self, group: &str) {
+        self.state.lock().unwrap().empty_groups.insert(GroupId::parse(group).unwrap());
+    }
+
+    /// Takes the user into the group, beside those that he is in.
+    pub(crate) fn join(&self, user: &UserId, group: &GroupId) {
+        self.state.lock().unwrap().groups.entry(user.clone()).or_default().insert(group.clone());
     }
 
     /// From now on every call takes that long.
@@ -241,6 +254,13 @@ impl State {
         }
     }
 
+    fn members_of(&self, group: &GroupId, limit: usize) -> Option<Members> {
+        let is_in = |id: &UserId| self.groups.get(id).is_some_and(|groups| groups.contains(group));
+        let there = self.empty_groups.contains(group) || self.groups.keys().any(is_in);
+        let members = self.users.iter().map(|user| user.id.clone()).filter(is_in);
+        there.then(|| Members::first(limit, members))
+    }
+
     fn switch(&mut self, user: &UserId, can: bool) -> Option<Written> {
         let kind = self.kinds.as_ref().map(|kinds| kinds[usize::from(can)].clone())?;
         let user = self.users.iter_mut().find(|u| u.id == *user)?;
@@ -266,6 +286,10 @@ impl Directory for FakeDirectory {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         self.answer(Op::GroupsOf, |s| s.groups.get(user).cloned().unwrap_or_default()).await
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        self.answer(Op::MembersOf, |s| s.members_of(group, limit)).await
     }
 
     async fn is_granted(&self, delegator: &UserId, agent: &UserId) -> Result<bool, DirectoryError> {
@@ -306,6 +330,10 @@ impl Entries for FakeDirectory {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         Directory::groups_of(self, user).await
+    }
+
+    async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+        Directory::members_of(self, group, limit).await
     }
 
     async fn candidates(&self, agent: &UserId) -> Result<Vec<UserId>, DirectoryError> {

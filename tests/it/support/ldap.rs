@@ -263,15 +263,18 @@ impl Peer {
         let name = format!("g{}", number());
         let members: Vec<&str> = members.iter().map(String::as_str).collect();
         let base = &self.base;
-        let dn = if self.kind == Kind::ActiveDirectory {
-            let dn = format!("CN={name},CN=Users,{base}");
-            self.add(&dn, &[("objectClass", &["group"]), ("sAMAccountName", &[&name]), ("member", &members)]).await;
-            dn
+        let own_name = [name.as_str()];
+        let (dn, mut attributes): (String, Vec<(&str, &[&str])>) = if self.kind == Kind::ActiveDirectory {
+            let named: [(&str, &[&str]); 2] = [("objectClass", &["group"]), ("sAMAccountName", &own_name)];
+            (format!("CN={name},CN=Users,{base}"), named.to_vec())
         } else {
-            let dn = format!("cn={name},ou=groups,{base}");
-            self.add(&dn, &[("objectClass", &["groupOfNames"]), ("cn", &[&name]), ("member", &members)]).await;
-            dn
+            let named: [(&str, &[&str]); 2] = [("objectClass", &["groupOfNames"]), ("cn", &own_name)];
+            (format!("cn={name},ou=groups,{base}"), named.to_vec())
         };
+        if !members.is_empty() {
+            attributes.push(("member", &members));
+        }
+        self.add(&dn, &attributes).await;
         let id = self.id_of(&dn).await;
         (dn, id)
     }

@@ -70,6 +70,11 @@ impl Process {
         Self { child, input, out, err, readers }
     }
 
+    /// The system's number for it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The lines on standard output so far.
     pub(crate) fn out(&self) -> Vec<String> {
         self.out.lock().unwrap().clone()

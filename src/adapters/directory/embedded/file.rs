@@ -68,8 +68,9 @@ struct Listed {
 /// Users by id and by login.
 #[derive(Debug, Default)]
 pub struct Users {
-    by_id: HashMap<UserId, Listed>,
-    by_login: HashMap<Login, UserId>,
+    listed: HashMap<UserId, Listed>,
+    ids: HashMap<Login, UserId>,
+    members: HashMap<GroupId, Vec<UserId>>,
 }
 
 impl Users {
@@ -101,35 +102,40 @@ impl Users {
     /// Ids of the groups that the user is in.
     pub fn groups_of(&self, id: &UserId) -> &BTreeSet<GroupId> {
         const NONE: &BTreeSet<GroupId> = &BTreeSet::new();
-        self.by_id.get(id).map_or(NONE, |listed| &listed.groups)
+        self.listed.get(id).map_or(NONE, |listed| &listed.groups)
     }
 
     /// True if there is a user with that id.
     pub fn contains(&self, id: &UserId) -> bool {
-        self.by_id.contains_key(id)
+        self.listed.contains_key(id)
     }
 
     /// True if some user is in that group.
     pub fn has_group(&self, group: &GroupId) -> bool {
-        self.by_id.values().any(|listed| listed.groups.contains(group))
+        self.members.contains_key(group)
+    }
+
+    /// Who is in that group; `None`: nobody, so that there is none.
+    pub fn members_of(&self, group: &GroupId) -> Option<&[UserId]> {
+        self.members.get(group).map(Vec::as_slice)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.listed.len()
     }
 
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.listed.is_empty()
     }
 
     fn by_login(&self, login: &Login) -> Option<&User> {
-        self.by_login.get(login).and_then(|id| self.by_id(id))
+        self.ids.get(login).and_then(|id| self.by_id(id))
     }
 
     fn by_id(&self, id: &UserId) -> Option<&User> {
-        self.by_id.get(id).map(|listed| &listed.user)
+        self.listed.get(id).map(|listed| &listed.user)
     }
 }
 
@@ -243,8 +249,11 @@ impl Builder {
         let name = draft.id.as_ref().map(|id| format!(", id {:?}", id.as_str())).unwrap_or_default();
         self.wrong.extend(draft.wrong.iter().map(|text| format!("users[{at}] (line {line}{name}): {text}")));
         if let Some((user, groups)) = draft.finish() {
-            self.users.by_login.insert(user.login.clone(), user.id.clone());
-            self.users.by_id.insert(user.id.clone(), Listed { user, groups });
+            self.users.ids.insert(user.login.clone(), user.id.clone());
+            for group in &groups {
+                self.users.members.entry(group.clone()).or_default().push(user.id.clone());
+            }
+            self.users.listed.insert(user.id.clone(), Listed { user, groups });
         }
     }
 

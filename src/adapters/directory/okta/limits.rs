@@ -43,6 +43,8 @@ pub enum Bucket {
     Change,
     /// A user's groups.
     Groups,
+    /// A group's members.
+    Members,
     /// A user's linked objects.
     Links,
     /// Types and schemas.

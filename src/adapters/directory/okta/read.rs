@@ -15,7 +15,7 @@ use super::{
 use crate::{
     adapters::directory::entries::{MOST_AGENTS, each_once},
     domain::ids::{GroupId, Login, UserId},
-    ports::directory::DirectoryError,
+    ports::directory::{DirectoryError, MOST_MEMBERS, Members},
 };
 
 /// Entries that are asked for at a time.
@@ -91,6 +91,22 @@ pub(super) async fn groups(api: &Api, user: &UserId) -> Result<BTreeSet<GroupId>
     Ok(found.into_iter().flatten().map(|group| group.id).collect())
 }
 
+/// The ids of users in the group; `None`: there is no such group.
+pub(super) async fn members(api: &Api, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {
+    if !is_id(group.as_str()) {
+        return Ok(None);
+    }
+    let url = api.url(&["groups", group.as_str(), "users"], &[("limit", PAGE)])?;
+    // One beyond the limit tells that there are others.
+    let wanted = limit.min(MOST_MEMBERS).saturating_add(1);
+    let found: Option<Vec<Listed>> = some_pages(api, Bucket::Members, url, wanted).await?;
+    Ok(found.map(|found| {
+        let cut_off = found.len() >= wanted;
+        let first = Members::first(limit, found.into_iter().map(|listed| listed.id));
+        Members { more: first.more || cut_off, ..first }
+    }))
+}
+
 /// All pages of a list; `None`: whose list it would be isn't there.
 async fn pages<T: DeserializeOwned>(
     api: &Api,
@@ -98,10 +114,24 @@ async fn pages<T: DeserializeOwned>(
     first: Url,
     most: usize,
 ) -> Result<Option<Vec<T>>, DirectoryError> {
+    let all = some_pages(api, bucket, first, most.saturating_add(1)).await?;
+    if all.as_ref().is_some_and(|all| all.len() > most) {
+        return Err(garbled("a list is too long"));
+    }
+    Ok(all)
+}
+
+/// Pages of a list until there are no more of them or `wanted` entries are there.
+async fn some_pages<T: DeserializeOwned>(
+    api: &Api,
+    bucket: Bucket,
+    first: Url,
+    wanted: usize,
+) -> Result<Option<Vec<T>>, DirectoryError> {
     let mut all = Vec::new();
     let mut here = first;
     // A page may be empty, but not all of them.
-    for _ in 0..=most {
+    for _ in 0..wanted {
         let answer = match api.get(bucket, here.clone()).await? {
             Said::Done(answer) => answer,
             Said::Refused(refusal) if refusal.is_not_found() && all.is_empty() => return Ok(None),
@@ -109,8 +139,8 @@ async fn pages<T: DeserializeOwned>(
         };
         let page: Vec<T> = answer.json()?;
         all.extend(page);
-        if all.len() > most {
-            return Err(garbled("a list is too long"));
+        if all.len() >= wanted {
+            return Ok(Some(all));
         }
         match links::next(&answer.headers, &here) {
             Next::End => return Ok(Some(all)),

@@ -55,7 +55,9 @@ impl Target {
     pub(super) fn start(finder: Finder, dial: &Arc<Dial>) -> Arc<Self> {
         let (sender, state) = watch::channel(State::Connecting);
         let keeper = dial.runtime.spawn(keep(finder, Arc::clone(dial), sender)).abort_handle();
-        Arc::new(Self { state, patience: dial.connect_timeout, keeper })
+        // Longer than an attempt at one server takes: it ends by itself, and then says why.
+        let patience = dial.connect_timeout * 2 + dial.response_timeout;
+        Arc::new(Self { state, patience, keeper })
     }
 
     /// The link. While there is none it waits for the attempt under way, but not for the next one.

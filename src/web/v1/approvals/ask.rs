@@ -1,5 +1,7 @@
 //! An application asks for an approval on its own.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, post, web};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -7,11 +9,15 @@ use utoipa::ToSchema;
 
 use super::ApprovalItem;
 use crate::{
-    app::approvals::{self, Wanted},
+    app::{
+        approvals::{self, Wanted},
+        idempotency::Sender,
+    },
     domain::approval::application::{DataFault, FromApplication, TITLE, check, check_text},
     web::{
         error::ApiError,
-        extract::{ByApplication, ForApprovals, Json, Then, free_text, user_ref},
+        extract::{ByApplication, ForApprovals, Then, free_text, user_ref},
+        once::{self, KeyHeader, Keyed},
         problem::{ApplicationProblems, BodyProblems, Problem},
         state::AppState,
     },
@@ -52,13 +58,17 @@ pub struct AskRequest {
 /// Asks for an approval, as an application with the right `approvals`. Who decides is set by its registration. No
 /// delegation is ever granted by it: what follows from it is the application's business.
 #[utoipa::path(
-    operation_id = "approval-ask", tag = "approvals", request_body = AskRequest,
+    operation_id = "approval-ask", tag = "approvals", params(KeyHeader), request_body = AskRequest,
     responses(
-        (status = 201, description = "It waits for votes.", body = ApprovalItem),
+        (status = 201, description = "It waits for votes.", body = ApprovalItem, headers(
+            ("idempotent-replayed" = bool, description = "True if this is the answer of before, to the same key."))),
         (status = 200, description = "The same request waits, or stands, already.", body = ApprovalItem),
         (status = 401, description = "`invalid-token`: the application's token isn't valid here, or was used before.",
          body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`reason-required`, `ticket-required`, `no-approvers` or `too-long`.",
+        (status = 409, description = "`idempotency-in-progress`: the first request with this `Idempotency-Key` hasn't \
+         ended.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`reason-required`, `ticket-required`, `no-approvers`, `request-too-long` or \
+         `idempotency-key-reused`.",
          body = Problem, content_type = "application/problem+json"),
         ApplicationProblems, BodyProblems,
     ),
@@ -66,7 +76,10 @@ pub struct AskRequest {
 )]
 #[post("/v1/approvals")]
 pub async fn ask(
-    Then(ByApplication { door, caller, .. }, Json(body)): Then<ByApplication<ForApprovals>, Json<AskRequest>>,
+    Then(ByApplication { door, caller, .. }, Keyed { body, mut once }): Then<
+        ByApplication<ForApprovals>,
+        Keyed<AskRequest>,
+    >,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let subject = caller.token.subject.clone();
@@ -89,10 +102,19 @@ pub async fn ask(
     let uri = caller.application.uri.clone();
     let said = FromApplication { uri, title: body.title, subject, context, claims };
     said.data().map_err(|fault| invalid("context", fault))?;
-    let wanted = Wanted { user: &user, said, reason, ticket };
-    let (approval, is_new) = approvals::ask(&state.services, &door.tenant, &caller, wanted).await?;
-    let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(answer.json(ApprovalItem::from(approval)))
+    // The token says a part of what is asked.
+    if let Some(once) = &mut once {
+        once.also(said.subject.as_deref().unwrap_or_default());
+        once.also(&Value::from(said.claims.clone()).to_string());
+    }
+    let (sender, here, at) = (said.uri.clone(), state.clone(), Arc::clone(&door));
+    once::answer(once, &state, &door, Sender::Application(sender.as_str()), async move {
+        let wanted = Wanted { user: &user, said, reason, ticket };
+        let (approval, is_new) = approvals::ask(&here.services, &at.tenant, &caller, wanted).await?;
+        let mut answer = if is_new { HttpResponse::Created() } else { HttpResponse::Ok() };
+        Ok(answer.json(ApprovalItem::from(approval)))
+    })
+    .await
 }
 
 fn invalid(field: &str, fault: DataFault) -> ApiError {

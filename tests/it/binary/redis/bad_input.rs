@@ -43,6 +43,8 @@ async fn nobody_there_or_somebody_silent() {
     // It takes connections, and nobody reads.
     refused(&world, &format!("redis://{address}"), &[], &["BEHALF_STORE", &address.to_string(), "doesn't answer"])
         .await;
+    refused(&world, &format!("rediss://{address}"), &[], &["BEHALF_STORE", &address.to_string(), "doesn't speak TLS"])
+        .await;
     drop(closed);
     refused(&world, &format!("redis://{address}"), &[], &["BEHALF_STORE", &address.to_string(), "refused"]).await;
     refused(&world, &format!("redis-cluster://{address}"), &[], &["BEHALF_STORE", "no node of the cluster answers"])

@@ -110,7 +110,11 @@ impl Rig for File {
         self.change(|lines| lines.retain(|line| line.id != *user)).await;
     }
 
+    /// A group is what users are in.
     async fn group(&self, members: &[UserId]) -> Option<GroupId> {
+        if members.is_empty() {
+            return None;
+        }
         let group = GroupId::parse(&fresh("group")).unwrap();
         let join = |line: &mut Line| {
             if members.contains(&line.id) {
@@ -119,6 +123,15 @@ impl Rig for File {
         };
         self.change(|lines| lines.iter_mut().for_each(join)).await;
         Some(group)
+    }
+
+    fn nobodys_group(&self) -> GroupId {
+        GroupId::parse(&fresh("group")).unwrap()
+    }
+
+    /// The whole file is written for each.
+    fn crowd(&self) -> usize {
+        40
     }
 
     /// Grants are the connector's own: there is no way past it, and agents have to be users.
@@ -165,8 +178,15 @@ impl Rig for Memory {
         self.0.take(user.as_str());
     }
 
-    async fn group(&self, _: &[UserId]) -> Option<GroupId> {
-        None
+    async fn group(&self, members: &[UserId]) -> Option<GroupId> {
+        let group = GroupId::parse(&fresh("group")).unwrap();
+        self.0.put_group(group.as_str());
+        members.iter().for_each(|member| self.0.join(member, &group));
+        Some(group)
+    }
+
+    fn nobodys_group(&self) -> GroupId {
+        GroupId::parse(&fresh("group")).unwrap()
     }
 
     async fn list(&self, delegator: &UserId, agents: &[UserId]) {

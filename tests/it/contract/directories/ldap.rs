@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use behalf::{
     adapters::directory::ldap::Kind,
     domain::ids::{GroupId, UserId},
-    ports::directory::Directory,
+    ports::directory::{Directory, MOST_MEMBERS},
 };
 use tokio::sync::OnceCell;
 
@@ -61,7 +61,20 @@ impl Rig for Ldap {
         for member in members {
             names.push(self.peer.dn_of(member.as_str()).await);
         }
+        // A `groupOfNames` names somebody, were it nobody.
+        if names.is_empty() && self.peer.kind == Kind::OpenLdap {
+            names.push(format!("cn=nobody,{}", self.peer.base));
+        }
         Some(GroupId::parse(&self.peer.group(&names).await.1).unwrap())
+    }
+
+    fn nobodys_group(&self) -> GroupId {
+        // A spelling that all of them could have given.
+        GroupId::parse("7f1f071d-a39b-4912-bfe4-1b54a5ccf59f").unwrap()
+    }
+
+    fn crowd(&self) -> usize {
+        if self.peer.kind == Kind::OpenLdap { MOST_MEMBERS + 20 } else { 40 }
     }
 
     async fn list(&self, delegator: &UserId, agents: &[UserId]) {

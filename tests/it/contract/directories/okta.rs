@@ -29,8 +29,14 @@ use crate::support::{
     proxy::Proxy,
 };
 
-const ENDPOINTS: [Endpoint; 5] =
-    [Endpoint::ReadUser, Endpoint::Users, Endpoint::UpdateUser, Endpoint::Groups, Endpoint::LinkedObjects];
+const ENDPOINTS: [Endpoint; 6] = [
+    Endpoint::ReadUser,
+    Endpoint::Users,
+    Endpoint::UpdateUser,
+    Endpoint::Groups,
+    Endpoint::Members,
+    Endpoint::LinkedObjects,
+];
 
 struct Okta {
     fake: FakeOkta,
@@ -114,11 +120,16 @@ impl Rig for Okta {
     async fn group(&self, members: &[UserId]) -> Option<GroupId> {
         let group = self.next("00g");
         self.fake.set(|state| {
+            state.empty_groups.insert(group.clone());
             for member in members {
                 state.groups.entry(member.to_string()).or_default().push(group.clone());
             }
         });
         GroupId::parse(&group).ok()
+    }
+
+    fn nobodys_group(&self) -> GroupId {
+        GroupId::parse("00gNobodysGroup00000").unwrap()
     }
 
     async fn list(&self, delegator: &UserId, agents: &[UserId]) {

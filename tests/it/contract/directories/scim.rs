@@ -73,6 +73,14 @@ impl Rig for Line {
         Some(GroupId::parse(&self.admin.create_group("group", &members).await).unwrap())
     }
 
+    fn nobodys_group(&self) -> GroupId {
+        GroupId::parse("7f1f071da39b4912bfe41b54a5ccf59f").unwrap()
+    }
+
+    fn crowd(&self) -> usize {
+        40
+    }
+
     async fn list(&self, delegator: &UserId, agents: &[UserId]) {
         let agents: Vec<Value> = agents.iter().map(|agent| json!({"value": agent.as_str()})).collect();
         let listed = |user: &mut Value| {

@@ -16,6 +16,7 @@ pub(crate) enum Endpoint {
     UpdateUser,
     ReplaceUser,
     Groups,
+    Members,
     LinkedObjects,
     Types,
     Schema,

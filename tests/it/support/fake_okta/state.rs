@@ -81,6 +81,8 @@ pub(crate) struct State {
     pub(crate) types: BTreeMap<String, UserType>,
     /// Ids of groups, by user.
     pub(crate) groups: BTreeMap<String, Vec<String>>,
+    /// Ids of groups that are there though nobody is in them.
+    pub(crate) empty_groups: BTreeSet<String>,
     /// Addresses that linked objects have, by user and name.
     pub(crate) links: BTreeMap<(String, String), Vec<String>>,
     /// What searches see, if the index hangs behind.
@@ -144,6 +146,7 @@ impl State {
                 (ENTITY_TYPE.to_owned(), kind("entity", &entity)),
             ]),
             groups: BTreeMap::new(),
+            empty_groups: BTreeSet::new(),
             links: BTreeMap::new(),
             index: None,
             token: TOKEN.to_owned(),

@@ -26,6 +26,7 @@ fn scopes_for(at: Endpoint, writes: bool) -> &'static [&'static str] {
         (Endpoint::Types, true) => &["okta.userTypes.manage"],
         (Endpoint::Schema, false) => &["okta.schemas.read", "okta.schemas.manage"],
         (Endpoint::Schema, true) => &["okta.schemas.manage"],
+        (Endpoint::Members, false) => &["okta.groups.read", "okta.groups.manage"],
         (_, false) => &["okta.users.read", "okta.users.manage"],
         (_, true) => &["okta.users.manage"],
     }

@@ -192,6 +192,17 @@ pub(super) fn groups(world: &World, state: &State, text: &str, asked: &Asked) ->
     pages::page(world, state, &asked.path, &asked.query, groups.into_iter().map(item).collect())
 }
 
+/// A group is there if it was made, or if somebody is in it.
+pub(super) fn members(world: &World, state: &State, group: &str, asked: &Asked) -> Say {
+    let is_in = |id: &String| state.groups.get(id).is_some_and(|groups| groups.iter().any(|one| one == group));
+    if !state.empty_groups.contains(group) && !state.groups.keys().any(is_in) {
+        return Say::not_found(&format!("{group} (UserGroup)"));
+    }
+    let found = state.users.iter().filter(|(id, _)| is_in(id));
+    let items = found.map(|(id, account)| (id.clone(), view(world, id, account))).collect();
+    pages::page(world, state, &asked.path, &asked.query, items)
+}
+
 pub(super) fn linked(state: &State, text: &str, name: &str) -> Say {
     let id = match named(state, text) {
         Ok(id) => id,

@@ -1,0 +1,137 @@
+//! What the demo needs beside itself: a folder, and processes. Nothing of it outlives the demo, however that ends.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::Write as _,
+    os::unix::{fs::DirBuilderExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::say::say;
+
+/// Nothing here takes longer, not even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks into a log.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What cleans up if the demo is killed: then its end of the input is closed. Otherwise this is killed first.
+const WATCHDOG: &str =
+    r#"ids=; while read -r id; do ids="$ids $id"; done; [ -z "$ids" ] || kill -KILL $ids; rm -rf "$1""#;
+
+/// A folder of the demo's own, which nobody else can read. It goes with this.
+pub(super) struct Backstage {
+    folder: PathBuf,
+    /// `None` where there is no shell.
+    watchdog: Option<std::process::Child>,
+}
+
+impl Backstage {
+    /// Makes it where the system keeps temporary files.
+    pub(super) fn build(random: &str) -> Result<Self, String> {
+        let folder = std::env::temp_dir().join(format!("behalf-demo-{random}"));
+        DirBuilder::new().mode(0o700).create(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut watchdog = Command::new("sh");
+        watchdog.args(["-c", WATCHDOG, "behalf-demo-watchdog"]).arg(&folder).current_dir(&folder);
+        // In a group of its own it doesn't hear what the terminal tells the demo.
+        watchdog.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Self { folder, watchdog: watchdog.spawn().ok() })
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes a file there.
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf, String> {
+        let path = self.path(name);
+        fs::write(&path, content).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Starts a process whose output goes to a file of its name.
+    pub(super) fn start(&self, name: &str, command: &mut Command) -> Result<Child, String> {
+        let log = self.write(&format!("{name}.log"), "")?;
+        let failed = |error: std::io::Error| format!("{name} can't be started: {error}");
+        let out = File::options().append(true).open(&log).map_err(failed)?;
+        let err = out.try_clone().map_err(failed)?;
+        let command = command.current_dir(&self.folder).stdin(Stdio::null()).stdout(out).stderr(err);
+        let child = Child { name: name.to_owned(), process: command.spawn().map_err(failed)?, log };
+        if let Some(mut input) = self.watchdog.as_ref().and_then(|it| it.stdin.as_ref()) {
+            // It is there for the worst case only: without it the demo cleans up by itself.
+            drop(writeln!(input, "{}", child.id()));
+        }
+        Ok(child)
+    }
+}
+
+impl Drop for Backstage {
+    fn drop(&mut self) {
+        if let Some(watchdog) = &mut self.watchdog {
+            drop(watchdog.kill());
+            drop(watchdog.wait());
+        }
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            say(&format!("{} is left over: {error}", self.folder.display()));
+        }
+    }
+}
+
+/// A process. It is killed when this is dropped.
+pub(super) struct Child {
+    name: String,
+    process: std::process::Child,
+    log: PathBuf,
+}
+
+impl Child {
+    /// The system's number for it.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for a line of its output that `read` makes something of. The error has the end of what it said instead.
+    pub(super) async fn line<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // First whether it has ended, so that nothing it said before its end is missed.
+            let ended = self.process.try_wait().map_err(|error| error.to_string())?;
+            let said = fs::read_to_string(&self.log).map_err(|error| error.to_string())?;
+            if let Some(found) = said.lines().find_map(&read) {
+                return Ok(found);
+            }
+            if let Some(status) = ended {
+                return Err(format!("{} ended ({status}); it said:\n{}", self.name, end_of(&said)));
+            }
+            if Instant::now() >= deadline {
+                return Err(format!("{} isn't ready after {PATIENCE:?}; it said:\n{}", self.name, end_of(&said)));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+fn end_of(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().collect();
+    lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to do.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// Runs a command to its end.
+pub(super) async fn output(mut command: Command) -> std::io::Result<Output> {
+    tokio::task::spawn_blocking(move || command.output()).await.map_err(std::io::Error::other)?
+}
