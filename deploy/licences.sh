@@ -7,8 +7,8 @@ sources="${CARGO_HOME:-$HOME/.cargo}/registry/src"
 texts="$(mktemp)"
 trap 'rm -f "$texts"' EXIT
 # With what is used at build time: some of it brings along what is put into the binary, such as the pages at /docs.
-packages="$(cargo tree --locked --package behalf --edges normal,build --prefix none --no-dedupe --format '{p}|{l}' |
-    sed 's/ (.*)|/|/' | sort -u)"
+tree="$(cargo tree --locked --package behalf --edges normal,build --prefix none --no-dedupe --format '{p}|{l}')"
+packages="$(echo "$tree" | sed 's/ (.*)|/|/' | sort -u)"
 
 missing=
 for package in $(echo "$packages" | sed 's/|.*//; s/ v/-/'); do
