@@ -3,6 +3,7 @@
 mod audit;
 mod background;
 mod directory;
+mod metrics_page;
 mod notify;
 mod preview;
 mod readings;
@@ -40,7 +41,7 @@ use crate::{
         retention::Retention,
         sealer::Sealer,
     },
-    config::Config,
+    config::{Config, MetricsAt},
     domain::ids::TenantName,
     metrics::Metrics,
     ports::{
@@ -83,6 +84,9 @@ pub enum BootError {
     /// The address can't be listened on.
     #[error("BEHALF_BIND: can't listen on {0}: {1}")]
     Bind(std::net::SocketAddr, io::Error),
+    /// The metrics' own address can't be listened on.
+    #[error("BEHALF_METRICS_BIND: can't listen on {0}: {1}")]
+    BindMetrics(std::net::SocketAddr, io::Error),
     /// There is no key to sign the audit trail with.
     #[error("{0}: {1}")]
     SigningKey(&'static str, String),
@@ -171,6 +175,10 @@ impl Behalf {
         };
         let server = bound.map_err(|error| BootError::Bind(bind, error))?;
         let addresses = server.addrs();
+        if let MetricsAt::Own(bind) = config.metrics {
+            let page = metrics_page::listen(self.state.clone(), bind)?;
+            self.tracker.spawn(page.serve(self.stop.clone()));
+        }
         self.start_background();
         Ok((server.run(), addresses))
     }
@@ -311,7 +319,7 @@ fn state(
         request_ids,
         doors,
         metrics,
-        show_metrics: config.metrics,
+        show_metrics: config.metrics == MetricsAt::Main,
         rate_limit: RateLimit::per_minute(config.server.rate_limit),
         openapi: openapi::json(),
         routes: RouteTable::of(&document),

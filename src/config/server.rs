@@ -73,6 +73,17 @@ pub struct LogSettings {
     pub filter: String,
 }
 
+/// Where `/metrics` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsAt {
+    /// They are switched off.
+    Nowhere,
+    /// Beside everything else.
+    Main,
+    /// At an address that has nothing else.
+    Own(SocketAddr),
+}
+
 /// Where records are kept.
 #[derive(Debug, Clone)]
 pub enum StoreKind {
@@ -189,8 +200,18 @@ pub(super) fn ca_file(r: &mut Reader<'_>) -> Read<Option<PathBuf>> {
     r.existing_file(&settings::CA_FILE)
 }
 
-pub(super) fn metrics(r: &mut Reader<'_>) -> Read<bool> {
-    r.value(&settings::METRICS, parse::switch)
+pub(super) fn metrics(r: &mut Reader<'_>) -> Read<MetricsAt> {
+    let shown = r.value(&settings::METRICS, parse::switch);
+    let bind = r.optional(&settings::METRICS_BIND, parse::address);
+    match (shown?, bind?) {
+        (true, None) => Ok(MetricsAt::Main),
+        (true, Some(bind)) => Ok(MetricsAt::Own(bind)),
+        (false, None) => Ok(MetricsAt::Nowhere),
+        (false, Some(_)) => {
+            let what = format!("is given while {} is off", settings::METRICS.env);
+            Err(r.wrong(&settings::METRICS_BIND, fault(what, "keep one of them")))
+        }
+    }
 }
 
 /// What tokens of applications without OIDC have in `aud`.

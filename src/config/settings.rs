@@ -110,6 +110,8 @@ settings! {
         OTP_KEY = setting("otp.key_file", "BEHALF_OTP_KEY_FILE", "",
             "The key that seals the secrets of one-time codes: 32 bytes in base64; two lines while it is changed, the new one first. Without it nobody can enrol");
         METRICS = setting("metrics.enabled", "BEHALF_METRICS", "on", "Whether `/metrics` answers");
+        METRICS_BIND = setting("metrics.bind", "BEHALF_METRICS_BIND", "",
+            "Address and port for `/metrics` alone, without TLS; it then answers nowhere else");
     }
     Process "Logs" {
         LOG_LEVEL = setting("log.level", "BEHALF_LOG_LEVEL", "info",

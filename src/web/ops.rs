@@ -166,12 +166,22 @@ async fn probe(name: String, ask: impl Future<Output = Result<(), &'static str>>
 #[utoipa::path(operation_id = "metrics", tag = "operations", responses(
     (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text",
      example = json!("# EOF")),
-    (status = 404, description = "They are switched off. Empty body.")))]
+    (status = 404, description = "They are switched off, or at an address of their own. Empty body.")))]
 #[get("/metrics")]
 pub async fn metrics(state: web::Data<AppState>) -> HttpResponse {
     if !state.show_metrics {
         return HttpResponse::NotFound().finish();
     }
+    rendered(&state)
+}
+
+/// The same page at an address of its own, where it isn't in question.
+#[get("/metrics")]
+pub async fn metrics_alone(state: web::Data<AppState>) -> HttpResponse {
+    rendered(&state)
+}
+
+fn rendered(state: &AppState) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(state.metrics.render())

@@ -7,7 +7,7 @@ use std::{
 };
 
 use behalf::{
-    config::{Config, DirectoryKind, LogFormat, Mistakes, StoreKind, Tenant},
+    config::{Config, DirectoryKind, LogFormat, MetricsAt, Mistakes, StoreKind, Tenant},
     domain::{
         claims::MissingAttributes,
         hook::OnRefusal,
@@ -121,7 +121,7 @@ fn the_least_that_runs_has_the_documented_defaults() {
     assert!(config.server.tls.is_none() && config.server.workers > 0);
     assert!(matches!(&config.store, StoreKind::Embedded(folder) if *folder == case.path().join("./data")));
     assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Json, "info,behalf=info"));
-    assert!(config.metrics && config.ca_file.is_none());
+    assert!(config.metrics == MetricsAt::Main && config.ca_file.is_none());
     let tenant = default_tenant(&config);
     assert_eq!(tenant.issuer, Issuer::parse("https://id.example.com/oauth2/default").unwrap());
     assert_eq!(tenant.api_scope.as_deref(), Some("behalf"));

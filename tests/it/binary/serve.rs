@@ -52,6 +52,36 @@ async fn a_second_process_can_not_have_the_same_data() {
 }
 
 #[tokio::test]
+async fn metrics_at_an_address_of_their_own_are_nowhere_else() {
+    let world = World::new();
+    let mut service = world.serve(&[("BEHALF_METRICS_BIND", "127.0.0.1:0")]).await;
+    let metrics = service.process.log("metrics").await;
+    let own = |path: &str| format!("http://{}{path}", metrics["address"].as_str().unwrap());
+    let page = world.http.get(own("/metrics")).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let text = page.text().await.unwrap();
+    assert!(text.contains("behalf_") && text.ends_with("# EOF\n"), "{text}");
+    for path in ["/livez", "/healthz", "/hooks/okta", "/v1/audit"] {
+        assert_eq!(world.page(&own(path)).await.unwrap().0, 404, "{path}");
+    }
+    assert_eq!(world.page(&service.url("/metrics")).await.unwrap().0, 404);
+    assert_eq!(world.page(&service.url("/readyz")).await.unwrap().0, 200);
+
+    service.process.signal("TERM");
+    assert_eq!(service.process.end().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_port_for_metrics_that_is_taken_is_said() {
+    let world = World::new();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ended = run(&mut world.command(&["serve"], &[("BEHALF_METRICS_BIND", &address)])).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("BEHALF_METRICS_BIND") && ended.err.contains(&address), "{}", ended.err);
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_said() {
     let world = World::new();
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();

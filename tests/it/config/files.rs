@@ -34,7 +34,7 @@ fn an_empty_variable_is_not_set() {
 fn a_named_file_must_be_there_and_the_default_need_not() {
     Case::least().var("BEHALF_CONFIG", "other.toml").refused(&["BEHALF_CONFIG", "other.toml", "can't be read"]);
     let config = Case::least().var("BEHALF_CONFIG", "other.toml").file("other.toml", "metrics.enabled = false").ok();
-    assert!(!config.metrics);
+    assert_eq!(config.metrics, MetricsAt::Nowhere);
 }
 
 #[test]

@@ -289,3 +289,9 @@ fn entries_are_kept_for_an_hour_at_least() {
     assert_eq!(Case::least().var("BEHALF_AUDIT_KEEP", "1h").ok().audit.keep.as_secs(), 3600);
     assert_eq!(Case::least().ok().audit.keep.as_secs(), 90 * 86_400);
 }
+
+#[test]
+fn an_address_for_metrics_that_are_off_is_a_contradiction() {
+    let case = Case::least().var("BEHALF_METRICS", "off").var("BEHALF_METRICS_BIND", "0.0.0.0:9090");
+    case.refused(&["BEHALF_METRICS_BIND (key `metrics.bind`): is given while BEHALF_METRICS is off"]);
+}
