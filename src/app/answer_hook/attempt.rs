@@ -112,12 +112,12 @@ impl Attempt {
     pub(super) async fn run(self: Arc<Self>) -> Ended {
         let refusal = match self.decide().await {
             Ok(ended) => {
-                self.traced(&ended.outcome());
+                self.traced(ended.outcome());
                 return ended;
             }
             Err(refusal) => refusal,
         };
-        self.traced(&Outcome::Refused(refusal.reason));
+        self.traced(Outcome::Refused(refusal.reason));
         let held = refusal.delegation.as_ref().and_then(|it| it.reservation.as_ref()).map(|it| it.body.reference());
         if let Some(reference) = held {
             self.void(reference, refusal.reason).await;
@@ -254,7 +254,7 @@ impl Attempt {
         self.span.get().cloned().unwrap_or_else(Span::none)
     }
 
-    fn traced(&self, outcome: &Outcome) {
+    fn traced(&self, outcome: Outcome) {
         let Some(span) = self.span.get() else { return };
         span.record("outcome", outcome.code());
         if let Some(reason) = outcome.reason() {
