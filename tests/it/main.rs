@@ -13,6 +13,7 @@ mod contract;
 mod directory;
 mod documents;
 mod durability;
+mod flow;
 mod hooks;
 mod notify;
 mod oidc;
