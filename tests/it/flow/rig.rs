@@ -106,11 +106,13 @@ fn world() -> World {
 fn configuration() -> String {
     let mut text = "[tenants.default.roles.admin]\nclaim = \"uid\"\nvalue = \"00ubob\"\n".to_owned();
     let soon = ", decide_within = \"45s\", use_within = \"45s\", valid_for = \"45s\"";
-    for (group, deadlines) in [("kept", ""), ("left", soon)] {
+    // Less than Okta lets a token live.
+    let overrun = "max_token_lifetime = \"10m\"\nallow_overrun = true\n";
+    for (group, deadlines, lifetime) in [("kept", "", ""), ("left", soon, overrun)] {
         text += &format!(
             "[[tenants.default.rules]]\nname = \"{group}\"\nwhen = {{ delegator_groups = [\"{group}\"] }}\n\
              stages = [\"approval\", \"reservation\"]\n\
-             approval = {{ type = \"approve\", approvers = [\"user:00ubob\"], max_uses = {USES}{deadlines} }}\n"
+             approval = {{ type = \"approve\", approvers = [\"user:00ubob\"], max_uses = {USES}{deadlines} }}\n{lifetime}"
         );
     }
     for n in 0..RIVAL {
