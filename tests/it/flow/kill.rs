@@ -164,7 +164,7 @@ async fn killed_at_every_step(over: &str, rig: Rig) {
     let rounds = setting("BEHALF_TEST_ROUNDS").unwrap_or(5);
     let dice = Dice::new();
     let seed = dice.0;
-    println!("kill -9: BEHALF_TEST_SEED={seed} BEHALF_TEST_ROUNDS={rounds}");
+    println!("kill -9 of the flow, {over}: BEHALF_TEST_SEED={seed} BEHALF_TEST_ROUNDS={rounds}");
     let mut run = Run::new(rig, dice).await;
     run.leave_off().await;
     let (left_at, mut deck) = (Instant::now(), Vec::new());
