@@ -21,6 +21,10 @@ const HOLD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Bob's account is shared: whoever is in the group `dbas` may reserve it, and that are Ann and Eve.
 async fn app_with(rule: Rule) -> TestApp {
+    app_of(Setup::default(), rule).await
+}
+
+pub(super) async fn app_of(setup: Setup, rule: Rule) -> TestApp {
     let account = SharedAccount {
         id: uid("00ubob"),
         group: GroupId::parse("dbas").unwrap(),
@@ -30,7 +34,7 @@ async fn app_with(rule: Rule) -> TestApp {
         pool: None,
         show_holder: false,
     };
-    let mut setup = Setup { shared: SharedAccounts::new([account], 1), ..Setup::default() };
+    let mut setup = Setup { shared: SharedAccounts::new([account], 1), ..setup };
     setup.policy.rules = vec![Rule { name: "shared".to_owned(), reservation: true, ..rule }];
     let app = TestApp::with(setup).await;
     for name in ["00uann", "00ueve"] {
@@ -44,7 +48,7 @@ async fn app() -> TestApp {
     app_with(Rule::default()).await
 }
 
-async fn ask(app: &TestApp, who: &str) -> Answer {
+pub(super) async fn ask(app: &TestApp, who: &str) -> Answer {
     app.post("/v1/delegations", who, &json!({"delegator": "00ubob"})).await
 }
 
@@ -53,7 +57,7 @@ async fn hook(app: &TestApp, event: &str, id: &str) -> Told {
 }
 
 /// The caller's reservations: their states.
-async fn held(app: &TestApp, who: &str) -> Vec<String> {
+pub(super) async fn held(app: &TestApp, who: &str) -> Vec<String> {
     let page = app.get("/v1/reservations", who).await.json;
     page["items"].as_array().unwrap().iter().map(|it| it["state"].as_str().unwrap().to_owned()).collect()
 }
