@@ -190,6 +190,7 @@ impl Begin<'_> {
         let mut carries = Box::new(Carries { approval: None, reservation: None });
         let Some(rule) = terms.rule else { return Ok(Prepared::Ready(carries)) };
         if let Some(template) = &rule.approval {
+            self.foresee(rule).await?;
             match approvals::ensure(self.services, self.tenant, self.caller, self.wish(rule, template, terms)).await? {
                 Ensured::Pending(approval) => return Ok(Prepared::Waits(approval)),
                 Ensured::Usable(found) => {
@@ -202,6 +203,19 @@ impl Begin<'_> {
             carries.reservation = Some(reservations::ensure(services, tenant, caller, self.people).await?);
         }
         Ok(Prepared::Ready(carries))
+    }
+
+    /// Nobody is asked, and no glass is broken, for what the next stage refuses anyway. Who holds the account now is no
+    /// reason not to ask: he may be done when it is decided. An emergency is decided at once.
+    async fn foresee(&self, rule: &Rule) -> Result<(), AppError> {
+        if !rule.reservation {
+            return Ok(());
+        }
+        let (services, tenant, caller) = (self.services, self.tenant, self.caller);
+        if self.request.break_glass.is_some() && caller.break_glass {
+            return reservations::possible_now(services, tenant, caller, self.people).await;
+        }
+        reservations::allowed(services, tenant, caller, self.people)
     }
 
     fn wish<'a>(&'a self, rule: &'a Rule, template: &'a Template, terms: &'a Terms<'_>) -> Wish<'a> {
