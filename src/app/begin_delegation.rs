@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use self::refused::refused;
 use super::{
     Services, Tenant,
-    approvals::{self, Ensured, Wish},
+    approvals::{self, Ensured, Found, Wish},
     caller::Caller,
     epoch,
     error::AppError,
@@ -194,6 +194,7 @@ impl Begin<'_> {
             match approvals::ensure(self.services, self.tenant, self.caller, self.wish(rule, template, terms)).await? {
                 Ensured::Pending(approval) => return Ok(Prepared::Waits(approval)),
                 Ensured::Usable(found) => {
+                    self.check_rest(rule, &found)?;
                     carries.approval = Some(Carried { version: found.version, body: found.approval });
                 }
             }
@@ -203,6 +204,13 @@ impl Begin<'_> {
             carries.reservation = Some(reservations::ensure(services, tenant, caller, self.people).await?);
         }
         Ok(Prepared::Ready(carries))
+    }
+
+    /// The last minutes of an approval may be too few for a token: that is told now, and not only by the hook.
+    fn check_rest(&self, rule: &Rule, found: &Found) -> Result<(), AppError> {
+        let left = u64::try_from(found.remaining().as_secs()).unwrap_or(0);
+        let is_enough = rule.allow_overrun || self.tenant.limits.least_lifetime.is_none_or(|least| left >= least);
+        if is_enough { Ok(()) } else { Err(AppError::Refused(Reason::LifetimeTooShort)) }
     }
 
     /// Nobody is asked, and no glass is broken, for what the next stage refuses anyway. Who holds the account now is no
