@@ -81,11 +81,13 @@ pub struct DelegationLimits {
     pub max_pending: usize,
     /// Requests for approval that one requester may have open at a time.
     pub max_open: usize,
+    /// The shortest life, in seconds, that the identity provider can give a token; `None`: none of it can be set.
+    pub least_lifetime: Option<u64>,
 }
 
 impl Default for DelegationLimits {
     fn default() -> Self {
-        Self { life: SignedDuration::from_secs(60), max_pending: 10, max_open: 20 }
+        Self { life: SignedDuration::from_secs(60), max_pending: 10, max_open: 20, least_lifetime: None }
     }
 }
 

@@ -66,6 +66,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// How long a token that is minted with it now may live; zero if none may be.
+    pub fn remaining(&self) -> jiff::SignedDuration {
+        self.approval.remaining(self.now)
+    }
+
     fn in_snapshot(snapshot: &Snapshot, id: ApprovalId) -> Result<Option<Self>, AppError> {
         let key = records::key(id);
         let Some((stored, record)) = super::records::find::<Approval>(snapshot, &key)? else { return Ok(None) };

@@ -9,7 +9,7 @@ mod reserve;
 pub use self::{
     accounts::{Availability, Offered, accounts},
     end::{consumed, force_release, invalidate, lapse, release},
-    ensure::ensure,
+    ensure::{allowed, ensure, possible_now},
     hold::{Hold, Want, hold_for, keys},
     reserve::{Request, Reserved, Wanted, reserve},
 };

@@ -311,9 +311,10 @@ fn a_signature_is_asked_for_where_the_rule_asks_for_one() {
     let (ada, groups, caller) = (user("ada"), BTreeSet::new(), uid("ada"));
     let voter = Voter { caller: &caller, user: &ada, groups: &groups };
     for choice in [Choice::Approve, Choice::Deny] {
-        for wrong in [None, Some(signed(SignatureLevel::Typed))] {
+        let typed = signed(SignatureLevel::Typed);
+        for (wrong, refusal) in [(None, Refusal::SignatureRequired), (Some(typed), Refusal::SignatureLevel)] {
             let ballot = Ballot { signed: wrong, ..ballot(choice) };
-            assert_eq!(asked_of(jws_only.clone()).vote(&voter, ballot, at(1)), Err(Refusal::SignatureRequired));
+            assert_eq!(asked_of(jws_only.clone()).vote(&voter, ballot, at(1)), Err(refusal));
         }
     }
     let ballot = Ballot { signed: Some(signed(SignatureLevel::Jws)), ..ballot(Choice::Approve) };

@@ -40,7 +40,9 @@ async fn it_skips_the_votes_and_is_told_as_critical() {
     assert_eq!(told, [("DA2000", "info"), ("DA4000", "critical")]);
     assert_eq!(events[1].details["skipped"], json!(["user:00uada", "user:00uben", "user:00ucleo"]));
     assert_eq!(events[1].details["reason"], WHY);
-    vote(&app, id, "ada", "deny").await.is_problem(409, "approval-closed");
+    let late = vote(&app, id, "ada", "deny").await;
+    late.is_problem(409, "approval-closed");
+    assert!(late.json["detail"].as_str().unwrap().contains("is decided already"), "{}", late.text);
     assert_eq!(revoke(&app, id, "root").await.status, 200, "an administrator stops it");
 }
 

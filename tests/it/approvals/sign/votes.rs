@@ -92,7 +92,8 @@ async fn the_rule_says_which_level_counts() {
     let id = asked(&app, by_key_only()).await;
     let given = challenge(&app, id, "ben", "approve").await;
     let by_name = vote_signed(&app, id, "ben", "approve", &typed(&given, "Ben Žižka")).await;
-    by_name.is_problem(422, "signature-required");
+    by_name.is_problem(422, "signature-level");
+    assert_eq!(shown(&app, id).await["template"]["signatures"], json!(["jws"]), "it says which it takes");
     vote(&app, id, "ben", "approve").await.is_problem(422, "signature-required");
     still_waits(&app, id).await;
 }
