@@ -104,6 +104,13 @@ async fn find(services: &Services, tenant: &Tenant, caller: &Caller, user: &User
     Ok(records::find::<Lock>(&snapshot, &key)?.map(|(lock, _)| lock))
 }
 
+/// What must hold in the commit of whoever decides something: his account isn't locked. The snapshot holds the record
+/// under [`records::lock_key`], if there is one.
+pub(super) fn unlocked(snapshot: &Snapshot, user: &UserId) -> Result<(Key, Expect), AppError> {
+    let key = records::lock_key(user);
+    if snapshot.get(&key).is_some() { Err(AppError::Refused(Reason::Locked)) } else { Ok((key, Expect::Absent)) }
+}
+
 /// Whether the account that `who` names is locked: one's own, or any for an administrator.
 pub async fn check(services: &Services, tenant: &Tenant, caller: &Caller, who: &UserRef) -> Result<bool, AppError> {
     let user = match find_user(&*tenant.directory, who).await? {

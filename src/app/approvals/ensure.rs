@@ -15,6 +15,7 @@ use crate::{
         caller::Caller,
         epoch,
         error::AppError,
+        locks,
         part::Part,
         records as all,
         room::{self, Limit, Line},
@@ -27,7 +28,7 @@ use crate::{
         },
         audit::{Actor, Code, Event},
         delegation::Party,
-        ids::{ClientId, UserId},
+        ids::{ClientId, UserId, visible},
         reason::Reason,
     },
     policy::People,
@@ -39,7 +40,7 @@ use crate::{
 
 /// The version of the form of templates, of which the binding names the digest.
 pub(super) const TEMPLATE_FORM: u64 = 1;
-/// The shortest reason for skipping votes, in characters.
+/// The shortest reason for skipping votes, in characters that can be seen.
 const BREAK_GLASS_REASON: usize = 20;
 
 /// What an initiation needs an approval for. Texts are checked already.
@@ -122,7 +123,7 @@ impl Ensure<'_> {
             if !self.caller.break_glass {
                 return Err(Refused::NoBreakGlass);
             }
-            if why.trim().chars().count() < BREAK_GLASS_REASON {
+            if visible(why) < BREAK_GLASS_REASON {
                 return Err(Refused::BreakGlassReason(BREAK_GLASS_REASON));
             }
         }
@@ -143,18 +144,20 @@ impl Ensure<'_> {
         let roster_key = records::roster_key(self.requester());
         let asks = self.fingerprint();
         for _ in 0..ATTEMPTS {
-            let snapshot = self.services.store.read(&self.tenant.name, &[all::epoch_key(), roster_key]).await?;
+            let keys = [all::epoch_key(), roster_key, all::lock_key(self.requester())];
+            let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
+            let lock = locks::unlocked(&snapshot, self.requester())?;
             let known = known(&snapshot, roster_key)?;
             let entry = known.roster.open.iter().find(|entry| entry.asks == asks && snapshot.now < entry.end);
             if let Some(id) = entry.map(|entry| entry.id)
                 && let Some(found) = self.still_good(id, known.epoch).await?
             {
-                if let Some(ensured) = self.take(found).await? {
+                if let Some(ensured) = self.take(found, lock).await? {
                     return Ok(ensured);
                 }
                 continue;
             }
-            if let Some(id) = self.open(known, roster_key, &asks, snapshot.now).await? {
+            if let Some(id) = self.open(known, roster_key, &asks, (lock, snapshot.now)).await? {
                 let (found, _) = read(self.services, self.tenant, id).await?;
                 return Ok(ensured(found));
             }
@@ -180,7 +183,7 @@ impl Ensure<'_> {
     }
 
     /// What is there already, with its votes skipped if that is wished; `None`: somebody else was faster.
-    async fn take(&self, found: Found) -> Result<Option<Ensured>, AppError> {
+    async fn take(&self, found: Found, lock: (Key, Expect)) -> Result<Option<Ensured>, AppError> {
         let (Some(why), State::Pending) = (self.wish.break_glass, &found.approval.state) else {
             return Ok(Some(ensured(found)));
         };
@@ -188,7 +191,7 @@ impl Ensure<'_> {
         let after = broken.map_err(Refused::Closed)?;
         let event = events::broken(self.services, &self.tenant.name, &after, found.now);
         let events = vec![self.in_request(event)];
-        let more = Part { events, puts: vec![reviews::put_new(&after, found.now)?], ..Part::default() };
+        let more = Part { events, expect: vec![lock], puts: vec![reviews::put_new(&after, found.now)?] };
         if commit(self.services, self.tenant, &found, &after, more).await?.is_some() {
             return Ok(None);
         }
@@ -202,7 +205,7 @@ impl Ensure<'_> {
         known: Known<'_>,
         roster_key: Key,
         asks: &str,
-        now: Timestamp,
+        (lock, now): ((Key, Expect), Timestamp),
     ) -> Result<Option<ApprovalId>, AppError> {
         self.check_approvers().await?;
         let mut roster = with_room(self.services, self.tenant, known.roster, asks, now).await?;
@@ -231,6 +234,7 @@ impl Ensure<'_> {
                 (key, Expect::Absent),
                 (all::epoch_key(), Expect::Version(known.epoch_record.version)),
                 (roster_key, known.expect),
+                lock,
             ],
             puts,
             events: all::encode_events(&events)?,
@@ -351,7 +355,7 @@ pub(super) fn not_bound(error: &BindingError) -> AppError {
     };
     let problem = match error {
         BindingError::NotNormalized(_) => "must be in Unicode normalization form C, so that it can be signed",
-        _ => "must not contain control or bidirectional formatting characters",
+        _ => "must not contain control, invisible or bidirectional formatting characters",
     };
     AppError::Invalid { field, problem: problem.to_owned() }
 }

@@ -12,7 +12,8 @@ use crate::{
         error::AppError,
         grants::party_of,
         listing::{self, Cursor, Listed},
-        records::{KEEP, decode, droppable, encode, encode_events, find, millis},
+        locks,
+        records::{KEEP, decode, droppable, encode, encode_events, find, lock_key, millis},
     },
     domain::{
         approval::{Approval, ApprovalId},
@@ -119,7 +120,8 @@ pub async fn close(
     let by = party_of(tenant, caller).await?;
     let key = key(id);
     for _ in 0..ATTEMPTS {
-        let snapshot = services.store.read(&tenant.name, &[key]).await?;
+        let snapshot = services.store.read(&tenant.name, &[key, lock_key(&caller.user)]).await?;
+        let lock = locks::unlocked(&snapshot, &caller.user)?;
         let Some((mut review, record)) = find::<Review>(&snapshot, &key)? else {
             return Err(AppError::NotFound("review"));
         };
@@ -142,7 +144,7 @@ pub async fn close(
             .changed(Some("OPEN"), "CLOSED")
             .detail("comment", comment);
         let change = Change {
-            expect: vec![(key, Expect::Version(record.version))],
+            expect: vec![(key, Expect::Version(record.version)), lock],
             puts: vec![put(&review)?],
             events: encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(now, tenant))
