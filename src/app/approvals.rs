@@ -45,9 +45,6 @@ use crate::{
     ports::store::{Change, Committed, Expect, Key, Snapshot},
 };
 
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
-
 /// An approval as it stands, and where it is stored.
 #[derive(Debug, Clone)]
 pub struct Found {

@@ -35,9 +35,6 @@ use crate::{
     ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
 };
 
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
-
 /// What a tenant demands of approvers' keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyPolicy {
@@ -113,7 +110,8 @@ pub async fn register(
     let owner = Party::of(&user);
     let (kid, ring_at) = (jwk.kid(), ring_key(&owner.id));
     let (pointer_at, lock_at) = (pointer_key(&kid), all::lock_key(&owner.id));
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[ring_at, pointer_at, lock_at]).await?;
         let Ok(lock) = locks::unlocked(&snapshot, &owner.id) else {
             return Err(locked(services, tenant, caller, &kid, "register").await);
@@ -262,7 +260,8 @@ async fn change_key(
     change: impl Fn(KeyRing, Timestamp) -> Result<KeyRing, KeyRefusal>,
 ) -> Result<(Party, ApproverKey), AppError> {
     let at = ring_key(owner);
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[at, all::lock_key(&caller.user)]).await?;
         let (before, _) = all::find::<KeyRing>(&snapshot, &at)?.ok_or(AppError::NotFound("key"))?;
         let from = before.key(kid).map(|key| key.state.name());

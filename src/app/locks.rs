@@ -49,7 +49,8 @@ pub async fn place(
     let side = side_of(caller, &target.id)?;
     let by = party_of(tenant, caller).await?;
     let key = records::lock_key(&target.id);
-    for _ in 0..3 {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
         let before = records::find::<Lock>(&snapshot, &key)?;
         let expect = expectation(before.as_ref().map(|(_, record)| *record));
@@ -76,7 +77,8 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
     let Ok(side) = side else { return Err(services.denied(tenant, caller, "lock.lift", user.as_str()).await) };
     let by = party_of(tenant, caller).await?;
     let key = records::lock_key(user);
-    for _ in 0..3 {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
         let Some((lock, record)) = records::find::<Lock>(&snapshot, &key)? else {
             return Err(AppError::NotFound("lock"));

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Desk, bound::Bound, events::answer_withheld};
 use crate::{
-    app::{epoch, records, sealed},
+    app::{epoch, records, sealed, tries::Tries},
     domain::{
         audit::Code,
         chain::SealedHead,
@@ -24,8 +24,6 @@ use crate::{
     ports::store::{Change, Committed, Expect, Key, Snapshot, StoreError},
 };
 
-/// How often others' changes are answered with another look.
-pub(super) const ATTEMPTS: usize = 3;
 /// What is left of the budget for the answer itself.
 const RESERVE: SignedDuration = SignedDuration::from_millis(300);
 
@@ -104,6 +102,11 @@ impl Attempt {
         self.refuse(refusal).await
     }
 
+    /// How others' changes are answered with another look: while there is time to commit.
+    pub(super) fn tries(&self) -> Tries {
+        Tries::until(&self.desk.services, self.deadline())
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         self.desk.deadline(self.started)
     }
@@ -112,7 +115,8 @@ impl Attempt {
         let facts = self.facts()?;
         let key = records::delegation_key(facts.id.record());
         let mut keys = vec![key, records::epoch_key(), sealed::head_key()];
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.tries();
+        while tries.again().await {
             let prepared = timeout_at(self.deadline(), self.prepare(&facts, key, &keys)).await;
             let ready = match prepared.map_err(|_| Refusal::from(Reason::Deadline))?? {
                 Prepared::Replay(body) => return Ok(self.replayed(&facts.id, body).await),

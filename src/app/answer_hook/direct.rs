@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 
 use super::{
     Desk,
-    attempt::{ATTEMPTS, Attempt, Ended, MOST_ANSWER, MOST_EVENT_ID, Prepared, Ready, Refusal},
+    attempt::{Attempt, Ended, MOST_ANSWER, MOST_EVENT_ID, Prepared, Ready, Refusal},
 };
 use crate::{
     app::{
@@ -88,7 +88,8 @@ impl Attempt {
     async fn log_in(self: &Arc<Self>, secret: &ReservationSecret) -> Result<Ended, Refusal> {
         let account = self.account()?;
         let mut keys = vec![records::slot_of(&account), records::epoch_key(), sealed::head_key()];
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.tries();
+        while tries.again().await {
             let prepared = timeout_at(self.deadline(), self.prepare_login(secret, &account, &keys)).await;
             let ready = match prepared.map_err(|_| Refusal::from(Reason::Deadline))?? {
                 Prepared::Replay(body) => return Ok(self.login_replayed(&account, body).await),

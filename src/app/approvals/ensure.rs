@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, Refused, commit, eligible, events, read,
+    Found, Refused, commit, eligible, events, read,
     records::{self, Asks, Roster, RosterEntry},
     reviews, settle,
 };
@@ -143,7 +143,8 @@ impl Ensure<'_> {
     async fn find_or_open(&self) -> Result<Ensured, AppError> {
         let roster_key = records::roster_key(self.requester());
         let asks = self.fingerprint();
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.services.tries();
+        while tries.again().await {
             let keys = [all::epoch_key(), roster_key, all::lock_key(self.requester())];
             let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
             let lock = locks::unlocked(&snapshot, self.requester())?;

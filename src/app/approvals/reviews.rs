@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{ATTEMPTS, Refused};
+use super::{Refused};
 use crate::{
     app::{
         Services, Tenant,
@@ -119,7 +119,8 @@ pub async fn close(
     }
     let by = party_of(tenant, caller).await?;
     let key = key(id);
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key, lock_key(&caller.user)]).await?;
         let lock = locks::unlocked(&snapshot, &caller.user)?;
         let Some((mut review, record)) = find::<Review>(&snapshot, &key)? else {

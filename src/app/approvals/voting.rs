@@ -1,6 +1,6 @@
 //! A vote. Who may is asked of the directory each time.
 
-use super::{ATTEMPTS, Found, Me, Refused, commit, events, read_to_decide, records, refuse, settle, unlocked, voter};
+use super::{Found, Me, Refused, commit, events, read_to_decide, records, refuse, settle, unlocked, voter};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, part::Part},
     domain::{
@@ -64,7 +64,8 @@ struct Voting<'a> {
 impl Voting<'_> {
     async fn count(&self, mut found: Found, mut snapshot: Snapshot) -> Result<Approval, AppError> {
         let epoch_key = crate::app::records::epoch_key();
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.services.tries();
+        while tries.again().await {
             let lock = unlocked(self.services, self.tenant, self.caller, &found, &snapshot, "vote").await?;
             let after = match self.judge(&found) {
                 Ok(after) => after,

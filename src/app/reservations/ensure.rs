@@ -1,7 +1,6 @@
 //! The reservation that an initiation needs: the one that the caller holds, or one that is made for it.
 
 use super::{
-    ATTEMPTS,
     hold::{self, Hold, Want, no},
 };
 use crate::{
@@ -35,7 +34,8 @@ pub async fn ensure(
     let want = Want { shared, account: &account, holder: &holder, secret: None, hold: shared.hold, request };
     let locks = locks([&account.id, &holder.id]);
     let keys: Vec<Key> = hold::keys(&account.id, &holder.id).into_iter().chain(locks).collect();
-    for _ in 0..=ATTEMPTS {
+    let mut tries = services.tries().and(1);
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[&keys[..], &[records::epoch_key()]].concat()).await?;
         for key in locks {
             if records::find::<Lock>(&snapshot, &key)?.is_some() {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::{
-    ATTEMPTS,
     hold::{self, Want, no},
 };
 use crate::{
@@ -95,7 +94,8 @@ impl<'a> Reserve<'a> {
         let keys = self.keys(&candidates);
         let mut inactive = BTreeSet::new();
         // Each attempt that fails finds one account more that is taken or dead, or somebody else got on.
-        for _ in 0..ATTEMPTS + candidates.len() {
+        let mut tries = self.services.tries().and(candidates.len());
+        while tries.again().await {
             let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
             let (shared, hold) = self.pick(&snapshot, &candidates, &inactive)?;
             let account = match shared_account::account(&*self.tenant.directory, &shared.id).await {
