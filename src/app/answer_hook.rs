@@ -59,13 +59,15 @@ impl Desk {
     /// neither store nor directory; the others run as a task of their own, which a time-out or a hang-up can't cut in
     /// half. It stays on the thread that took the hook: handing it to another costs more than most of its steps.
     pub async fn answer(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
-        let way = self.way(&request);
+        let strict = self.is_strict(&request, body);
+        let way = Self::way(&request, strict);
         if matches!(way, Way::Plain) {
             return self.without_id(&request, started).await;
         }
         let request = Arc::new(request.into_owned());
         let delivery = fingerprint(&request, body);
-        let attempt = Arc::new(Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started });
+        let desk = self.clone();
+        let attempt = Arc::new(Attempt { desk, request: Arc::clone(&request), delivery, strict, started });
         let task = self.services.tracker.spawn(Arc::clone(&attempt).go(way));
         let ended = match task.await {
             Ok(ended) => ended,

@@ -282,8 +282,8 @@ async fn change_key(
                 Err(_) => return Err(locked(services, tenant, caller, kid, "decide").await),
             }
         }
-        let event =
-            event(services, tenant, act.code(), caller, &after.owner, &key, snapshot.now).changed(from, key.state.name());
+        let event = event(services, tenant, act.code(), caller, &after.owner, &key, snapshot.now)
+            .changed(from, key.state.name());
         let commits = Change {
             expect,
             puts: vec![put_ring(&after)?],
@@ -337,14 +337,7 @@ async fn locked(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid
     AppError::Refused(Reason::Locked)
 }
 
-async fn refused_as(
-    services: &Services,
-    tenant: &Tenant,
-    caller: &Caller,
-    kid: &Kid,
-    operation: &str,
-    exact: &str,
-) {
+async fn refused_as(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid, operation: &str, exact: &str) {
     services
         .record(tenant, |now| {
             services

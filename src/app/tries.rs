@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::Services;
 use crate::ports::entropy::{self, Entropy};
 
-/// How often a change is tried.
+/// How often a change of an API call is tried.
 const MOST: usize = 12;
 /// The longest pause before the second try; it doubles from one to the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
@@ -28,9 +28,9 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// None begins at `until` or later.
-    pub fn until(services: &Services, until: Instant) -> Self {
-        Self { entropy: Arc::clone(&services.entropy), made: 0, most: MOST, until }
+    /// At most so many, and none begins at `until` or later.
+    pub fn until(services: &Services, most: usize, until: Instant) -> Self {
+        Self { entropy: Arc::clone(&services.entropy), made: 0, most, until }
     }
 
     /// With so many more, for what isn't others' doing.
@@ -60,6 +60,6 @@ impl Tries {
 impl Services {
     /// Tries for an API call.
     pub fn tries(&self) -> Tries {
-        Tries::until(self, Instant::now() + API_PATIENCE)
+        Tries::until(self, MOST, Instant::now() + API_PATIENCE)
     }
 }

@@ -3,6 +3,7 @@
 mod asking;
 mod break_glass;
 mod ending;
+mod locked;
 mod races;
 mod rig;
 mod sign;

@@ -24,6 +24,8 @@ use crate::{
     ports::store::{Change, Committed, Expect, Key, Snapshot, StoreError},
 };
 
+/// How often others' changes are answered with another look. The pauses between them are an eighth of a second in all.
+const MOST_TRIES: usize = 6;
 /// What is left of the budget for the answer itself.
 const RESERVE: SignedDuration = SignedDuration::from_millis(300);
 
@@ -86,6 +88,8 @@ pub(super) struct Attempt {
     pub(super) desk: Desk,
     pub(super) request: Arc<HookRequest<'static>>,
     pub(super) delivery: Fingerprint,
+    /// Whether a refusal mints no token, whatever the tenant's form of refusals says.
+    pub(super) strict: bool,
     pub(super) started: Instant,
 }
 
@@ -104,7 +108,7 @@ impl Attempt {
 
     /// How others' changes are answered with another look: while there is time to commit.
     pub(super) fn tries(&self) -> Tries {
-        Tries::until(&self.desk.services, self.deadline())
+        Tries::until(&self.desk.services, MOST_TRIES, self.deadline())
     }
 
     pub(super) fn deadline(&self) -> Instant {

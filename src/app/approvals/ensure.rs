@@ -22,7 +22,7 @@ use crate::{
     },
     domain::{
         approval::{
-            Approval, ApprovalId, Asked, Opening, State, Template,
+            Approval, ApprovalId, Asked, Cause, Opening, State, Template,
             request::{Action, BindingError, Request, TemplateRef, Ticket},
             template::Demand,
         },
@@ -106,6 +106,22 @@ struct Known<'s> {
     epoch_record: &'s Record,
 }
 
+/// What became of an approval for the same.
+enum Standing {
+    Good(Box<Found>),
+    /// Somebody said no. Who skips the votes now goes past that.
+    Denied(ApprovalId),
+    /// It is over, or void.
+    Gone,
+}
+
+/// What a new request rests on besides the roster.
+struct Basis {
+    lock: (Key, Expect),
+    denied: Option<ApprovalId>,
+    now: Timestamp,
+}
+
 impl Ensure<'_> {
     fn requester(&self) -> &UserId {
         &self.wish.people.agent.id
@@ -150,15 +166,21 @@ impl Ensure<'_> {
             let lock = locks::unlocked(&snapshot, self.requester())?;
             let known = known(&snapshot, roster_key)?;
             let entry = known.roster.open.iter().find(|entry| entry.asks == asks && snapshot.now < entry.end);
-            if let Some(id) = entry.map(|entry| entry.id)
-                && let Some(found) = self.still_good(id, known.epoch).await?
-            {
-                if let Some(ensured) = self.take(found, lock).await? {
-                    return Ok(ensured);
+            let standing = match entry.map(|entry| entry.id) {
+                Some(id) => self.standing(id, known.epoch).await?,
+                None => Standing::Gone,
+            };
+            let denied = match standing {
+                Standing::Good(found) => {
+                    if let Some(ensured) = self.take(*found, lock).await? {
+                        return Ok(ensured);
+                    }
+                    continue;
                 }
-                continue;
-            }
-            if let Some(id) = self.open(known, roster_key, &asks, (lock, snapshot.now)).await? {
+                Standing::Denied(id) => Some(id),
+                Standing::Gone => None,
+            };
+            if let Some(id) = self.open(known, roster_key, &asks, Basis { lock, denied, now: snapshot.now }).await? {
                 let (found, _) = read(self.services, self.tenant, id).await?;
                 return Ok(ensured(found));
             }
@@ -172,15 +194,15 @@ impl Ensure<'_> {
         Asks { delegator: &people.delegator.id, client, scopes, rule, template, reason, ticket }.fingerprint()
     }
 
-    /// The approval of the roster, unless it is over or void.
-    async fn still_good(&self, id: ApprovalId, epoch: u64) -> Result<Option<Found>, AppError> {
+    /// What became of the approval of the roster.
+    async fn standing(&self, id: ApprovalId, epoch: u64) -> Result<Standing, AppError> {
         let snapshot = self.services.store.read(&self.tenant.name, &[records::key(id)]).await?;
-        let Some(found) = Found::in_snapshot(&snapshot, id)? else { return Ok(None) };
-        if matches!(found.approval.state, State::Closed(_)) {
+        let Some(found) = Found::in_snapshot(&snapshot, id)? else { return Ok(Standing::Gone) };
+        if let State::Closed(closed) = &found.approval.state {
             settle(self.services, self.tenant, &found).await;
-            return Ok(None);
+            return Ok(if closed.cause == Cause::Denied { Standing::Denied(id) } else { Standing::Gone });
         }
-        Ok((found.approval.epoch == epoch).then_some(found))
+        Ok(if found.approval.epoch == epoch { Standing::Good(Box::new(found)) } else { Standing::Gone })
     }
 
     /// What is there already, with its votes skipped if that is wished; `None`: somebody else was faster.
@@ -190,9 +212,9 @@ impl Ensure<'_> {
         };
         let broken = found.approval.clone().break_glass(why.to_owned(), found.now);
         let after = broken.map_err(Refused::Closed)?;
-        let event = events::broken(self.services, &self.tenant.name, &after, found.now);
+        let event = events::broken(self.services, &self.tenant.name, &after, None, found.now);
         let events = vec![self.in_request(event)];
-        let more = Part { events, expect: vec![lock], puts: vec![reviews::put_new(&after, found.now)?] };
+        let more = Part { events, expect: vec![lock], puts: vec![reviews::put_new(&after, None, found.now)?] };
         if commit(self.services, self.tenant, &found, &after, more).await?.is_some() {
             return Ok(None);
         }
@@ -206,7 +228,7 @@ impl Ensure<'_> {
         known: Known<'_>,
         roster_key: Key,
         asks: &str,
-        (lock, now): ((Key, Expect), Timestamp),
+        Basis { lock, denied, now }: Basis,
     ) -> Result<Option<ApprovalId>, AppError> {
         self.check_approvers().await?;
         let mut roster = with_room(self.services, self.tenant, known.roster, asks, now).await?;
@@ -219,8 +241,8 @@ impl Ensure<'_> {
             None => approval,
             Some(why) => {
                 let broken = approval.break_glass(why.to_owned(), now).map_err(Refused::Closed)?;
-                events.push(events::broken(self.services, &self.tenant.name, &broken, now));
-                puts.push(reviews::put_new(&broken, now)?);
+                events.push(events::broken(self.services, &self.tenant.name, &broken, denied, now));
+                puts.push(reviews::put_new(&broken, denied, now)?);
                 broken
             }
         };

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Refused};
+use super::Refused;
 use crate::{
     app::{
         Services, Tenant,
@@ -42,6 +42,9 @@ pub struct Review {
     pub rule: String,
     /// Why, in his words.
     pub reason: String,
+    /// The request for the same that was denied before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<ApprovalId>,
     /// When.
     pub opened: Timestamp,
     /// Who closed it; `None`: nobody yet.
@@ -81,13 +84,14 @@ fn put(review: &Review) -> Result<Put, StoreError> {
 }
 
 /// The review of an approval whose votes were just skipped.
-pub(super) fn put_new(approval: &Approval, now: Timestamp) -> Result<Put, StoreError> {
+pub(super) fn put_new(approval: &Approval, denied: Option<ApprovalId>, now: Timestamp) -> Result<Put, StoreError> {
     put(&Review {
         approval: approval.id,
         requester: approval.asked.requester.clone(),
         delegator: approval.asked.delegator.clone(),
         rule: approval.rule.clone(),
         reason: approval.break_glass.clone().unwrap_or_default(),
+        denied,
         opened: now,
         closed: None,
     })

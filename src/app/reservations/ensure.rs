@@ -1,8 +1,6 @@
 //! The reservation that an initiation needs: the one that the caller holds, or one that is made for it.
 
-use super::{
-    hold::{self, Hold, Want, no},
-};
+use super::hold::{self, Hold, Want, no};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, records},
     domain::{

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::{
-    hold::{self, Want, no},
-};
+use super::hold::{self, Want, no};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, records},
     domain::{

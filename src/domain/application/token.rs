@@ -175,7 +175,8 @@ mod tests {
         };
         assert_eq!(said(r#""a": {"b": 1.5}"#).ok(), Some(None));
         assert_eq!(said(r#""a": {"b": 9007199254740993}"#).ok(), Some(Some(DataFault::Number)));
-        for twice in [r#""a": 1, "a": 1"#, r#""a": {"b": 1, "b": 2}"#, r#""a": [{"b": {"c": 1, "c": 2}}]"#, r#""jti": "2""#]
+        for twice in
+            [r#""a": 1, "a": 1"#, r#""a": {"b": 1, "b": 2}"#, r#""a": [{"b": {"c": 1, "c": 2}}]"#, r#""jti": "2""#]
         {
             assert_eq!(said(twice).err(), Some(Fault::Malformed), "{twice}");
         }

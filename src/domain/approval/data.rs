@@ -34,7 +34,9 @@ pub enum DataFault {
     #[error("is nested more than {MOST_DEPTH} deep")]
     TooDeep,
     /// A text that could be shown as another one, or in two ways.
-    #[error("has a text with control, invisible or bidirectional formatting characters, or not in Unicode normalization form C")]
+    #[error(
+        "has a text with control, invisible or bidirectional formatting characters, or not in Unicode normalization form C"
+    )]
     Text,
     /// One name, two values.
     #[error("has two members of the same name in one place")]
@@ -209,16 +211,45 @@ mod tests {
     fn a_number_is_the_one_that_was_written() {
         let one = |text: &str| object(&format!(r#"{{"n": {text}}}"#));
         for exact in [
-            "0", "-0", "1", "-1", "12.50", "0.1", "1.0", "1e2", "1E+2", "125e-1", "0e5", "0.000", "1e-300",
-            "9007199254740991", "-9007199254740991", "9007199254740991.0", "90071992547409.91", "0.30000000000000004",
+            "0",
+            "-0",
+            "1",
+            "-1",
+            "12.50",
+            "0.1",
+            "1.0",
+            "1e2",
+            "1E+2",
+            "125e-1",
+            "0e5",
+            "0.000",
+            "1e-300",
+            "9007199254740991",
+            "-9007199254740991",
+            "9007199254740991.0",
+            "90071992547409.91",
+            "0.30000000000000004",
         ] {
             assert!(one(exact).is_ok(), "{exact}");
         }
         for rounded in [
-            "9007199254740992", "9007199254740993", "-9007199254740993", "9007199254740993.0", "9007199254740993e0",
-            "18446744073709551615", "99999999999999999999", "1e300", "1e400", "-1e400", "1e-400",
-            "0.1000000000000000000001", "12.50000000000000000001", "9007199254740991.4", "0.3000000000000000444",
-            "1e99999999999999999999", "1e-99999999999999999999",
+            "9007199254740992",
+            "9007199254740993",
+            "-9007199254740993",
+            "9007199254740993.0",
+            "9007199254740993e0",
+            "18446744073709551615",
+            "99999999999999999999",
+            "1e300",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "0.1000000000000000000001",
+            "12.50000000000000000001",
+            "9007199254740991.4",
+            "0.3000000000000000444",
+            "1e99999999999999999999",
+            "1e-99999999999999999999",
         ] {
             assert_eq!(one(rounded), Err(DataFault::Number), "{rounded}");
         }

@@ -30,8 +30,8 @@ const LONGEST: Duration = Duration::from_mins(10);
 /// Streams an approval: as it is, and again whenever it changes.
 ///
 /// Each message is the whole approval, its `id` the revision. With `Last-Event-ID` the first message is left out if
-/// nothing has changed since. The stream ends after the message that shows the approval closed, when the token ends,
-/// after ten minutes, and when this process stops. 204: it is closed, and `Last-Event-ID` says that you know it.
+/// nothing has changed since. The stream ends after the message that shows the approval closed, when the token ends or
+/// whoever reads it may not see the approval any more, after ten minutes, and when this process stops. 204: it is closed, and `Last-Event-ID` says that you know it.
 #[utoipa::path(
     operation_id = "approval-events", tag = "approvals", params(ApprovalPath),
     responses(
@@ -61,6 +61,7 @@ pub async fn events(
         until: Instant::now() + left(by.expires(), services.clock.now()).min(LONGEST),
         heartbeats: heartbeats(),
         watch,
+        by,
     };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -101,6 +102,7 @@ struct Feed {
     stage: Stage,
     until: Instant,
     heartbeats: tokio::time::Interval,
+    by: ByEither<ForApprovals>,
 }
 
 impl Feed {
@@ -120,7 +122,12 @@ impl Feed {
             return Some(message(self.watch.last()));
         }
         tokio::select! {
-            changed = self.watch.next(self.until) => changed.map(message),
+            changed = self.watch.next(self.until) => {
+                changed?;
+                // Who was an approver when it began may be none by now, and where that can't be told he isn't.
+                viewer(&self.by).may_see(&self.by.door().tenant, self.watch.last()).await.ok()?;
+                Some(message(self.watch.last()))
+            }
             _ = self.heartbeats.tick() => Some(Bytes::from_static(b": still here\n\n")),
         }
     }
