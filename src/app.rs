@@ -31,6 +31,7 @@ mod room;
 pub mod sealed;
 pub mod sealer;
 pub mod trail;
+mod tries;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -39,9 +39,6 @@ use crate::{
     trace,
 };
 
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
-
 /// What the client asks for; texts are checked already.
 pub struct Request {
     /// On whose behalf.
@@ -135,7 +132,8 @@ struct Carries {
 impl Begin<'_> {
     async fn to_the_end(&self) -> Result<Outcome, AppError> {
         let terms = self.terms()?;
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.services.tries();
+        while tries.again().await {
             let snapshot = self.read().await?;
             self.check_locks(&snapshot)?;
             let carries = match self.prepare(&terms).await? {

@@ -28,9 +28,6 @@ use crate::domain::{
 };
 use jiff::Timestamp;
 
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
-
 /// What the caller holds or held last, newest first. Of each account only the last reservation is kept here; those
 /// before it stand in the audit trail.
 pub async fn list(

@@ -4,6 +4,7 @@ mod asking;
 mod break_glass;
 mod ending;
 mod gauges;
+mod locked;
 mod races;
 mod rig;
 mod sign;

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{Desk, bound::Bound, events::answer_withheld};
 use crate::{
-    app::{epoch, records, sealed},
+    app::{epoch, records, sealed, tries::Tries},
     domain::{
         audit::Code,
         chain::SealedHead,
@@ -30,8 +30,8 @@ use crate::{
     trace,
 };
 
-/// How often others' changes are answered with another look.
-pub(super) const ATTEMPTS: usize = 3;
+/// How often others' changes are answered with another look. The pauses between them are an eighth of a second in all.
+const MOST_TRIES: usize = 6;
 /// What is left of the budget for the answer itself.
 const RESERVE: SignedDuration = SignedDuration::from_millis(300);
 
@@ -103,6 +103,8 @@ pub(super) struct Attempt {
     pub(super) desk: Desk,
     pub(super) request: Arc<HookRequest<'static>>,
     pub(super) delivery: Fingerprint,
+    /// Whether a refusal mints no token, whatever the tenant's form of refusals says.
+    pub(super) strict: bool,
     pub(super) started: Instant,
     /// What is exported of it. It begins when the delegation is known, whose trace it goes on with.
     pub(super) span: OnceLock<Span>,
@@ -125,6 +127,11 @@ impl Attempt {
         self.refuse(refusal).await
     }
 
+    /// How others' changes are answered with another look: while there is time to commit.
+    pub(super) fn tries(&self) -> Tries {
+        Tries::until(&self.desk.services, MOST_TRIES, self.deadline())
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         self.desk.deadline(self.started)
     }
@@ -133,7 +140,8 @@ impl Attempt {
         let facts = self.facts()?;
         let key = records::delegation_key(facts.id.record());
         let mut keys = vec![key, records::epoch_key(), sealed::head_key()];
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.tries();
+        while tries.again().await {
             let prepared = timeout_at(self.deadline(), self.prepare(&facts, key, &keys)).await;
             let ready = match prepared.map_err(|_| Refusal::from(Reason::Deadline))?? {
                 Prepared::Replay(body) => return Ok(self.replayed(&facts.id, body).await),

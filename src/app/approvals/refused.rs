@@ -73,7 +73,7 @@ pub enum Refused {
     #[error("this needs the role for emergencies")]
     NoBreakGlass,
     /// Who skips votes says why.
-    #[error("`break_glass.reason` needs at least {0} characters")]
+    #[error("`break_glass.reason` needs at least {0} characters besides spaces")]
     BreakGlassReason(usize),
     /// Nobody reviews his own emergency.
     #[error("this was your own request: somebody else reviews it")]

@@ -1,9 +1,6 @@
 //! The reservation that an initiation needs: the one that the caller holds, or one that is made for it.
 
-use super::{
-    ATTEMPTS,
-    hold::{self, Hold, Want, no},
-};
+use super::hold::{self, Hold, Want, no};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, records},
     domain::{
@@ -26,7 +23,8 @@ pub async fn ensure(
     people: &People,
 ) -> Result<Carried<Slot>, AppError> {
     let wish = Wish::of(services, tenant, caller, people)?;
-    for _ in 0..=ATTEMPTS {
+    let mut tries = services.tries().and(1);
+    while tries.again().await {
         let (snapshot, hold) = wish.look().await?;
         if let Some(version) = hold.version {
             return Ok(Carried { version, body: hold.slot });

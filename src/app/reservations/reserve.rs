@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::{
-    ATTEMPTS,
-    hold::{self, Want, no},
-};
+use super::hold::{self, Want, no};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records},
     domain::{
@@ -95,7 +92,8 @@ impl<'a> Reserve<'a> {
         let keys = self.keys(&candidates);
         let mut inactive = BTreeSet::new();
         // Each attempt that fails finds one account more that is taken or dead, or somebody else got on.
-        for _ in 0..ATTEMPTS + candidates.len() {
+        let mut tries = self.services.tries().and(candidates.len());
+        while tries.again().await {
             let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
             let (shared, hold) = self.pick(&snapshot, &candidates, &inactive)?;
             let account = match shared_account::account(&*self.tenant.directory, &shared.id).await {

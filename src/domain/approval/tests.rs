@@ -91,6 +91,7 @@ fn with_use<T>(approval: &Approval, f: impl FnOnce(&Use<'_>) -> T) -> T {
     let scopes = ["read".to_owned()].into();
     let asked = &approval.asked;
     f(&Use {
+        rule: &approval.rule,
         template: &approval.template,
         delegator: &asked.delegator.id,
         agent: &asked.requester.id,
@@ -263,6 +264,7 @@ fn a_hook_that_shows_anything_else_is_a_mismatch() {
     let more = ["read".to_owned(), "admin".to_owned()].into();
     let check = |change: &dyn Fn(Use<'_>) -> Result<(), Reason>| with_use(&approved, |by| change(*by));
     let now = at(2);
+    assert_eq!(check(&|by| approved.usable(&Use { rule: "renamed", ..by }, now)), Err(Reason::ApprovalMismatch));
     assert_eq!(check(&|by| approved.usable(&Use { template: &other, ..by }, now)), Err(Reason::ApprovalMismatch));
     assert_eq!(check(&|by| approved.usable(&Use { delegator: &eve, ..by }, now)), Err(Reason::ApprovalMismatch));
     assert_eq!(check(&|by| approved.usable(&Use { agent: &eve, ..by }, now)), Err(Reason::ApprovalMismatch));

@@ -166,6 +166,7 @@ pub async fn get(
     let mut watch = watching::watch(services, &by.door().tenant, viewer(&by), id).await?;
     // Whoever knows of more than there is saw what a restore took back: he is told at once.
     while watch.last().revision == after && watch.next(until).await.is_some() {}
+    viewer(&by).may_see(&by.door().tenant, watch.last()).await?;
     Ok(shown(watch.last().clone()))
 }
 
@@ -211,6 +212,8 @@ pub struct VoteRequest {
          `Idempotency-Key` hasn't ended.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`signature-required`, `signature-level`, `no-room` or `idempotency-key-reused`; or why the signature doesn't \
          count, such as `challenge-used`, `key-unknown`, `signature-wrong`, `name-differs`: the challenge is spent then.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
          content_type = "application/problem+json"),
     ),
     security(("user_token" = []))

@@ -1,6 +1,6 @@
 //! Sign and approve: keys, challenges, signatures, and what an outsider can verify.
 
-mod client;
+pub(super) mod client;
 mod evidence;
 mod keys;
 mod misuse;

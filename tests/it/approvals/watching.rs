@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use behalf::{
     app::approvals::{Viewer, watching},
-    domain::approval::ApprovalId,
+    domain::{
+        approval::{ApprovalId, Template},
+        ids::GroupId,
+    },
     ports::token_verifier::VerifiedToken,
 };
 use futures_util::future::join_all;
@@ -13,7 +16,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use super::rig::*;
-use crate::support::test_app::{TestApp, eventually};
+use crate::support::test_app::{TestApp, eventually, uid};
 
 async fn watchers(app: &TestApp, count: usize) {
     eventually(&format!("{count} watchers"), async || app.services.watchers.count() == count).await;
@@ -141,6 +144,22 @@ async fn who_comes_back_names_what_he_knows() {
     assert_eq!(missed.0, "3");
     let bad = app.request(Method::GET, &path(id, "/events")).bearer_auth("ann").header("last-event-id", "x");
     app.send(bad).await.is_problem(400, "invalid-request");
+}
+
+#[actix_web::test]
+async fn a_stream_ends_with_the_right_to_see() {
+    let app = app().await;
+    let of_group = Template { approvers: named(&["group:00gsec", "user:00uada"]), ..of_two() };
+    app.directory.set_groups(&uid("00uben"), &["00gsec"]);
+    app.directory.put_group("00gsec");
+    app.directory.join(&uid("00uben"), &GroupId::parse("00gsec").unwrap());
+    let id = asked(&app, of_group).await;
+    let mut events = Events::open(&app, id, "ben", None).await;
+    assert_eq!(events.next().await.unwrap().0, "1");
+    app.directory.set_groups(&uid("00uben"), &[]);
+    assert_eq!(vote(&app, id, "ada", "approve").await.status, 200);
+    assert_eq!(events.next().await, None, "what comes after is none of his business");
+    watchers(&app, 0).await;
 }
 
 #[actix_web::test]

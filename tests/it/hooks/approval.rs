@@ -137,6 +137,8 @@ async fn the_rule_that_the_hook_finds_decides() {
     let changes = [
         (vec![rule(template())], None),
         (vec![rule(stricter)], Some("approval-mismatch")),
+        // What was approved names the rule.
+        (vec![Rule { name: "everybody".to_owned(), ..rule(template()) }], Some("approval-mismatch")),
         (vec![Rule { reservation: true, ..rule(template()) }], Some("stage-missing")),
         (vec![], None),
     ];

@@ -43,8 +43,8 @@ pub struct LastEventId {
 /// Each message is the whole approval, its `id` the revision. With `Last-Event-ID` the first message is left out if
 /// that is the present revision. The stream ends after a message with `DENIED`, `EXPIRED`, `WITHDRAWN`, `ENDED`,
 /// `REVOKED` or `UNUSED_EXPIRED`, not with `APPROVED` or `ACTIVE`: who waits for the decision alone closes it himself.
-/// It also ends when the token ends, after ten minutes, and when this process stops. 204: it is closed, and
-/// `Last-Event-ID` says that you know it.
+/// It also ends when the token ends, when whoever reads it may not see the approval any more, after ten minutes, and
+/// when this process stops. 204: it is closed, and `Last-Event-ID` says that you know it.
 #[utoipa::path(
     operation_id = "approval-events", tag = "approvals", params(ApprovalPath, LastEventId),
     responses(
@@ -75,6 +75,7 @@ pub async fn events(
         until: Instant::now() + left(by.expires(), services.clock.now()).min(LONGEST),
         heartbeats: heartbeats(),
         watch,
+        by,
     };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -115,6 +116,7 @@ struct Feed {
     stage: Stage,
     until: Instant,
     heartbeats: tokio::time::Interval,
+    by: ByEither<ForApprovals>,
 }
 
 impl Feed {
@@ -134,7 +136,12 @@ impl Feed {
             return Some(message(self.watch.last()));
         }
         tokio::select! {
-            changed = self.watch.next(self.until) => changed.map(message),
+            changed = self.watch.next(self.until) => {
+                changed?;
+                // Who was an approver when it began may be none by now, and where that can't be told he isn't.
+                viewer(&self.by).may_see(&self.by.door().tenant, self.watch.last()).await.ok()?;
+                Some(message(self.watch.last()))
+            }
             _ = self.heartbeats.tick() => Some(Bytes::from_static(b": still here\n\n")),
         }
     }
