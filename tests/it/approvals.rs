@@ -3,7 +3,6 @@
 mod asking;
 mod break_glass;
 mod ending;
-mod locked;
 mod races;
 mod rig;
 mod sign;
