@@ -4,7 +4,6 @@ mod asking;
 mod break_glass;
 mod ending;
 mod gauges;
-mod locked;
 mod races;
 mod rig;
 mod sign;

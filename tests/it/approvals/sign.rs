@@ -1,7 +1,8 @@
 //! Sign and approve: keys, challenges, signatures, and what an outsider can verify.
 
-pub(super) mod client;
+mod client;
 mod evidence;
 mod keys;
+mod locked;
 mod misuse;
 mod votes;

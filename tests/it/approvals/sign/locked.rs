@@ -4,11 +4,9 @@
 use behalf::{app::keys::KeyPolicy, domain::approval::ApprovalId};
 use serde_json::json;
 
-use super::{
-    rig::*,
-    sign::client::{self, Signer, by_key_only, challenge, enrolled, register, vote_signed},
-};
+use super::client::{self, Signer, by_key_only, challenge, enrolled, register, vote_signed};
 use crate::{
+    approvals::rig::*,
     hooks::{lock_change, tampered},
     support::{http::Answer, tampered_store::Act, test_app::TestApp},
 };
