@@ -24,7 +24,7 @@ use behalf::{
     policy::{Context, Pipeline, Spent, TenantPolicy},
     ports::{
         dialect::Dialect,
-        directory::{Directory, DirectoryError, Written},
+        directory::{Directory, DirectoryError, Members, Written},
     },
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -72,6 +72,10 @@ impl Directory for InMemory {
 
     async fn groups_of(&self, _: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         Ok(BTreeSet::new())
+    }
+
+    async fn members_of(&self, _: &GroupId, _limit: usize) -> Result<Option<Members>, DirectoryError> {
+        Ok(None)
     }
 
     async fn is_granted(&self, _delegator: &UserId, _agent: &UserId) -> Result<bool, DirectoryError> {

@@ -185,8 +185,9 @@ fn configuration() -> String {
          approval = {{ type = \"approve\", approvers = [\"user:{BOSS}\"] }}\n"
     );
     for agent in 0..AGENTS {
-        text += "[[tenants.default.shared_accounts]]\n";
-        text += &format!("id = \"{}\"\ngroup = \"dbas\"\n", Takes::All.delegator(agent));
+        text += "[[tenants.default.shared_accounts]]\ngroup = \"dbas\"\nid = \"";
+        text += &Takes::All.delegator(agent);
+        text += "\"\n";
     }
     text
 }

@@ -108,11 +108,11 @@ async fn arrived(app: &TestApp, gate: &Notify) {
 }
 
 /// From the request for an approval to the hook, with or without a reply to any commit.
-async fn whole_way(lose: bool) -> Vec<String> {
+async fn whole_way(without_replies: bool) -> Vec<String> {
     let template = Template::new(Kind::Approve, ["user:00ueve".parse().unwrap()].into());
     let (app, tamper) = app(Rule { approval: Some(template), ..Rule::default() }).await;
     let lost = |commits: usize| {
-        for _ in 0..if lose { commits } else { 0 } {
+        for _ in 0..if without_replies { commits } else { 0 } {
             tamper.next(Act::ReplyLost);
         }
     };
