@@ -88,7 +88,7 @@ pub struct TemplateItem {
     digest: String,
 }
 
-fn level(level: &SignatureLevel) -> &'static str {
+fn level(level: SignatureLevel) -> &'static str {
     match level {
         SignatureLevel::Typed => "typed",
         SignatureLevel::Jws => "jws",
@@ -107,7 +107,7 @@ impl From<Template> for TemplateItem {
                 Kind::SignAndApprove => "sign_and_approve",
             },
             digest: template.digest().to_string(),
-            signatures: template.signatures.iter().map(level).collect(),
+            signatures: template.signatures.iter().copied().map(level).collect(),
             quorum: template.quorum,
             max_uses: template.max_uses,
             valid_for_s: template.valid_for.as_secs(),
