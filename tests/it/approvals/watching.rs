@@ -242,9 +242,8 @@ async fn who_knows_of_more_than_there_is_is_told_at_once() {
     let id = asked(&app, template()).await;
     let mut events = Events::open(&app, id, "ann", Some("7")).await;
     assert_eq!(events.next().await.unwrap().0, "1");
-    let ahead = path(id, "?wait=60s&after_revision=7");
-    let poll = app.get(&ahead, "ann");
-    let told = tokio::time::timeout(Duration::from_secs(30), poll).await.expect("it didn't wait");
+    let waiting = path(id, "?wait=60s&after_revision=7");
+    let told = tokio::time::timeout(Duration::from_secs(30), app.get(&waiting, "ann")).await.expect("it didn't wait");
     assert_eq!((&told.json["revision"], &told.json["state"]), (&json!(1), &json!("PENDING")));
     withdraw(&app, id, "ann").await;
     let mut over = Events::open(&app, id, "ann", Some("7")).await;

@@ -38,7 +38,7 @@ async fn ttl_0_minus_1_2_63_nan_and_more_than_the_most() {
 #[actix_web::test]
 async fn what_names_no_account_is_refused() {
     let app = app().await;
-    let long = "x".repeat(257);
+    let long = "x".repeat(321);
     for bad in [
         json!({}),
         json!({"account": DBA, "pool": "dba"}),
