@@ -242,7 +242,7 @@ async fn a_nonce_that_nobody_gave_out() {
     // Another tenant has neither the request nor the nonce.
     let body = json!({"decision": "approve", "version": 1, "signature": key.answer(&given)});
     let elsewhere = app.post(&format!("/t/acme{}", path(id, "/votes")), "ada", &body).await;
-    elsewhere.is_problem(422, "challenge-unknown");
+    elsewhere.is_problem(404, "not-found");
     for signature in [json!({}), json!({"level": "jws"}), json!({"level": "webauthn"}), json!("jws")] {
         vote_signed(&app, id, "ada", "approve", &signature).await.is_problem(400, "invalid-request");
     }

@@ -90,7 +90,7 @@ users:
         "users[2] (line 6, id \"u-1\"): users[0] has the same login",
         "users[3] (line 7): must be a mapping",
         "users[4] (line 8): `id` is a reserved word",
-        "users[4] (line 8): `login` must not contain control or bidirectional",
+        "users[4] (line 8): `login` must not contain control, invisible or",
         "users[4] (line 8): `status` is missing: add it",
         "users[4] (line 8): unknown field \"stauts\"",
         "users[5] (line 9, id \"u-5\"): `type` must be text",
