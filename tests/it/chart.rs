@@ -43,10 +43,11 @@ fn up_to_date(path: &str, present: &str) {
     }
     let known = fs::read_to_string(file(path)).unwrap_or_default();
     let at = known.lines().zip(present.lines()).position(|(known, present)| known != present);
+    let at = at.unwrap_or_else(|| known.lines().count().min(present.lines().count()));
     assert!(
         known == present,
         "{path} is out of date (line {}); BEHALF_TEST_BLESS=1 cargo test --test it chart writes it anew",
-        at.map_or_else(|| known.lines().count().min(present.lines().count()), |at| at) + 1
+        at + 1
     );
 }
 
@@ -114,7 +115,7 @@ fn one<'o>(objects: &'o [Value], kind: &str, name: &str) -> &'o Value {
     object
 }
 
-/// The workload of the service: StatefulSet or Deployment.
+/// The workload of the service: `StatefulSet` or `Deployment`.
 fn workload(objects: &[Value]) -> &Value {
     let is_ours = |object: &&Value| {
         matches!(object["kind"].as_str(), Some("StatefulSet" | "Deployment"))

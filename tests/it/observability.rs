@@ -29,7 +29,8 @@ struct Group {
 
 #[derive(Deserialize)]
 pub(crate) struct Alert {
-    pub(crate) alert: String,
+    #[serde(rename = "alert")]
+    pub(crate) name: String,
     pub(crate) expr: String,
     annotations: Annotations,
 }
@@ -81,11 +82,11 @@ fn every_alert_has_its_section_in_the_runbook_and_the_other_way_round() {
     let runbook = read("runbook.md");
     let sections: Vec<_> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let alerts = alerts();
-    let names: Vec<_> = alerts.iter().map(|alert| alert.alert.as_str()).collect();
+    let names: Vec<_> = alerts.iter().map(|alert| alert.name.as_str()).collect();
     assert_eq!(sections, names, "the sections stand in the order of the alerts");
     assert!(names.len() >= 7, "{names:?}");
     for alert in &alerts {
-        let anchor = alert.alert.to_lowercase();
+        let anchor = alert.name.to_lowercase();
         assert_eq!(alert.annotations.runbook_url, format!("deploy/runbook.md#{anchor}"));
     }
     for section in runbook.split("\n## ").skip(1) {
@@ -128,8 +129,8 @@ fn every_alert_is_shown_to_fire_and_not_to_fire() {
     let expected: Vec<_> = tests.tests.into_iter().flat_map(|case| case.alert_rule_test).collect();
     for alert in alerts() {
         for fires in [true, false] {
-            let shown = expected.iter().any(|it| it.alertname == alert.alert && it.exp_alerts.is_empty() != fires);
-            assert!(shown, "no test of {} has it fire: {fires}", alert.alert);
+            let shown = expected.iter().any(|it| it.alertname == alert.name && it.exp_alerts.is_empty() != fires);
+            assert!(shown, "no test of {} has it fire: {fires}", alert.name);
         }
     }
 }
@@ -146,7 +147,7 @@ fn the_dashboard_has_every_metric() {
 #[test]
 fn the_alert_on_own_failures_names_exactly_those_reasons() {
     let alerts = alerts();
-    let alert = alerts.iter().find(|alert| alert.alert == "BehalfRefusesForItself").unwrap();
+    let alert = alerts.iter().find(|alert| alert.name == "BehalfRefusesForItself").unwrap();
     let named: BTreeSet<_> = alert.expr.split('"').nth(1).unwrap().split('|').collect();
     let failures: BTreeSet<_> = Reason::ALL.iter().filter(|reason| reason.is_failure()).map(|it| it.code()).collect();
     assert_eq!(named, failures);

@@ -153,6 +153,7 @@ impl Pair {
     }
 
     /// Says how it went. A race that one side always wins is none.
+    #[expect(clippy::print_stdout, reason = "for whoever runs the tests")]
     fn ended(&self, race: &str, ends: &Ends) {
         assert!(ends.len() > 1, "{race}: {ends:?}");
         println!("{race}, two services, {}: {} schedules: {ends:?}", self.over, ends.values().sum::<usize>());
@@ -303,6 +304,7 @@ async fn uses_never_exceed_and_none_comes_after_a_revocation(pair: &Pair) {
     pair.ended("four uses of two against a revocation", &ends);
 }
 
+#[expect(clippy::print_stdout, reason = "for whoever runs the tests")]
 async fn the_same_request_at_both_stands_once(pair: &Pair) {
     for round in 0..schedules() {
         let want = Want { ticket: Some(format!("both-{round}")), ..Want::of(template()) };

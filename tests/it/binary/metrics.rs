@@ -51,7 +51,7 @@ fn asked(query: &str) -> Vec<(String, Vec<String>)> {
 #[tokio::test]
 async fn every_metric_that_is_asked_for_is_shown_with_its_labels() {
     let shown = shown().await;
-    let rules = alerts().into_iter().map(|alert| (alert.alert, alert.expr));
+    let rules = alerts().into_iter().map(|alert| (alert.name, alert.expr));
     let mut looked_at = 0;
     for (place, query) in rules.chain(queries()) {
         for (name, labels) in asked(&filled(&query)) {

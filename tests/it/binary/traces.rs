@@ -76,7 +76,7 @@ async fn one_trace_spans_initiation_approval_and_hook() {
     assert!(spans.iter().all(|seen| seen.service == "behalf-test" && seen.header.as_deref() == Some("abc")));
     let (vote, begin, hook) = (only(&spans, "approval.vote"), only(&spans, "delegation.begin"), only(&spans, "hook"));
     let first = spans.iter().find(|seen| seen.name() == "POST /v1/delegations" && trace(seen) == trace(hook)).unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |all, byte| format!("{all}{byte:02x}"));
     assert_eq!(hex(trace(hook)), "4bf92f3577b34da6a3ce929d0e0e4736", "the client's own trace goes on");
     assert_eq!(hex(&first.span.parent_span_id), "00f067aa0ba902b7");
     for (name, seen) in [("vote", vote), ("begin", begin), ("hook", hook)] {

@@ -20,7 +20,7 @@ fn sections() -> Vec<(String, Vec<Row>)> {
         if let Some(title) = told.strip_prefix("## ") {
             sections.push((title.to_owned(), Vec::new()));
         } else if let Some(words) = told.strip_prefix("# ") {
-            comment = [comment.as_str(), words].join(" ").trim().to_owned();
+            [comment.as_str(), words].join(" ").trim().clone_into(&mut comment);
         } else if let Some((key, rest)) = told.split_once(':') {
             parents.truncate((line.len() - told.len()) / 2);
             parents.push(key.to_owned());

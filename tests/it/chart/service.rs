@@ -55,7 +55,8 @@ impl Root {
     fn write(&self, path: &str, content: &str) {
         let at = self.0.path().join(path.trim_start_matches('/'));
         fs::create_dir_all(at.parent().unwrap()).unwrap();
-        let content = if path.ends_with(".toml") { self.path(content) } else { content.to_owned() };
+        let content =
+            if at.extension().is_some_and(|it| it == "toml") { self.path(content) } else { content.to_owned() };
         fs::write(at, content).unwrap();
     }
 }
@@ -148,7 +149,7 @@ fn the_ways_in_lead_to_every_route_that_is_for_outside() {
     assert!(open.contains(&"/t"), "routes of further tenants");
 }
 
-/// Ingress and HTTPRoute lead to a port of the Service, that to one of the pods; the test asks there, too.
+/// `Ingress` and `HTTPRoute` lead to a port of the Service, that to one of the pods; the test asks there, too.
 #[test]
 fn every_way_in_ends_at_the_service() {
     for case in cases() {

@@ -160,6 +160,7 @@ async fn reserve(caller: &Caller, n: usize) -> bool {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "for whoever runs the tests")]
 async fn killed_at_every_step(over: &str, rig: Rig) {
     let rounds = setting("BEHALF_TEST_ROUNDS").unwrap_or(5);
     let dice = Dice::new();

@@ -109,15 +109,18 @@ fn configuration() -> String {
     // Less than Okta lets a token live.
     let overrun = "max_token_lifetime = \"10m\"\nallow_overrun = true\n";
     for (group, deadlines, lifetime) in [("kept", "", ""), ("left", soon, overrun)] {
-        text += &format!(
+        let rule = format!(
             "[[tenants.default.rules]]\nname = \"{group}\"\nwhen = {{ delegator_groups = [\"{group}\"] }}\n\
              stages = [\"approval\", \"reservation\"]\n\
              approval = {{ type = \"approve\", approvers = [\"user:00ubob\"], max_uses = {USES}{deadlines} }}\n{lifetime}"
         );
+        text += &rule;
     }
     for n in 0..RIVAL {
         let (id, hold) = (account(n), if n < FLOWS { "10m" } else { "1m" });
-        text += &format!("[[tenants.default.shared_accounts]]\nid = \"{id}\"\ngroup = \"dbas\"\nhold = \"{hold}\"\n");
+        let shared =
+            format!("[[tenants.default.shared_accounts]]\nid = \"{id}\"\ngroup = \"dbas\"\nhold = \"{hold}\"\n");
+        text += &shared;
     }
     text
 }

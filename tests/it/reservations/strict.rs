@@ -83,7 +83,7 @@ async fn what_can_not_be_read_may_be_about_it() {
         hook["data"]["access"]["token"]["lifetime"]["expiration"] = json!(-1);
         hook.to_string()
     };
-    let escaped: String = DBA.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let escaped = DBA.bytes().fold(String::new(), |all, byte| format!("{all}\\u{byte:04x}"));
     let behind_escapes = garbage(DBA).replace(DBA, &escaped);
     assert!(!behind_escapes.contains(DBA), "{behind_escapes}");
     let bodies =

@@ -181,7 +181,9 @@ impl Rig for Memory {
     async fn group(&self, members: &[UserId]) -> Option<GroupId> {
         let group = GroupId::parse(&fresh("group")).unwrap();
         self.0.put_group(group.as_str());
-        members.iter().for_each(|member| self.0.join(member, &group));
+        for member in members {
+            self.0.join(member, &group);
+        }
         Some(group)
     }
 

@@ -61,16 +61,18 @@ pub(super) fn rules(world: &World) {
     let mut text = "[tenants.default.roles.admin]\nclaim = \"uid\"\nvalue = \"00ubob\"\n".to_owned();
     for (group, quorum, more) in [("one", 1, ""), ("two", 2, ""), ("account", 1, ", \"reservation\"")] {
         let approvers: Vec<String> = APPROVERS.iter().map(|name| format!("\"user:00u{name}\"")).collect();
-        text += &format!(
+        let rule = format!(
             "[[tenants.default.rules]]\nname = \"{group}\"\nwhen = {{ delegator_groups = [\"{group}\"] }}\n\
              stages = [\"approval\"{more}]\n\
              approval = {{ type = \"approve\", approvers = [{}], quorum = {quorum}, max_uses = {USES} }}\n",
             approvers.join(", ")
         );
+        text += &rule;
     }
     for agent in 0..AGENTS {
         let id = For::Account(agent).id();
-        text += &format!("[[tenants.default.shared_accounts]]\nid = \"{id}\"\ngroup = \"dbas\"\n");
+        let shared = format!("[[tenants.default.shared_accounts]]\nid = \"{id}\"\ngroup = \"dbas\"\n");
+        text += &shared;
     }
     fs::write(world.path("behalf.toml"), text).unwrap();
 }

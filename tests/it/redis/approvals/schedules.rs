@@ -125,7 +125,7 @@ async fn both(acts: &Acts, agent: usize, nth: usize, turn: usize) -> Option<Stri
     let (held, _) = acts.reservation(turn % 2, agent).await;
     let (here, there) = (turn % 2, 1 - turn % 2);
     let event = nth.to_string();
-    let against: Deed<'_> = if turn / 2 % 2 == 0 {
+    let against: Deed<'_> = if (turn / 2).is_multiple_of(2) {
         Box::pin(acts.revoke(there, agent, &id))
     } else {
         Box::pin(acts.release(there, agent, &held))
