@@ -31,6 +31,7 @@ mod room;
 pub mod sealed;
 pub mod sealer;
 pub mod trail;
+mod tries;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -81,11 +82,13 @@ pub struct DelegationLimits {
     pub max_pending: usize,
     /// Requests for approval that one requester may have open at a time.
     pub max_open: usize,
+    /// The shortest life, in seconds, that the identity provider can give a token; `None`: none of it can be set.
+    pub least_lifetime: Option<u64>,
 }
 
 impl Default for DelegationLimits {
     fn default() -> Self {
-        Self { life: SignedDuration::from_secs(60), max_pending: 10, max_open: 20 }
+        Self { life: SignedDuration::from_secs(60), max_pending: 10, max_open: 20, least_lifetime: None }
     }
 }
 

@@ -104,7 +104,7 @@ impl Run<'_> {
     pub(crate) fn requests(&self, path: &str, batch: &[Pending]) -> Vec<Vec<u8>> {
         let body = |p: &Pending| {
             let event = p.id.expose().get(20..44).unwrap_or_default();
-            hook(&self.issuer, &data::agent(p.agent), event, Some(p.id.expose()))
+            hook(self.issuer.issuer(), &data::agent(p.agent), event, Some(p.id.expose()))
         };
         batch.iter().map(|p| request(path, SECRET, &body(p))).collect()
     }
@@ -125,7 +125,7 @@ impl Run<'_> {
         folder: &Path,
         count: usize,
     ) -> Result<Vec<Pending>, Fault> {
-        let waiting = data::populate(&*store, &self.issuer, count).await?;
+        let waiting = data::populate(&*store, self.issuer.issuer(), count).await?;
         let tenant = TenantName::default_tenant();
         let directory = EmbeddedDirectory::open(&folder.join("users.yaml"), tenant, store, Arc::new(OsEntropy))?;
         futures_util::stream::iter(0..data::AGENTS)

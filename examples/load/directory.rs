@@ -40,7 +40,7 @@ impl Run<'_> {
         write_users(folder.path(), 0)?;
         let settings = Settings::new(Place::Folder(folder.path().join("data")));
         let store = Arc::new(EmbeddedStore::open(&settings, Arc::new(SystemClock), &OsEntropy)?);
-        let mut waiting = data::populate(&*store, &self.issuer, (rounds + 1) * per_round).await?;
+        let mut waiting = data::populate(&*store, self.issuer.issuer(), (rounds + 1) * per_round).await?;
         store.close();
         data::shuffle(&mut waiting);
         let calls_at_once = CALLS.to_string();
@@ -50,7 +50,7 @@ impl Run<'_> {
             ("TOKEN", TOKEN),
             ("BEHALF_DIRECTORY_CONCURRENCY", calls_at_once.as_str()),
         ];
-        let behalf = Server::behalf_on(&self.args.behalf, folder.path(), &self.issuer, &settings).await?;
+        let behalf = Server::behalf_on(&self.args.behalf, folder.path(), self.issuer.issuer(), &settings).await?;
         behalf.at_rest().await?;
         println!("delegated hooks with Okta {} ms away, {CONNECTIONS} connections", late.as_millis());
         let before = proc::rss_mib(&behalf.pid)?;

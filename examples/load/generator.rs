@@ -76,6 +76,20 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    /// Batches that were driven one after the other, as one.
+    pub(crate) fn of(batches: Vec<Self>) -> Self {
+        let count = |batch: &Self| u32::try_from(batch.latencies.len()).map_or(f64::NAN, f64::from);
+        let took: f64 = batches.iter().map(|batch| count(batch) / batch.per_second).sum();
+        let all: f64 = batches.iter().map(count).sum();
+        let over_time = |share: fn(&Self) -> f64| {
+            batches.iter().map(|batch| share(batch) * count(batch) / batch.per_second).sum::<f64>() / took
+        };
+        let (server_busy, own_busy) = (over_time(|batch| batch.server_busy), over_time(|batch| batch.own_busy));
+        let mut latencies: Vec<u32> = batches.into_iter().flat_map(|batch| batch.latencies).collect();
+        latencies.sort_unstable();
+        Self { per_second: all / took, latencies, cpu_micros: server_busy * took / all * 1e6, server_busy, own_busy }
+    }
+
     /// Two servers driven at the same time, as one.
     pub(crate) fn beside(mut self, other: Self) -> Self {
         self.latencies.extend(other.latencies);

@@ -26,6 +26,7 @@ mod fake_okta;
 mod generator;
 #[path = "../../benches/support/hook.rs"]
 mod hook;
+mod prepared;
 mod proc;
 mod report;
 mod scenarios;
@@ -53,6 +54,8 @@ enum Scenario {
     Untouched,
     /// Hooks that consume a delegation, and the start after a kill.
     Delegated,
+    /// Hooks whose delegation takes an approval and a reservation, beside those that take neither.
+    Prepared,
     /// Both sorts of hooks over Redis, with one replica and with two.
     Shared,
     /// Hooks that consume a delegation, with users and grants in Okta.
@@ -63,7 +66,12 @@ enum Scenario {
 #[derive(Debug, Parser)]
 struct Args {
     /// What to run
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "start,untouched,delegated,shared,directory")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "start,untouched,delegated,prepared,shared,directory"
+    )]
     only: Vec<Scenario>,
     /// Rounds of each server
     #[arg(long, default_value_t = 7)]
@@ -129,7 +137,7 @@ async fn run(args: &Args) -> Result<(), Fault> {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
     })?;
-    let run = scenarios::Run { args, issuer: issuer.issuer().to_owned() };
+    let run = scenarios::Run { args, issuer: &issuer };
     let sync = disk::measure(run.folder()?.path())?;
     println!("disk: fdatasync of one random 4 KiB page p50 {:.2} ms, p99 {:.2} ms", sync.p50, sync.p99);
     println!("goals in brackets\n");
@@ -143,6 +151,9 @@ async fn run(args: &Args) -> Result<(), Fault> {
         for pending in &args.pending {
             run.delegated(*pending, &sync).await?;
         }
+    }
+    if args.only.contains(&Scenario::Prepared) {
+        run.prepared().await?;
     }
     if args.only.contains(&Scenario::Shared) {
         for pending in &args.pending {

@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use behalf::demo::authorization_server::DevServer;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -23,7 +24,7 @@ const STARTS: usize = 7;
 /// One run of this program.
 pub(crate) struct Run<'a> {
     pub(crate) args: &'a Args,
-    pub(crate) issuer: String,
+    pub(crate) issuer: &'a DevServer,
 }
 
 impl Run<'_> {
@@ -35,7 +36,7 @@ impl Run<'_> {
 
     /// behalf on the data in this folder.
     pub(crate) async fn behalf(&self, folder: &Path) -> Result<Server, Fault> {
-        Server::behalf(&self.args.behalf, folder, &self.issuer).await
+        Server::behalf(&self.args.behalf, folder, self.issuer.issuer()).await
     }
 
     pub(crate) async fn start(&self) -> Result<(), Fault> {
@@ -66,7 +67,7 @@ impl Run<'_> {
         write_users(folder.path(), 10)?;
         let behalf = self.behalf(folder.path()).await?;
         let floor = Server::floor(&self.args.floor, folder.path()).await?;
-        let body = hook(&self.issuer, &data::agent(1), "evtUntouched", None);
+        let body = hook(self.issuer.issuer(), &data::agent(1), "evtUntouched", None);
         let lasts = Some(Duration::from_millis(self.args.millis));
         let (mut ours, mut same, mut none) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..=self.args.rounds {

@@ -61,15 +61,15 @@ impl Run<'_> {
         data::shuffle(&mut waiting);
         let (url, key) = (format!("redis://{}", redis.address), folder.path().join(KEY_FILE).display().to_string());
         let store = [("BEHALF_STORE", url.as_str()), ("BEHALF_SIGNING_KEY_FILE", key.as_str())];
-        let one = Server::behalf_on(&self.args.behalf, folder.path(), &self.issuer, &store).await?;
-        let two = Server::behalf_on(&self.args.behalf, folder.path(), &self.issuer, &store).await?;
+        let one = Server::behalf_on(&self.args.behalf, folder.path(), self.issuer.issuer(), &store).await?;
+        let two = Server::behalf_on(&self.args.behalf, folder.path(), self.issuer.issuer(), &store).await?;
         let floor = Server::floor(&self.args.floor, folder.path()).await?;
         one.at_rest().await?;
         two.at_rest().await?;
         println!("over Redis, {pending} pending, {CONNECTIONS} connections, append-only file: {persistence:?}");
         println!("  resident {:.1} MiB, Redis {:.1} MiB", proc::rss_mib(&one.pid)?, proc::rss_mib(&redis.pid)?);
         let mut rounds = Rounds::default();
-        let body = hook(&self.issuer, &data::agent(1), "evtUntouched", None);
+        let body = hook(self.issuer.issuer(), &data::agent(1), "evtUntouched", None);
         let mut next = || waiting.split_off(waiting.len().saturating_sub(per_round));
         for round in 0..=self.args.rounds {
             let batch = next();

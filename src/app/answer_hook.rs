@@ -69,14 +69,15 @@ impl Desk {
     }
 
     async fn decide(&self, request: HookRequest<'_>, body: &[u8], started: Instant) -> Answer {
-        let way = self.way(&request);
+        let strict = self.is_strict(&request, body);
+        let way = Self::way(&request, strict);
         if matches!(way, Way::Plain) {
             return self.without_id(&request, started).await;
         }
         let request = Arc::new(request.into_owned());
         let delivery = fingerprint(&request, body);
-        let span = OnceLock::new();
-        let attempt = Attempt { desk: self.clone(), request: Arc::clone(&request), delivery, started, span };
+        let (desk, span) = (self.clone(), OnceLock::new());
+        let attempt = Attempt { desk, request: Arc::clone(&request), delivery, strict, started, span };
         let attempt = Arc::new(attempt);
         let task = self.services.tracker.spawn(Arc::clone(&attempt).go(way));
         let ended = match task.await {

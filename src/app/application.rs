@@ -57,25 +57,49 @@ pub enum Purpose {
     Change,
 }
 
-/// The application that signed this token. A token that is used up is so before anything is done with it: what is lost
-/// on the way must be asked for with a new one.
-pub async fn authenticate(
+/// An application whose token is good, as long as it wasn't used up before.
+pub struct Proven {
+    caller: ApplicationCaller,
+    now: Timestamp,
+}
+
+/// The application that signed this token. Reads and writes nothing but the event of a refusal, so that it can be asked
+/// before anybody's requests are counted.
+pub async fn prove(
     services: &Services,
     tenant: &Tenant,
     token: &str,
-    purpose: Purpose,
     request: Option<String>,
-) -> Result<ApplicationCaller, NotAuthenticated> {
+) -> Result<Proven, NotAuthenticated> {
     let now = services.clock.now();
-    let (application, token) = match tenant.applications.verify(token, now) {
-        Ok(verified) => verified,
-        Err(refused) => return Err(refuse(services, tenant, refused, request.as_deref()).await),
-    };
-    if purpose == Purpose::Change && !spend(services, tenant, &application.uri, &token, now).await? {
-        let refused = Refused { application: Some(application.uri.clone()), fault: Fault::Replayed };
-        return Err(refuse(services, tenant, refused, request.as_deref()).await);
+    match tenant.applications.verify(token, now) {
+        Ok((application, token)) => Ok(Proven { caller: ApplicationCaller { application, token, request }, now }),
+        Err(refused) => Err(refuse(services, tenant, refused, request.as_deref()).await),
     }
-    Ok(ApplicationCaller { application, token, request })
+}
+
+impl Proven {
+    /// Which one it is.
+    pub fn uri(&self) -> &ApplicationUri {
+        &self.caller.application.uri
+    }
+
+    /// Lets it in. A token that is used up is so before anything is done with it: what is lost on the way must be asked
+    /// for with a new one.
+    pub async fn admit(
+        self,
+        services: &Services,
+        tenant: &Tenant,
+        purpose: Purpose,
+    ) -> Result<ApplicationCaller, NotAuthenticated> {
+        let Self { caller, now } = self;
+        let uri = &caller.application.uri;
+        if purpose == Purpose::Change && !spend(services, tenant, uri, &caller.token, now).await? {
+            let refused = Refused { application: Some(uri.clone()), fault: Fault::Replayed };
+            return Err(refuse(services, tenant, refused, caller.request.as_deref()).await);
+        }
+        Ok(caller)
+    }
 }
 
 /// Uses the token up. False: it was before.

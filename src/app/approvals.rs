@@ -35,7 +35,7 @@ pub use self::{
 use std::collections::BTreeSet;
 
 use self::ensure::{TEMPLATE_FORM, not_bound, with_room};
-use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user, part::Part};
+use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user, locks, part::Part};
 use crate::{
     domain::{
         approval::{Approval, ApprovalId, Ineligible, Voter},
@@ -46,9 +46,6 @@ use crate::{
     },
     ports::store::{Change, Committed, Expect, Key, Snapshot},
 };
-
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
 
 /// An approval as it stands, and where it is stored.
 #[derive(Debug, Clone)]
@@ -66,6 +63,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// How long a token that is minted with it now may live; zero if none may be.
+    pub fn remaining(&self) -> jiff::SignedDuration {
+        self.approval.remaining(self.now)
+    }
+
     fn in_snapshot(snapshot: &Snapshot, id: ApprovalId) -> Result<Option<Self>, AppError> {
         let key = records::key(id);
         let Some((stored, record)) = super::records::find::<Approval>(snapshot, &key)? else { return Ok(None) };
@@ -83,6 +85,19 @@ impl Found {
 /// The approval under this id, and the epoch.
 async fn read(services: &Services, tenant: &Tenant, id: ApprovalId) -> Result<(Found, Snapshot), AppError> {
     let keys = [records::key(id), super::records::epoch_key()];
+    let snapshot = services.store.read(&tenant.name, &keys).await?;
+    let found = Found::in_snapshot(&snapshot, id)?.ok_or(AppError::NotFound("approval"))?;
+    Ok((found, snapshot))
+}
+
+/// The same for somebody who is about to decide about it: with his lock.
+async fn read_to_decide(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    id: ApprovalId,
+) -> Result<(Found, Snapshot), AppError> {
+    let keys = [records::key(id), super::records::epoch_key(), super::records::lock_key(&caller.user)];
     let snapshot = services.store.read(&tenant.name, &keys).await?;
     let found = Found::in_snapshot(&snapshot, id)?.ok_or(AppError::NotFound("approval"))?;
     Ok((found, snapshot))
@@ -136,6 +151,24 @@ async fn voter(
     let seen = is_party(&found.approval, caller);
     let answer = if seen { Refused::NotAnApprover.into() } else { AppError::NotFound("approval") };
     Err(refuse(services, tenant, caller, &found.approval, operation, &ineligible.to_string(), answer).await)
+}
+
+/// That the caller's account isn't locked, for the commit: as it acts for nobody, it decides nothing.
+async fn unlocked(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    found: &Found,
+    snapshot: &Snapshot,
+    operation: &str,
+) -> Result<(Key, Expect), AppError> {
+    match locks::unlocked(snapshot, &caller.user) {
+        Ok(expect) => Ok(expect),
+        Err(locked) => {
+            let exact = Reason::Locked.code();
+            Err(refuse(services, tenant, caller, &found.approval, operation, exact, locked).await)
+        }
+    }
 }
 
 /// Writes an approval that was read, and what goes with it. `None`: it stands; else whose version was another.

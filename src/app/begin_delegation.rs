@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 use self::refused::refused;
 use super::{
     Services, Tenant,
-    approvals::{self, Ensured, Wish},
+    approvals::{self, Ensured, Found, Wish},
     caller::Caller,
     epoch,
     error::AppError,
@@ -38,9 +38,6 @@ use crate::{
     },
     trace,
 };
-
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
 
 /// What the client asks for; texts are checked already.
 pub struct Request {
@@ -135,7 +132,8 @@ struct Carries {
 impl Begin<'_> {
     async fn to_the_end(&self) -> Result<Outcome, AppError> {
         let terms = self.terms()?;
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.services.tries();
+        while tries.again().await {
             let snapshot = self.read().await?;
             self.check_locks(&snapshot)?;
             let carries = match self.prepare(&terms).await? {
@@ -196,9 +194,11 @@ impl Begin<'_> {
         let mut carries = Box::new(Carries { approval: None, reservation: None });
         let Some(rule) = terms.rule else { return Ok(Prepared::Ready(carries)) };
         if let Some(template) = &rule.approval {
+            self.foresee(rule).await?;
             match approvals::ensure(self.services, self.tenant, self.caller, self.wish(rule, template, terms)).await? {
                 Ensured::Pending(approval) => return Ok(Prepared::Waits(approval)),
                 Ensured::Usable(found) => {
+                    self.check_rest(rule, &found)?;
                     carries.approval = Some(Carried { version: found.version, body: found.approval });
                 }
             }
@@ -208,6 +208,26 @@ impl Begin<'_> {
             carries.reservation = Some(reservations::ensure(services, tenant, caller, self.people).await?);
         }
         Ok(Prepared::Ready(carries))
+    }
+
+    /// The last minutes of an approval may be too few for a token: that is told now, and not only by the hook.
+    fn check_rest(&self, rule: &Rule, found: &Found) -> Result<(), AppError> {
+        let left = u64::try_from(found.remaining().as_secs()).unwrap_or(0);
+        let is_enough = rule.allow_overrun || self.tenant.limits.least_lifetime.is_none_or(|least| left >= least);
+        if is_enough { Ok(()) } else { Err(AppError::Refused(Reason::LifetimeTooShort)) }
+    }
+
+    /// Nobody is asked, and no glass is broken, for what the next stage refuses anyway. Who holds the account now is no
+    /// reason not to ask: he may be done when it is decided. An emergency is decided at once.
+    async fn foresee(&self, rule: &Rule) -> Result<(), AppError> {
+        if !rule.reservation {
+            return Ok(());
+        }
+        let (services, tenant, caller) = (self.services, self.tenant, self.caller);
+        if self.request.break_glass.is_some() && caller.break_glass {
+            return reservations::possible_now(services, tenant, caller, self.people).await;
+        }
+        reservations::allowed(services, tenant, caller, self.people)
     }
 
     fn wish<'a>(&'a self, rule: &'a Rule, template: &'a Template, terms: &'a Terms<'_>) -> Wish<'a> {

@@ -48,7 +48,8 @@ pub async fn list(
 pub async fn cancel(services: &Services, tenant: &Tenant, caller: &Caller, id: &str) -> Result<(), AppError> {
     let record = parse(id).ok_or(AppError::NotFound("delegation"))?;
     let key = records::delegation_key(record);
-    for _ in 0..3 {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
         let found = records::find::<Delegation>(&snapshot, &key)?;
         let Some((delegation, record)) = found.filter(|(d, _)| d.binding.agent.id == caller.user) else {

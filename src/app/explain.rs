@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user, records};
+use super::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records};
 use crate::{
     domain::{
         ids::{ClientId, TenantName, UserRef},
         lock::Lock,
         reason::Reason,
+        reservation::Slot,
+        shared_account::SharedAccounts,
         user::User,
     },
     policy::{
         Pipeline, TenantPolicy,
-        dry::{self, Answer, At},
+        dry::{self, Answer, At, Decision},
+        shared_account,
     },
     ports::{directory::Directory, store::Store},
 };
@@ -44,6 +47,8 @@ pub struct House<'a> {
     pub tenant: &'a TenantName,
     /// What it demands.
     pub policy: &'a TenantPolicy,
+    /// Accounts that are used by reservation.
+    pub shared: &'a SharedAccounts,
 }
 
 /// The answer, and the users as the directory knows them.
@@ -76,6 +81,7 @@ pub async fn explain(
         pipeline: &services.pipeline,
         tenant: &tenant.name,
         policy: &policy,
+        shared: &tenant.shared,
     };
     house.explain(question).await
 }
@@ -101,10 +107,39 @@ impl House<'_> {
                     brought: None,
                     at: question.at,
                 };
-                dry::run(self.pipeline, &is).await
+                let answer = dry::run(self.pipeline, &is).await;
+                self.with_reservation(answer, agent, delegator).await?
             }
         };
         Ok(Explanation { question, agent, delegator, answer })
+    }
+
+    /// What the initiation would say of the reservation that the rule asks for. Where an approval comes first, who holds
+    /// the account now is told, and is no refusal: he may be done when it is decided.
+    async fn with_reservation(&self, answer: Answer, agent: &User, account: &User) -> Result<Answer, AppError> {
+        let Some(rule) = answer.rule.as_ref().filter(|rule| rule.reservation) else { return Ok(answer) };
+        if answer.decision != Decision::Prepares {
+            return Ok(answer);
+        }
+        let comes_later = rule.approval.is_some();
+        let said = self.reservable(agent, account).await?;
+        let can_wait = comes_later && said == Err(Reason::Reserved);
+        Ok(answer.and_last("reservation", said, can_wait))
+    }
+
+    async fn reservable(&self, agent: &User, account: &User) -> Result<Result<(), Reason>, AppError> {
+        let Some(shared) = self.shared.get(account.id.as_str()) else { return Ok(Err(Reason::ReservationMissing)) };
+        let member = shared_account::member(self.directory, &agent.id).await;
+        if let Err(reason) = member.and_then(|member| member.may_use(shared)) {
+            return Ok(Err(reason));
+        }
+        let key = records::slot_of(&account.id);
+        let snapshot = self.store.read(self.tenant, &[key, records::epoch_key()]).await?;
+        // Before anything was ever written there is no epoch, and nothing held.
+        let Some((slot, _)) = records::find::<Slot>(&snapshot, &key)? else { return Ok(Ok(())) };
+        let (epoch, _) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
+        let by_another = slot.held(epoch.number, snapshot.now).is_some_and(|held| held.holder.id != agent.id);
+        Ok(if by_another { Err(Reason::Reserved) } else { Ok(()) })
     }
 
     async fn locks(&self, users: [&User; 2]) -> Result<Vec<Lock>, AppError> {

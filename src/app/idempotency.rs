@@ -25,7 +25,6 @@ const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24);
 const RESERVED_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// Longer answers are not kept: with its quotes escaped, one has to fit into a record.
 const LONGEST_ANSWER: usize = 24 << 10;
-const ATTEMPTS: usize = 3;
 
 /// Who sends requests; keys of different senders have nothing to do with each other.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +88,8 @@ pub async fn begin(
     request: Digest,
 ) -> Result<Begun, AppError> {
     let key = key_of(sender, key);
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
         let found = records::find::<Kept>(&snapshot, &key)?;
         let counts = |until: Option<Timestamp>| until.is_none_or(|until| snapshot.now < until);

@@ -15,7 +15,7 @@ use super::{
     error::AppError,
     grants::find_user,
     listing::{self, Cursor, Listed},
-    records as all,
+    locks, records as all,
 };
 use crate::{
     domain::{
@@ -34,9 +34,6 @@ use crate::{
     },
     ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
 };
-
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
 
 /// What a tenant demands of approvers' keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,14 +109,18 @@ pub async fn register(
     };
     let owner = Party::of(&user);
     let (kid, ring_at) = (jwk.kid(), ring_key(&owner.id));
-    let pointer_at = pointer_key(&kid);
-    for _ in 0..ATTEMPTS {
-        let snapshot = services.store.read(&tenant.name, &[ring_at, pointer_at]).await?;
+    let (pointer_at, lock_at) = (pointer_key(&kid), all::lock_key(&owner.id));
+    let mut tries = services.tries();
+    while tries.again().await {
+        let snapshot = services.store.read(&tenant.name, &[ring_at, pointer_at, lock_at]).await?;
+        let Ok(lock) = locks::unlocked(&snapshot, &owner.id) else {
+            return Err(locked(services, tenant, caller, &kid, "register").await);
+        };
         if snapshot.get(&pointer_at).is_some() {
             return Err(refused(services, tenant, caller, &kid, "register", KeyRefused::Exists).await);
         }
         let ring = all::find(&snapshot, &ring_at)?.map_or_else(|| KeyRing::of(owner.clone()), |(ring, _)| ring);
-        let (ring, forgotten) = match ring.register(jwk, name.clone(), must_be_approved, snapshot.now) {
+        let ring = match ring.register(jwk, name.clone(), must_be_approved, snapshot.now) {
             Ok(registered) => registered,
             Err(KeyRefusal::TooMany) => {
                 return Err(refused(services, tenant, caller, &kid, "register", KeyRefused::TooMany).await);
@@ -132,9 +133,9 @@ pub async fn register(
             .detail("jwk", serde_json::to_value(jwk).unwrap_or_default())
             .detail("name", key.name.as_str());
         let change = Change {
-            expect: vec![expected(&snapshot, ring_at), (pointer_at, Expect::Absent)],
+            expect: vec![expected(&snapshot, ring_at), (pointer_at, Expect::Absent), lock],
+            // A pointer stays for good, for a key that its ring forgets as well: a revoked key never comes back.
             puts: vec![put_ring(&ring)?, put_pointer(&kid, &owner.id)?],
-            drops: forgotten.iter().map(pointer_key).collect(),
             events: all::encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
         };
@@ -166,7 +167,7 @@ async fn revoke(
     owner: &UserId,
     kid: &Kid,
 ) -> Result<(), AppError> {
-    change_key(services, tenant, caller, owner, kid, Code::KeyRevoked, |ring, now| ring.revoke(kid, now)).await?;
+    change_key(services, tenant, caller, owner, kid, Act::Revoke, |ring, now| ring.revoke(kid, now)).await?;
     Ok(())
 }
 
@@ -196,12 +197,8 @@ pub async fn decide(
 ) -> Result<(Party, ApproverKey), AppError> {
     let owner = owner_of(services, tenant, kid).await?;
     let me = Me::ask(tenant, caller).await?.ok_or(AppError::NotFound("key"))?;
-    let code = match choice {
-        Choice::Approve => Code::KeyApproved,
-        Choice::Deny => Code::KeyDenied,
-    };
     let approvers = &tenant.keys.approvers;
-    let decided = change_key(services, tenant, caller, &owner, kid, code, |ring, now| {
+    let decided = change_key(services, tenant, caller, &owner, kid, Act::Decide(choice), |ring, now| {
         ring.decide(kid, &me.voter(caller), approvers, choice, now)
     });
     decided.await
@@ -236,18 +233,36 @@ async fn owner_of(services: &Services, tenant: &Tenant, kid: &Kid) -> Result<Use
     Ok(all::find::<UserId>(&snapshot, &key)?.ok_or(AppError::NotFound("key"))?.0)
 }
 
+/// What is done about a key.
+#[derive(Clone, Copy)]
+enum Act {
+    Decide(Choice),
+    Revoke,
+}
+
+impl Act {
+    fn code(self) -> Code {
+        match self {
+            Self::Decide(Choice::Approve) => Code::KeyApproved,
+            Self::Decide(Choice::Deny) => Code::KeyDenied,
+            Self::Revoke => Code::KeyRevoked,
+        }
+    }
+}
+
 async fn change_key(
     services: &Services,
     tenant: &Tenant,
     caller: &Caller,
     owner: &UserId,
     kid: &Kid,
-    code: Code,
+    act: Act,
     change: impl Fn(KeyRing, Timestamp) -> Result<KeyRing, KeyRefusal>,
 ) -> Result<(Party, ApproverKey), AppError> {
     let at = ring_key(owner);
-    for _ in 0..ATTEMPTS {
-        let snapshot = services.store.read(&tenant.name, &[at]).await?;
+    let mut tries = services.tries();
+    while tries.again().await {
+        let snapshot = services.store.read(&tenant.name, &[at, all::lock_key(&caller.user)]).await?;
         let (before, _) = all::find::<KeyRing>(&snapshot, &at)?.ok_or(AppError::NotFound("key"))?;
         let from = before.key(kid).map(|key| key.state.name());
         let after = match change(before, snapshot.now) {
@@ -259,10 +274,18 @@ async fn change_key(
             Err(other) => return Err(other.into()),
         };
         let key = after.key(kid).cloned().ok_or(AppError::NotFound("key"))?;
-        let event =
-            event(services, tenant, code, caller, &after.owner, &key, snapshot.now).changed(from, key.state.name());
+        let mut expect = vec![expected(&snapshot, at)];
+        // A locked account still takes keys away.
+        if let Act::Decide(_) = act {
+            match locks::unlocked(&snapshot, &caller.user) {
+                Ok(lock) => expect.push(lock),
+                Err(_) => return Err(locked(services, tenant, caller, kid, "decide").await),
+            }
+        }
+        let event = event(services, tenant, act.code(), caller, &after.owner, &key, snapshot.now)
+            .changed(from, key.state.name());
         let commits = Change {
-            expect: vec![expected(&snapshot, at)],
+            expect,
             puts: vec![put_ring(&after)?],
             events: all::encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
@@ -303,17 +326,28 @@ async fn refused(
     operation: &str,
     why: KeyRefused,
 ) -> AppError {
+    let exact = if operation == "decide" { "not-an-approver" } else { why.code() };
+    refused_as(services, tenant, caller, kid, operation, exact).await;
+    why.into()
+}
+
+/// The same for a locked account, which decides nothing.
+async fn locked(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid, operation: &str) -> AppError {
+    refused_as(services, tenant, caller, kid, operation, Reason::Locked.code()).await;
+    AppError::Refused(Reason::Locked)
+}
+
+async fn refused_as(services: &Services, tenant: &Tenant, caller: &Caller, kid: &Kid, operation: &str, exact: &str) {
     services
         .record(tenant, |now| {
             services
                 .event(&tenant.name, Code::KeyRefused, Actor::user_id(caller.user.as_str()), now)
-                .failed_with(if operation == "decide" { "not-an-approver" } else { why.code() })
+                .failed_with(exact)
                 .on("key", kid)
                 .in_request(caller.request.as_deref())
                 .detail("operation", operation)
         })
         .await;
-    why.into()
 }
 
 fn expected(snapshot: &Snapshot, key: Key) -> (Key, Expect) {

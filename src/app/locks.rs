@@ -49,7 +49,8 @@ pub async fn place(
     let side = side_of(caller, &target.id)?;
     let by = party_of(tenant, caller).await?;
     let key = records::lock_key(&target.id);
-    for _ in 0..3 {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
         let before = records::find::<Lock>(&snapshot, &key)?;
         let expect = expectation(before.as_ref().map(|(_, record)| *record));
@@ -76,7 +77,8 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
     let Ok(side) = side else { return Err(services.denied(tenant, caller, "lock.lift", user.as_str()).await) };
     let by = party_of(tenant, caller).await?;
     let key = records::lock_key(user);
-    for _ in 0..3 {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
         let Some((lock, record)) = records::find::<Lock>(&snapshot, &key)? else {
             return Err(AppError::NotFound("lock"));
@@ -102,6 +104,13 @@ async fn find(services: &Services, tenant: &Tenant, caller: &Caller, user: &User
     let key = records::lock_key(user);
     let snapshot = services.store.read(&tenant.name, &[key]).await?;
     Ok(records::find::<Lock>(&snapshot, &key)?.map(|(lock, _)| lock))
+}
+
+/// What must hold in the commit of whoever decides something: his account isn't locked. The snapshot holds the record
+/// under [`records::lock_key`], if there is one.
+pub(super) fn unlocked(snapshot: &Snapshot, user: &UserId) -> Result<(Key, Expect), AppError> {
+    let key = records::lock_key(user);
+    if snapshot.get(&key).is_some() { Err(AppError::Refused(Reason::Locked)) } else { Ok((key, Expect::Absent)) }
 }
 
 /// Whether the account that `who` names is locked: one's own, or any for an administrator.

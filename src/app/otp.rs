@@ -22,9 +22,6 @@ use crate::{
     },
 };
 
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
-
 /// Why nothing was done about one-time codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OtpError {
@@ -78,7 +75,8 @@ pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller) -> Res
     let nonce = entropy::bytes(&*services.entropy);
     let sealed =
         keys.seal(&secret, nonce, &tenant.name, &caller.user).ok_or(AppError::from_reason(Reason::Internal))?;
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let read = read(services, tenant, caller).await?;
         let now = read.now;
         let enrolment = Enrolment::begin(read.enrolment.clone(), caller.user.clone(), sealed.clone(), now);
@@ -94,7 +92,8 @@ pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller) -> Res
 /// Takes the first code of the secret that waits.
 pub async fn confirm(services: &Services, tenant: &Tenant, caller: &Caller, code: &str) -> Result<(), AppError> {
     let keys = keys(tenant)?;
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let read = read(services, tenant, caller).await?;
         let now = read.now;
         let Some(before) = read.enrolment.clone() else { return Err(OtpError::NothingPending.into()) };
@@ -118,7 +117,8 @@ pub async fn confirm(services: &Services, tenant: &Tenant, caller: &Caller, code
 
 /// Forgets what the caller has enrolled, confirmed or not.
 pub async fn remove(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let read = read(services, tenant, caller).await?;
         if read.enrolment.is_none() {
             return Err(AppError::NotFound("authenticator"));

@@ -62,7 +62,7 @@ pub async fn read(services: &Services, tenant: &TenantName, sink: Option<&str>) 
             head.seq.saturating_sub(cursor.seq)
         }
     };
-    let asked = open_approvals(services, tenant, |record| records::decode::<Waiting>(record)).await?;
+    let asked = open_approvals(services, tenant, records::decode::<Waiting>).await?;
     let waiting: Vec<_> = asked.iter().filter(|it| it.state == State::Pending && now < it.decide_by).collect();
     Ok(Reading {
         epoch: epoch::of(&snapshot).map_or(0, |(epoch, _)| epoch.number),

@@ -9,7 +9,7 @@ mod reserve;
 pub use self::{
     accounts::{Availability, Offered, accounts},
     end::{consumed, force_release, invalidate, lapse, release},
-    ensure::ensure,
+    ensure::{allowed, ensure, possible_now},
     hold::{Hold, Want, hold_for, keys},
     reserve::{Request, Reserved, Wanted, reserve},
 };
@@ -27,9 +27,6 @@ use crate::domain::{
     reservation::{Reservation, ReservationRef, Slot, State},
 };
 use jiff::Timestamp;
-
-/// How often a commit is tried against others' changes.
-const ATTEMPTS: usize = 3;
 
 /// What the caller holds or held last, newest first. Of each account only the last reservation is kept here; those
 /// before it stand in the audit trail.

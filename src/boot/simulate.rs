@@ -43,6 +43,7 @@ impl Behalf {
             pipeline: &Pipeline::standard(),
             tenant: name,
             policy: &policy,
+            shared: &settings.shared,
         };
         house.explain(question).await.map_err(|error| error.to_string())
     }

@@ -98,6 +98,7 @@ fn tenant(name: &TenantName, settings: &config::Tenant, directories: &Directorie
             life,
             max_pending: settings.delegation.max_pending as usize,
             max_open: settings.delegation.max_open as usize,
+            least_lifetime: settings.dialect.lifetime_bounds().map(|(least, _)| least),
         },
         budget: Budget { hook: settings.budgets.hook, commit: settings.budgets.commit },
         keys: KeyPolicy {

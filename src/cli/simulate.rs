@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     domain::{
         ids::{ClientId, IdError, TenantName, UserRef},
+        reason::Reason,
         rule::{Explained, Fit, Missed},
         user::User,
     },
@@ -125,6 +126,10 @@ fn in_words(told: &Explanation) -> String {
         None => told.answer.decision.code().to_owned(),
         Some(reason) => format!("refused: {} (the agent is told: {})", reason.code(), reason.public().code()),
     });
+    if told.answer.decision.reason() == Some(Reason::StageMissing) {
+        line("prepared: no; the hook grants a delegation that was begun with what the rule asks for".to_owned());
+        line("(`--at initiation` tells whether it could be begun now)".to_owned());
+    }
     line(format!("agent: {}", person(told.agent.as_ref(), &told.question.agent)));
     line(format!("delegator: {}", person(told.delegator.as_ref(), &told.question.delegator)));
     for said in &told.answer.trace {

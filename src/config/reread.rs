@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Config, Mistakes, mistakes::Findings, rules, settings, source::Sources, tenant_names};
+use super::{Config, DialectKind, Mistakes, mistakes::Findings, rules, settings, source::Sources, tenant_names};
 use crate::domain::{ids::TenantName, rule::Rule};
 
 /// The configuration's file, as it was read.
@@ -98,7 +98,9 @@ impl Config {
         let mut rules = BTreeMap::new();
         for name in tenant_names(&sources, &mut found).unwrap_or_default() {
             let at = format!("tenants.{name}.rules");
-            if let Ok(read) = rules::rules(&at, sources.in_file(&at), &mut found) {
+            // There is one dialect, so nobody has to ask which.
+            let bounds = DialectKind::Okta.lifetime_bounds();
+            if let Ok(read) = rules::rules(&at, sources.in_file(&at), bounds, &mut found) {
                 rules.insert(name, read);
             }
         }

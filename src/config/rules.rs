@@ -1,25 +1,31 @@
 //! `[[tenants.<name>.rules]]`: the shape is checked whole, and a stage that isn't built yet is refused, never ignored.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
 use super::{
-    duration::whole_seconds,
+    duration::{spell, whole_seconds},
     mistakes::{Fault, Findings, Read, fault},
     parse,
     table::Table,
 };
 use crate::domain::{
     approval::template::Template,
+    claims::LifetimeBounds,
     ids::{ClientId, GroupId, IdError},
     rule::{Rule, When},
 };
 
 pub(in crate::config) mod approval;
 
-/// Reads the rules under the key `at`.
-pub(super) fn rules(at: &str, value: Option<&Value>, found: &mut Findings) -> Read<Vec<Rule>> {
+/// Reads the rules under the key `at`, for an identity provider that can set tokens' lifetimes within `bounds`.
+pub(super) fn rules(
+    at: &str,
+    value: Option<&Value>,
+    bounds: Option<LifetimeBounds>,
+    found: &mut Findings,
+) -> Read<Vec<Rule>> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let Value::Array(items) = value else {
         return Err(found.mistake_at(
@@ -33,7 +39,7 @@ pub(super) fn rules(at: &str, value: Option<&Value>, found: &mut Findings) -> Re
         .iter()
         .enumerate()
         .map(|(index, item)| {
-            let rule = rule(&format!("{at}[{index}]"), item, found)?;
+            let rule = rule(&format!("{at}[{index}]"), item, bounds, found)?;
             if names.insert(rule.name.clone()) {
                 return Ok(rule);
             }
@@ -45,7 +51,7 @@ pub(super) fn rules(at: &str, value: Option<&Value>, found: &mut Findings) -> Re
     read.into_iter().collect()
 }
 
-fn rule(at: &str, value: &Value, found: &mut Findings) -> Read<Rule> {
+fn rule(at: &str, value: &Value, bounds: Option<LifetimeBounds>, found: &mut Findings) -> Read<Rule> {
     let mut table = Table::new(at.to_owned(), value, found)?;
     let name = table.text("name", parse::text);
     let name = table.required("name", name);
@@ -56,23 +62,50 @@ fn rule(at: &str, value: &Value, found: &mut Findings) -> Read<Rule> {
     let stages = stages(&mut table);
     let scopes = scopes_allowed(&mut table);
     let lifetime = table.text("max_token_lifetime", whole_seconds);
-    let overrun = match (table.flag("allow_overrun"), &lifetime) {
-        (Ok(Some(true)), Ok(None)) => {
-            Err(table.wrong("allow_overrun", fault("means nothing without `max_token_lifetime`", "give both or none")))
+    let overrun = overrun(&mut table, &lifetime, &stages);
+    let lasts = match (&overrun, &stages, bounds) {
+        (Ok(false), Ok(Stages { approval: Some(template), .. }), Some((least, _))) => {
+            lasts_a_token(&mut table, template, least)
         }
-        (overrun, _) => overrun,
+        _ => Ok(()),
     };
     table.finish()?;
+    lasts?;
     let Stages { approval, reservation } = stages?;
     Ok(Rule {
         name: name?,
         when: when?,
         scopes_allowed: scopes?,
         max_token_lifetime: lifetime?,
-        allow_overrun: overrun?.unwrap_or(false),
+        allow_overrun: overrun?,
         approval,
         reservation,
     })
+}
+
+/// Whether tokens may live longer than what limits them here, which there must be.
+fn overrun(rule: &mut Table<'_, '_>, lifetime: &Read<Option<u64>>, stages: &Read<Stages>) -> Read<bool> {
+    let overrun = rule.flag("allow_overrun")?.unwrap_or(false);
+    if overrun && matches!((lifetime, stages), (Ok(None), Ok(Stages { approval: None, .. }))) {
+        let what = "means nothing without `max_token_lifetime` or an approval";
+        return Err(rule.wrong("allow_overrun", fault(what, "remove it")));
+    }
+    Ok(overrun)
+}
+
+/// A token lives no longer than its approval holds. One that holds too short for any token would never be of use.
+fn lasts_a_token(rule: &mut Table<'_, '_>, template: &Template, least: u64) -> Read<()> {
+    let holds = u64::try_from(template.valid_for.as_secs()).unwrap_or(0);
+    if holds >= least {
+        return Ok(());
+    }
+    let least = spell(Duration::from_secs(least));
+    let what = format!("is less than the {least} that the identity provider's tokens live at least");
+    let remedy = format!("give at least {least}, or the rule `allow_overrun = true`");
+    match rule.inner("approval")? {
+        Some(mut approval) => Err(approval.wrong("valid_for", fault(what, remedy))),
+        None => Ok(()),
+    }
 }
 
 fn when(rule: &mut Table<'_, '_>) -> Read<When> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::domain::{
     application::Application,
-    claims::ClaimsPolicy,
+    claims::{ClaimsPolicy, LifetimeBounds},
     hook::RefusalForm,
     ids::{Issuer, TenantName},
     rule::Rule,
@@ -83,6 +83,15 @@ pub enum DialectKind {
     Okta,
 }
 
+impl DialectKind {
+    /// Seconds between which it can set a token's lifetime.
+    pub fn lifetime_bounds(self) -> Option<LifetimeBounds> {
+        match self {
+            Self::Okta => Some((300, 86_400)),
+        }
+    }
+}
+
 pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let parse_issuer = parse::issuer(r.sources.development);
     let dialect = r.value(&settings::DIALECT, parse::choice(&[("okta", DialectKind::Okta)]));
@@ -100,7 +109,8 @@ pub(super) fn tenant(name: &TenantName, r: &mut Reader<'_>) -> Read<Tenant> {
     let admin = callers::admin(r);
     let break_glass = callers::break_glass(r);
     let at = format!("tenants.{name}.rules");
-    let rules = rules::rules(&at, r.sources.in_file(&at), r.found);
+    let bounds = dialect.as_ref().ok().and_then(|dialect| dialect.lifetime_bounds());
+    let rules = rules::rules(&at, r.sources.in_file(&at), bounds, r.found);
     let shared = shared_accounts::shared_accounts(name, r);
     if let (Ok(claims), Ok(shared)) = (&mut claims, &shared)
         && shared.is_empty()

@@ -6,6 +6,7 @@
 
 pub mod application;
 pub mod challenge;
+pub mod data;
 pub mod evidence;
 mod id;
 pub mod jwk;

@@ -3,6 +3,7 @@
 use std::{borrow::Borrow, fmt};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use icu_properties::props::{BinaryProperty as _, DefaultIgnorableCodePoint};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,7 +18,7 @@ pub enum IdError {
     #[error("must have at most {0} characters")]
     TooLong(usize),
     /// Control, line-separator or bidirectional-override characters.
-    #[error("must not contain control or bidirectional formatting characters")]
+    #[error("must not contain control, invisible or bidirectional formatting characters")]
     Forbidden,
     /// `.`, `..` or `me`: they mean something else in a directory's URL.
     #[error("is a reserved word")]
@@ -27,10 +28,18 @@ pub enum IdError {
     Form,
 }
 
-/// True for characters that can make a text look like another one, or break a log line.
+/// True for characters that can make a text look like another one, or break a log line: controls, line separators, and
+/// whatever isn't seen (Unicode's `Default_Ignorable_Code_Point`, interlinear annotation, the empty Braille pattern).
 pub fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    !matches!(c, ' '..='~')
+        && (c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{2800}' | '\u{fff9}'..='\u{fffb}')
+            || DefaultIgnorableCodePoint::for_char(c))
+}
+
+/// How many characters of the text can be seen.
+pub fn visible(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace() && !is_deceptive(*c)).count()
 }
 
 /// Checks a text from outside: not empty, at most `max` characters, none of them deceptive.
@@ -402,6 +411,23 @@ mod tests {
         assert!(UserId::parse(&"é".repeat(256)).is_ok());
         for word in ["me", "ME", ".", ".."] {
             assert_eq!(UserRef::parse(word), Err(IdError::Reserved));
+        }
+    }
+
+    #[test]
+    fn what_is_not_seen_deceives() {
+        let points = [
+            0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b, 0x180e, 0x200b, 0x200d, 0x202e, 0x2028, 0x2029,
+            0x2060, 0x206f, 0x2800, 0x3164, 0xfe00, 0xfe0f, 0xfeff, 0xffa0, 0xfff9, 0xfffb, 0xe0000, 0xe0041, 0xe0100,
+            0xe0fff, 0x0, 0x7f, 0x85,
+        ];
+        for point in points {
+            let c = char::from_u32(point).unwrap();
+            assert!(is_deceptive(c), "U+{point:04X}");
+            assert_eq!(visible(&format!("{c}a {c}b\u{a0}")), 2, "U+{point:04X}");
+        }
+        for c in [' ', 'a', '~', 'é', 'ß', '漢', 'ع', '😀', '\u{301}', '\u{a0}'] {
+            assert!(!is_deceptive(c), "{c:?}");
         }
     }
 

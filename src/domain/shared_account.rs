@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use super::ids::{GroupId, UserId};
+use super::{
+    ids::{GroupId, UserId},
+    text::without_json_escapes,
+};
 
 /// The shortest reservation.
 pub const LEAST_HOLD: SignedDuration = SignedDuration::from_mins(1);
@@ -81,12 +84,14 @@ impl SharedAccounts {
         self.accounts.is_empty()
     }
 
-    /// True if a body that isn't understood may be about an account as which nobody logs in without a reservation;
-    /// `None`: one that wasn't even read.
+    /// True if a body that isn't understood, or doesn't say whose token it is, may be about an account as which nobody
+    /// logs in without a reservation; `None`: one that wasn't even read.
     pub fn may_refuse(&self, body: Option<&[u8]>) -> bool {
-        let mut strict = self.iter().filter(|account| account.direct_login == DirectLogin::Refuse);
+        let mut strict = self.iter().filter(|account| account.direct_login == DirectLogin::Refuse).peekable();
+        let (Some(body), true) = (body, strict.peek().is_some()) else { return strict.peek().is_some() };
+        let plain = without_json_escapes(body);
         let named = |body: &[u8], id: &[u8]| body.windows(id.len()).any(|part| part == id);
-        strict.any(|account| body.is_none_or(|body| named(body, account.id.as_str().as_bytes())))
+        strict.any(|account| [body, &plain].into_iter().any(|text| named(text, account.id.as_str().as_bytes())))
     }
 }
 
@@ -121,6 +126,7 @@ mod tests {
         let accounts =
             SharedAccounts::new([account("open", DirectLogin::Claim), account("dba", DirectLogin::Refuse)], 1);
         assert!(accounts.may_refuse(Some(br#"{"user":{"id":"dba"}"#)) && accounts.may_refuse(None));
+        assert!(accounts.may_refuse(Some(br#"{"user":{"id":"\u0064b\u0061"}"#)), "behind escapes, too");
         assert!(!accounts.may_refuse(Some(br#"{"user":{"id":"open"}"#)) && !accounts.may_refuse(Some(b"")));
         let lenient = SharedAccounts::new([account("open", DirectLogin::Claim)], 1);
         assert!(!lenient.may_refuse(None) && !SharedAccounts::default().may_refuse(None));

@@ -20,10 +20,12 @@ impl Stage for ApprovalStage {
 
     /// The rule's present template counts: an approval on other terms is none.
     async fn evaluate(&self, context: &mut Context<'_>) -> Result<(), Reason> {
-        let template = context.rule.and_then(|rule| rule.approval.as_ref()).ok_or(Reason::Internal)?;
+        let rule = context.rule.ok_or(Reason::Internal)?;
+        let template = rule.approval.as_ref().ok_or(Reason::Internal)?;
         let brought = context.brought.ok_or(Reason::StageMissing)?;
         let approval = brought.approval.ok_or(Reason::StageMissing)?;
         let by = Use {
+            rule: &rule.name,
             template,
             delegator: context.delegator,
             agent: context.agent,

@@ -94,6 +94,21 @@ impl Answer {
         let trace = vec![TraceLine { stage: stage.to_owned(), said: reason.code().to_owned() }];
         Self { decision: Decision::Refused(reason), trace, rules: Vec::new(), rule: None }
     }
+
+    /// The same with the word of a further stage of the initiation, the last one that ran or one after it. With
+    /// `can_wait` its refusal is told, and refuses nothing yet.
+    #[must_use]
+    pub fn and_last(mut self, stage: &str, said: Result<(), Reason>, can_wait: bool) -> Self {
+        self.trace.retain(|line| line.stage != stage);
+        let word = said.map_or_else(Reason::code, |()| Decision::Prepares.code());
+        self.trace.push(TraceLine { stage: stage.to_owned(), said: word.to_owned() });
+        if let Err(reason) = said
+            && !can_wait
+        {
+            self.decision = Decision::Refused(reason);
+        }
+        self
+    }
 }
 
 /// Runs the stages.

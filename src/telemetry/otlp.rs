@@ -118,7 +118,7 @@ impl Sender {
         let was = self.failing.swap(failed.is_some(), Ordering::Relaxed);
         match failed {
             Some(why) if !was => {
-                tracing::warn!(error = why, "traces can't be exported; spans are dropped until they can")
+                tracing::warn!(error = why, "traces can't be exported; spans are dropped until they can");
             }
             None if was => tracing::info!("traces are exported again"),
             _ => {}

@@ -13,6 +13,7 @@ mod forged;
 mod initiation;
 mod lists;
 mod lost_replies;
+mod lost_reservations;
 mod once;
 mod policy;
 mod reservation;

@@ -15,6 +15,7 @@ mod deploy;
 mod directory;
 mod documents;
 mod durability;
+mod flow;
 mod hooks;
 mod notify;
 mod observability;

@@ -1,5 +1,6 @@
 //! Many processes of the service over one Redis: they decide as one.
 
+mod approvals;
 mod counts;
 mod faults;
 mod held_up;

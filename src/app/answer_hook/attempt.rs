@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{Desk, bound::Bound, events::answer_withheld};
 use crate::{
-    app::{epoch, records, sealed},
+    app::{epoch, records, sealed, tries::Tries},
     domain::{
         audit::Code,
         chain::SealedHead,
@@ -30,8 +30,8 @@ use crate::{
     trace,
 };
 
-/// How often others' changes are answered with another look.
-pub(super) const ATTEMPTS: usize = 3;
+/// How often others' changes are answered with another look. The pauses between them are an eighth of a second in all.
+const MOST_TRIES: usize = 6;
 /// What is left of the budget for the answer itself.
 const RESERVE: SignedDuration = SignedDuration::from_millis(300);
 
@@ -103,6 +103,8 @@ pub(super) struct Attempt {
     pub(super) desk: Desk,
     pub(super) request: Arc<HookRequest<'static>>,
     pub(super) delivery: Fingerprint,
+    /// Whether a refusal mints no token, whatever the tenant's form of refusals says.
+    pub(super) strict: bool,
     pub(super) started: Instant,
     /// What is exported of it. It begins when the delegation is known, whose trace it goes on with.
     pub(super) span: OnceLock<Span>,
@@ -112,17 +114,22 @@ impl Attempt {
     pub(super) async fn run(self: Arc<Self>) -> Ended {
         let refusal = match self.decide().await {
             Ok(ended) => {
-                self.traced(&ended.outcome());
+                self.traced(ended.outcome());
                 return ended;
             }
             Err(refusal) => refusal,
         };
-        self.traced(&Outcome::Refused(refusal.reason));
+        self.traced(Outcome::Refused(refusal.reason));
         let held = refusal.delegation.as_ref().and_then(|it| it.reservation.as_ref()).map(|it| it.body.reference());
         if let Some(reference) = held {
             self.void(reference, refusal.reason).await;
         }
         self.refuse(refusal).await
+    }
+
+    /// How others' changes are answered with another look: while there is time to commit.
+    pub(super) fn tries(&self) -> Tries {
+        Tries::until(&self.desk.services, MOST_TRIES, self.deadline())
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -133,7 +140,8 @@ impl Attempt {
         let facts = self.facts()?;
         let key = records::delegation_key(facts.id.record());
         let mut keys = vec![key, records::epoch_key(), sealed::head_key()];
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.tries();
+        while tries.again().await {
             let prepared = timeout_at(self.deadline(), self.prepare(&facts, key, &keys)).await;
             let ready = match prepared.map_err(|_| Refusal::from(Reason::Deadline))?? {
                 Prepared::Replay(body) => return Ok(self.replayed(&facts.id, body).await),
@@ -252,7 +260,7 @@ impl Attempt {
         self.span.get().cloned().unwrap_or_else(Span::none)
     }
 
-    fn traced(&self, outcome: &Outcome) {
+    fn traced(&self, outcome: Outcome) {
         let Some(span) = self.span.get() else { return };
         span.record("outcome", outcome.code());
         if let Some(reason) = outcome.reason() {

@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 
 use super::{
     Desk,
-    attempt::{ATTEMPTS, Attempt, Ended, MOST_ANSWER, MOST_EVENT_ID, Prepared, Ready, Refusal},
+    attempt::{Attempt, Ended, MOST_ANSWER, MOST_EVENT_ID, Prepared, Ready, Refusal},
 };
 use crate::{
     app::{
@@ -44,8 +44,7 @@ pub(super) enum Way {
 
 impl Desk {
     /// Which way the hook goes. On a refresh no reservation counts: it is good for one login.
-    pub(super) fn way(&self, request: &HookRequest<'_>) -> Way {
-        let strict = self.is_strict(request);
+    pub(super) fn way(request: &HookRequest<'_>, strict: bool) -> Way {
         match &request.candidate {
             Candidate::Reservation(secret) if request.grant_type.as_deref() != Some("refresh_token") => {
                 ReservationSecret::parse(secret).map_or(Way::Refuse, Way::Login)
@@ -56,10 +55,11 @@ impl Desk {
         }
     }
 
-    /// True if it is the token of a shared account that nobody gets without a reservation, whatever fails.
-    pub(super) fn is_strict(&self, request: &HookRequest<'_>) -> bool {
-        let account = request.agent.as_deref().and_then(|id| self.tenant.shared.get(id));
-        account.is_some_and(|account| account.direct_login == DirectLogin::Refuse)
+    /// True if it is, or may be, the token of a shared account that nobody gets without a reservation, whatever fails.
+    pub(super) fn is_strict(&self, request: &HookRequest<'_>, body: &[u8]) -> bool {
+        // Where no user is named, the account may still stand in the token's claims.
+        let Some(agent) = request.agent.as_deref() else { return self.tenant.shared.may_refuse(Some(body)) };
+        self.tenant.shared.get(agent).is_some_and(|account| account.direct_login == DirectLogin::Refuse)
     }
 }
 
@@ -88,7 +88,8 @@ impl Attempt {
     async fn log_in(self: &Arc<Self>, secret: &ReservationSecret) -> Result<Ended, Refusal> {
         let account = self.account()?;
         let mut keys = vec![records::slot_of(&account), records::epoch_key(), sealed::head_key()];
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.tries();
+        while tries.again().await {
             let prepared = timeout_at(self.deadline(), self.prepare_login(secret, &account, &keys)).await;
             let ready = match prepared.map_err(|_| Refusal::from(Reason::Deadline))?? {
                 Prepared::Replay(body) => return Ok(self.login_replayed(&account, body).await),

@@ -22,9 +22,9 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 
 impl Desk {
     /// What a refusal comes to. A token that is minted all the same must not pretend a delegation.
-    fn refusal(&self, request: &HookRequest<'_>, reason: Reason) -> Decision {
+    fn refusal(&self, request: &HookRequest<'_>, strict: bool, reason: Reason) -> Decision {
         let mut decision = self.tenant.refusal.refuse(reason);
-        if self.is_strict(request) {
+        if strict {
             decision.effect = Effect::Reject;
         }
         if decision.effect == Effect::Untouched
@@ -92,7 +92,7 @@ impl Attempt {
     }
 
     pub(super) async fn refuse(self: &Arc<Self>, refusal: Refusal) -> Ended {
-        let mut decision = self.desk.refusal(&self.request, refusal.reason);
+        let mut decision = self.desk.refusal(&self.request, self.strict, refusal.reason);
         decision.trace.clone_from(&refusal.trace);
         let spoofed = matches!(decision.effect, Effect::Patch(_));
         decision.event = self.write_refusal(refusal, spoofed).await;

@@ -1,6 +1,6 @@
 //! Challenges: what a signature begins with.
 
-use super::{Me, Refused, read, refuse, voter};
+use super::{Me, Refused, read_to_decide, refuse, unlocked, voter};
 use crate::{
     app::{Services, Tenant, caller::Caller, error::AppError, keys::records as key_records, records as all},
     domain::{
@@ -40,8 +40,9 @@ pub async fn challenge(
     id: ApprovalId,
     choice: Choice,
 ) -> Result<Issued, AppError> {
-    let (found, _) = read(services, tenant, id).await?;
+    let (found, snapshot) = read_to_decide(services, tenant, caller, id).await?;
     let me: Me = voter(services, tenant, caller, &found, "challenge").await?;
+    let lock = unlocked(services, tenant, caller, &found, &snapshot, "challenge").await?;
     let approval = &found.approval;
     if let Err(refusal) = approval.may_vote(&me.voter(caller), approval.version, found.now) {
         let no = Refused::from(refusal);
@@ -57,13 +58,14 @@ pub async fn challenge(
     let put = key_records::put_challenge(&nonce, &challenge)?;
     let key = put.key;
     let change = Change {
-        expect: vec![(key, Expect::Absent)],
+        expect: vec![(key, Expect::Absent), lock],
         puts: vec![put],
         events: all::encode_events(&[event])?,
         ..Change::new(services.change_id(), services.not_after(found.now, tenant))
     };
     match services.commit_and_settle(&tenant.name, change, key).await? {
         Committed::Done(_) => Ok(Issued { nonce, challenge, binding: approval.binding.clone(), statement }),
+        Committed::Conflict(key) if key == lock.0 => Err(AppError::Refused(Reason::Locked)),
         Committed::Conflict(_) | Committed::Late | Committed::Fenced => {
             Err(AppError::from_reason(Reason::StoreUnavailable))
         }

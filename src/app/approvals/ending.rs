@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ATTEMPTS, Found, Me, Refused, commit, events, is_party, may_decide, read, refuse, settle, told};
+use super::{Found, Me, Refused, commit, events, is_party, may_decide, read, refuse, settle, told};
 use crate::{
     app::{Services, Tenant, caller::Caller, error::AppError, grants::party_of},
     domain::{
@@ -81,7 +81,8 @@ async fn end(
     why: Option<&str>,
     change: impl Fn(Approval, Timestamp) -> Result<Approval, Refused>,
 ) -> Result<Approval, AppError> {
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let now = found.now;
         let after = match change(found.approval.clone(), now) {
             Ok(after) => after,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, Refused, commit, eligible, events, read,
+    Found, Refused, commit, eligible, events, read,
     records::{self, Asks, Roster, RosterEntry},
     reviews, settle,
 };
@@ -15,19 +15,20 @@ use crate::{
         caller::Caller,
         epoch,
         error::AppError,
+        locks,
         part::Part,
         records as all,
         room::{self, Limit, Line},
     },
     domain::{
         approval::{
-            Approval, ApprovalId, Asked, Opening, State, Template,
+            Approval, ApprovalId, Asked, Cause, Opening, State, Template,
             request::{Action, BindingError, Request, TemplateRef, Ticket},
             template::Demand,
         },
         audit::{Actor, Code, Event},
         delegation::Party,
-        ids::{ClientId, UserId},
+        ids::{ClientId, UserId, visible},
         reason::Reason,
     },
     policy::People,
@@ -40,7 +41,7 @@ use crate::{
 
 /// The version of the form of templates, of which the binding names the digest.
 pub(super) const TEMPLATE_FORM: u64 = 1;
-/// The shortest reason for skipping votes, in characters.
+/// The shortest reason for skipping votes, in characters that can be seen.
 const BREAK_GLASS_REASON: usize = 20;
 
 /// What an initiation needs an approval for. Texts are checked already.
@@ -106,6 +107,22 @@ struct Known<'s> {
     epoch_record: &'s Record,
 }
 
+/// What became of an approval for the same.
+enum Standing {
+    Good(Box<Found>),
+    /// Somebody said no. Who skips the votes now goes past that.
+    Denied(ApprovalId),
+    /// It is over, or void.
+    Gone,
+}
+
+/// What a new request rests on besides the roster.
+struct Basis {
+    lock: (Key, Expect),
+    denied: Option<ApprovalId>,
+    now: Timestamp,
+}
+
 impl Ensure<'_> {
     fn requester(&self) -> &UserId {
         &self.wish.people.agent.id
@@ -123,7 +140,7 @@ impl Ensure<'_> {
             if !self.caller.break_glass {
                 return Err(Refused::NoBreakGlass);
             }
-            if why.trim().chars().count() < BREAK_GLASS_REASON {
+            if visible(why) < BREAK_GLASS_REASON {
                 return Err(Refused::BreakGlassReason(BREAK_GLASS_REASON));
             }
         }
@@ -143,19 +160,28 @@ impl Ensure<'_> {
     async fn find_or_open(&self) -> Result<Ensured, AppError> {
         let roster_key = records::roster_key(self.requester());
         let asks = self.fingerprint();
-        for _ in 0..ATTEMPTS {
-            let snapshot = self.services.store.read(&self.tenant.name, &[all::epoch_key(), roster_key]).await?;
+        let mut tries = self.services.tries();
+        while tries.again().await {
+            let keys = [all::epoch_key(), roster_key, all::lock_key(self.requester())];
+            let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
+            let lock = locks::unlocked(&snapshot, self.requester())?;
             let known = known(&snapshot, roster_key)?;
             let entry = known.roster.open.iter().find(|entry| entry.asks == asks && snapshot.now < entry.end);
-            if let Some(id) = entry.map(|entry| entry.id)
-                && let Some(found) = self.still_good(id, known.epoch).await?
-            {
-                if let Some(ensured) = self.take(found).await? {
-                    return Ok(ensured);
+            let standing = match entry.map(|entry| entry.id) {
+                Some(id) => self.standing(id, known.epoch).await?,
+                None => Standing::Gone,
+            };
+            let denied = match standing {
+                Standing::Good(found) => {
+                    if let Some(ensured) = self.take(*found, lock).await? {
+                        return Ok(ensured);
+                    }
+                    continue;
                 }
-                continue;
-            }
-            if let Some(id) = self.open(known, roster_key, &asks, snapshot.now).await? {
+                Standing::Denied(id) => Some(id),
+                Standing::Gone => None,
+            };
+            if let Some(id) = self.open(known, roster_key, &asks, Basis { lock, denied, now: snapshot.now }).await? {
                 let (found, _) = read(self.services, self.tenant, id).await?;
                 return Ok(ensured(found));
             }
@@ -169,27 +195,27 @@ impl Ensure<'_> {
         Asks { delegator: &people.delegator.id, client, scopes, rule, template, reason, ticket }.fingerprint()
     }
 
-    /// The approval of the roster, unless it is over or void.
-    async fn still_good(&self, id: ApprovalId, epoch: u64) -> Result<Option<Found>, AppError> {
+    /// What became of the approval of the roster.
+    async fn standing(&self, id: ApprovalId, epoch: u64) -> Result<Standing, AppError> {
         let snapshot = self.services.store.read(&self.tenant.name, &[records::key(id)]).await?;
-        let Some(found) = Found::in_snapshot(&snapshot, id)? else { return Ok(None) };
-        if matches!(found.approval.state, State::Closed(_)) {
+        let Some(found) = Found::in_snapshot(&snapshot, id)? else { return Ok(Standing::Gone) };
+        if let State::Closed(closed) = &found.approval.state {
             settle(self.services, self.tenant, &found).await;
-            return Ok(None);
+            return Ok(if closed.cause == Cause::Denied { Standing::Denied(id) } else { Standing::Gone });
         }
-        Ok((found.approval.epoch == epoch).then_some(found))
+        Ok(if found.approval.epoch == epoch { Standing::Good(Box::new(found)) } else { Standing::Gone })
     }
 
     /// What is there already, with its votes skipped if that is wished; `None`: somebody else was faster.
-    async fn take(&self, found: Found) -> Result<Option<Ensured>, AppError> {
+    async fn take(&self, found: Found, lock: (Key, Expect)) -> Result<Option<Ensured>, AppError> {
         let (Some(why), State::Pending) = (self.wish.break_glass, &found.approval.state) else {
             return Ok(Some(ensured(found)));
         };
         let broken = found.approval.clone().break_glass(why.to_owned(), found.now);
         let after = broken.map_err(Refused::Closed)?;
-        let event = events::broken(self.services, &self.tenant.name, &after, found.now);
+        let event = events::broken(self.services, &self.tenant.name, &after, None, found.now);
         let events = vec![self.in_request(event)];
-        let more = Part { events, puts: vec![reviews::put_new(&after, found.now)?], ..Part::default() };
+        let more = Part { events, expect: vec![lock], puts: vec![reviews::put_new(&after, None, found.now)?] };
         if commit(self.services, self.tenant, &found, &after, more).await?.is_some() {
             return Ok(None);
         }
@@ -203,7 +229,7 @@ impl Ensure<'_> {
         known: Known<'_>,
         roster_key: Key,
         asks: &str,
-        now: Timestamp,
+        Basis { lock, denied, now }: Basis,
     ) -> Result<Option<ApprovalId>, AppError> {
         self.check_approvers().await?;
         let mut roster = with_room(self.services, self.tenant, known.roster, asks, now).await?;
@@ -216,8 +242,8 @@ impl Ensure<'_> {
             None => approval,
             Some(why) => {
                 let broken = approval.break_glass(why.to_owned(), now).map_err(Refused::Closed)?;
-                events.push(events::broken(self.services, &self.tenant.name, &broken, now));
-                puts.push(reviews::put_new(&broken, now)?);
+                events.push(events::broken(self.services, &self.tenant.name, &broken, denied, now));
+                puts.push(reviews::put_new(&broken, denied, now)?);
                 broken
             }
         };
@@ -232,6 +258,7 @@ impl Ensure<'_> {
                 (key, Expect::Absent),
                 (all::epoch_key(), Expect::Version(known.epoch_record.version)),
                 (roster_key, known.expect),
+                lock,
             ],
             puts,
             events: all::encode_events(&events)?,
@@ -353,7 +380,7 @@ pub(super) fn not_bound(error: &BindingError) -> AppError {
     };
     let problem = match error {
         BindingError::NotNormalized(_) => "must be in Unicode normalization form C, so that it can be signed",
-        _ => "must not contain control or bidirectional formatting characters",
+        _ => "must not contain control, invisible or bidirectional formatting characters",
     };
     AppError::Invalid { field, problem: problem.to_owned() }
 }

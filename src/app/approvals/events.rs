@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{
     app::Services,
     domain::{
-        approval::{Approval, Cause, State, Vote},
+        approval::{Approval, ApprovalId, Cause, State, Vote},
         audit::{Actor, Code, Event},
         ids::TenantName,
     },
@@ -51,12 +51,19 @@ pub(super) fn requested(services: &Services, tenant: &TenantName, approval: &App
 }
 
 /// The votes were skipped.
-pub(super) fn broken(services: &Services, tenant: &TenantName, approval: &Approval, now: Timestamp) -> Event {
+pub(super) fn broken(
+    services: &Services,
+    tenant: &TenantName,
+    approval: &Approval,
+    denied: Option<ApprovalId>,
+    now: Timestamp,
+) -> Event {
     let actor = Actor::user(&approval.asked.requester);
-    about(services, tenant, Code::BreakGlass, actor, approval, now)
+    let event = about(services, tenant, Code::BreakGlass, actor, approval, now)
         .changed(Some(State::Pending.name()), approval.state.name())
         .detail("reason", approval.break_glass.clone().unwrap_or_default())
-        .detail("skipped", approvers(approval))
+        .detail("skipped", approvers(approval));
+    denied.into_iter().fold(event, |event, id| event.detail("denied", id.to_string()))
 }
 
 /// Who may decide; who tells people of it reads this.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    ATTEMPTS, Found, Refused, TEMPLATE_FORM, eligible, events, not_bound, read,
+    Found, Refused, TEMPLATE_FORM, eligible, events, not_bound, read,
     records::{self, OfApplication, Roster, RosterEntry},
     with_room,
 };
@@ -89,7 +89,8 @@ impl Ask<'_> {
     async fn find_or_open(&self) -> Result<(Approval, bool), AppError> {
         let roster_key = records::roster_of_application(&self.caller.application.uri, &self.user.id);
         let asks = self.fingerprint()?;
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.services.tries();
+        while tries.again().await {
             let keys = [all::epoch_key(), roster_key];
             let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
             let (epoch, epoch_record) = epoch::of(&snapshot).map_err(AppError::from_reason)?;

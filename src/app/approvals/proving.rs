@@ -3,7 +3,7 @@
 //! The nonce is marked used in the vote's own commit. Where the signature fails, it is marked used as well, in a commit
 //! of its own: nobody tries twice with one challenge.
 
-use super::{Found, Verified, events, records};
+use super::{Found, Verified, events, read_to_decide, records, unlocked, voter};
 use crate::{
     app::{
         Services, Tenant, caller::Caller, error::AppError, grants::find_user, keys::records as key_records,
@@ -61,6 +61,10 @@ pub async fn prove(
     if matches!(signature.how, How::Typed { .. }) && is_fresh(caller.auth_time, services.clock.now()).is_none() {
         return Err(Fault::NotFresh.into());
     }
+    // Who may not decide anyhow writes nothing about a signature into the trail of others' approvals, and spends nothing.
+    let (found, snapshot) = read_to_decide(services, tenant, caller, id).await?;
+    voter(services, tenant, caller, &found, "vote").await?;
+    unlocked(services, tenant, caller, &found, &snapshot, "vote").await?;
     let Ok(nonce) = signature.nonce.parse::<Nonce>() else {
         return Err(run.failed(Fault::ChallengeUnknown).await);
     };

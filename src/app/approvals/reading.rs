@@ -59,6 +59,28 @@ impl Viewer<'_> {
             Self::Application(caller) => find_by_application(services, tenant, &caller.application.uri, id).await,
         }
     }
+
+    /// Whether he may see it as of now. What he saw a moment ago may be another's business by now; unknown is no.
+    pub async fn may_see(self, tenant: &Tenant, approval: &Approval) -> Result<(), AppError> {
+        match self {
+            Self::User(caller) => may_see(tenant, caller, approval).await,
+            Self::Application(caller) if is_of(approval, &caller.application.uri) => Ok(()),
+            Self::Application(_) => Err(AppError::NotFound("approval")),
+        }
+    }
+}
+
+fn is_of(approval: &Approval, application: &ApplicationUri) -> bool {
+    approval.asked.application.as_ref().is_some_and(|said| said.uri == *application)
+}
+
+async fn may_see(tenant: &Tenant, caller: &Caller, approval: &Approval) -> Result<(), AppError> {
+    if is_party(approval, caller) {
+        return Ok(());
+    }
+    let with_groups = approval.template.groups().next().is_some();
+    let me = Me::ask(tenant, caller, with_groups).await?;
+    may_decide(approval, caller, me.as_ref()).map_err(|_| AppError::NotFound("approval"))
 }
 
 /// One approval that this application asked for, as of now.
@@ -69,18 +91,13 @@ pub(super) async fn find_by_application(
     id: ApprovalId,
 ) -> Result<Approval, AppError> {
     let (Found { approval, .. }, _) = read(services, tenant, id).await?;
-    let is_its = approval.asked.application.as_ref().is_some_and(|said| said.uri == *application);
-    if is_its { Ok(approval) } else { Err(AppError::NotFound("approval")) }
+    if is_of(&approval, application) { Ok(approval) } else { Err(AppError::NotFound("approval")) }
 }
 
 /// One approval, as of now.
 pub async fn find(services: &Services, tenant: &Tenant, caller: &Caller, id: ApprovalId) -> Result<Approval, AppError> {
     let (Found { approval, .. }, _) = read(services, tenant, id).await?;
-    if !is_party(&approval, caller) {
-        let with_groups = approval.template.groups().next().is_some();
-        let me = Me::ask(tenant, caller, with_groups).await?;
-        may_decide(&approval, caller, me.as_ref()).map_err(|_| AppError::NotFound("approval"))?;
-    }
+    may_see(tenant, caller, &approval).await?;
     Ok(approval)
 }
 

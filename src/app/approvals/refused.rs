@@ -25,6 +25,9 @@ pub enum Refused {
     /// The rule wants a signature.
     #[error("this approval takes a signature")]
     SignatureRequired,
+    /// The rule wants a signature of another level.
+    #[error("this approval doesn't take a signature of that level; its `template.signatures` says which it takes")]
+    SignatureLevel,
     /// The proof was used, or revoked, meanwhile.
     #[error("the challenge or the key was used up or revoked meanwhile; begin the signature again")]
     ProofSpent,
@@ -35,7 +38,7 @@ pub enum Refused {
     #[error("this is the business of {0}")]
     NotYours(&'static str),
     /// It is decided, or over.
-    #[error("the approval is {0}")]
+    #[error("{}", closed(.0))]
     Closed(&'static str),
     /// There is nothing yet that could be revoked.
     #[error("the approval is PENDING: withdraw it, or vote against it")]
@@ -70,7 +73,7 @@ pub enum Refused {
     #[error("this needs the role for emergencies")]
     NoBreakGlass,
     /// Who skips votes says why.
-    #[error("`break_glass.reason` needs at least {0} characters")]
+    #[error("`break_glass.reason` needs at least {0} characters besides spaces")]
     BreakGlassReason(usize),
     /// Nobody reviews his own emergency.
     #[error("this was your own request: somebody else reviews it")]
@@ -78,6 +81,13 @@ pub enum Refused {
     /// Somebody was faster.
     #[error("the review is closed already")]
     ReviewClosed,
+}
+
+fn closed(state: &str) -> String {
+    match state {
+        "APPROVED" | "ACTIVE" => format!("the approval is decided already: it is {state}"),
+        _ => format!("the approval is {state}"),
+    }
 }
 
 impl From<Refusal> for Refused {
@@ -88,6 +98,7 @@ impl From<Refusal> for Refused {
             Refusal::VersionChanged => Self::VersionChanged,
             Refusal::AlreadyVoted => Self::AlreadyVoted,
             Refusal::SignatureRequired => Self::SignatureRequired,
+            Refusal::SignatureLevel => Self::SignatureLevel,
         }
     }
 }
@@ -114,6 +125,7 @@ impl Refused {
             Self::TicketRequired => "ticket-required",
             Self::TooLong => "request-too-long",
             Self::SignatureRequired => "signature-required",
+            Self::SignatureLevel => "signature-level",
             Self::ProofSpent => "signature-spent",
             Self::NotAnApprover => "not-an-approver",
             Self::NotYours(_) => "not-yours",
@@ -140,6 +152,7 @@ impl Refused {
             | Self::TicketRequired
             | Self::TooLong
             | Self::SignatureRequired
+            | Self::SignatureLevel
             | Self::NoRoom
             | Self::BreakGlassReason(_) => Sort::Incomplete,
             Self::NotAnApprover | Self::NotYours(_) | Self::NoBreakGlass | Self::OwnReview => Sort::Forbidden,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{ATTEMPTS, Refused};
+use super::Refused;
 use crate::{
     app::{
         Services, Tenant,
@@ -12,7 +12,8 @@ use crate::{
         error::AppError,
         grants::party_of,
         listing::{self, Cursor, Listed},
-        records::{KEEP, decode, droppable, encode, encode_events, find, millis},
+        locks,
+        records::{KEEP, decode, droppable, encode, encode_events, find, lock_key, millis},
     },
     domain::{
         approval::{Approval, ApprovalId},
@@ -41,6 +42,9 @@ pub struct Review {
     pub rule: String,
     /// Why, in his words.
     pub reason: String,
+    /// The request for the same that was denied before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<ApprovalId>,
     /// When.
     pub opened: Timestamp,
     /// Who closed it; `None`: nobody yet.
@@ -80,13 +84,14 @@ fn put(review: &Review) -> Result<Put, StoreError> {
 }
 
 /// The review of an approval whose votes were just skipped.
-pub(super) fn put_new(approval: &Approval, now: Timestamp) -> Result<Put, StoreError> {
+pub(super) fn put_new(approval: &Approval, denied: Option<ApprovalId>, now: Timestamp) -> Result<Put, StoreError> {
     put(&Review {
         approval: approval.id,
         requester: approval.asked.requester.clone(),
         delegator: approval.asked.delegator.clone(),
         rule: approval.rule.clone(),
         reason: approval.break_glass.clone().unwrap_or_default(),
+        denied,
         opened: now,
         closed: None,
     })
@@ -118,8 +123,10 @@ pub async fn close(
     }
     let by = party_of(tenant, caller).await?;
     let key = key(id);
-    for _ in 0..ATTEMPTS {
-        let snapshot = services.store.read(&tenant.name, &[key]).await?;
+    let mut tries = services.tries();
+    while tries.again().await {
+        let snapshot = services.store.read(&tenant.name, &[key, lock_key(&caller.user)]).await?;
+        let lock = locks::unlocked(&snapshot, &caller.user)?;
         let Some((mut review, record)) = find::<Review>(&snapshot, &key)? else {
             return Err(AppError::NotFound("review"));
         };
@@ -142,7 +149,7 @@ pub async fn close(
             .changed(Some("OPEN"), "CLOSED")
             .detail("comment", comment);
         let change = Change {
-            expect: vec![(key, Expect::Version(record.version))],
+            expect: vec![(key, Expect::Version(record.version)), lock],
             puts: vec![put(&review)?],
             events: encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(now, tenant))

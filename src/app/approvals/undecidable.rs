@@ -17,7 +17,7 @@ const MOST_ASKED: usize = 50;
 /// Counts them. Where a rule names groups nobody can tell, and approvals whose people weren't asked for because there
 /// are too many don't count either.
 pub async fn undecidable(services: &Services, tenant: &Tenant) -> Result<u64, AppError> {
-    let open = readings::open_approvals(services, &tenant.name, |record| decode::<Approval>(record)).await?;
+    let open = readings::open_approvals(services, &tenant.name, decode::<Approval>).await?;
     let now = services.store.read(&tenant.name, &[]).await?.now;
     let waits = |it: &Approval| it.state == State::Pending && now < it.decide_by;
     let by_users = |it: &Approval| it.template.groups().next().is_none();

@@ -2,7 +2,7 @@
 
 use tracing::Instrument as _;
 
-use super::{ATTEMPTS, Found, Me, Refused, commit, events, read, records, refuse, settle, voter};
+use super::{Found, Me, Refused, commit, events, read_to_decide, records, refuse, settle, unlocked, voter};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, part::Part},
     domain::{
@@ -49,7 +49,7 @@ pub async fn vote(
     cast: Cast,
     proof: Option<Verified>,
 ) -> Result<Approval, AppError> {
-    let (found, snapshot) = read(services, tenant, id).await?;
+    let (found, snapshot) = read_to_decide(services, tenant, caller, id).await?;
     let me = voter(services, tenant, caller, &found, "vote").await?;
     let run = Voting { services, tenant, caller, me: &me, cast: &cast, proof: proof.as_ref() };
     let span = tracing::trace_span!(target: trace::TARGET, "approval.vote", tenant = %tenant.name);
@@ -69,7 +69,9 @@ struct Voting<'a> {
 impl Voting<'_> {
     async fn count(&self, mut found: Found, mut snapshot: Snapshot) -> Result<Approval, AppError> {
         let epoch_key = crate::app::records::epoch_key();
-        for _ in 0..ATTEMPTS {
+        let mut tries = self.services.tries();
+        while tries.again().await {
+            let lock = unlocked(self.services, self.tenant, self.caller, &found, &snapshot, "vote").await?;
             let after = match self.judge(&found) {
                 Ok(after) => after,
                 Err(no) => return Err(self.refused(&found, no).await),
@@ -84,18 +86,18 @@ impl Voting<'_> {
                 .map(|event| event.in_request(self.caller.request.as_deref()))
                 .collect();
             let after = self.countersigned(after, &events)?;
-            let mut more =
-                Part { events, expect: vec![(epoch_key, Expect::Version(record.version))], ..Part::default() };
+            let expect = vec![(epoch_key, Expect::Version(record.version)), lock];
+            let mut more = Part { expect, events, ..Part::default() };
             if let Some(proof) = self.proof {
                 more.expect.extend(&proof.expect);
                 more.puts.extend(proof.puts.iter().cloned());
             }
             match commit(self.services, self.tenant, &found, &after, more).await? {
                 None => return Ok(after),
-                Some(key) if key == found.key || key == epoch_key => {}
+                Some(key) if key == found.key || key == epoch_key || key == lock.0 => {}
                 Some(_) => return Err(self.refused(&found, Refused::ProofSpent).await),
             }
-            (found, snapshot) = read(self.services, self.tenant, found.approval.id).await?;
+            (found, snapshot) = read_to_decide(self.services, self.tenant, self.caller, found.approval.id).await?;
         }
         Err(AppError::from_reason(Reason::Busy))
     }

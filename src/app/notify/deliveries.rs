@@ -3,13 +3,14 @@
 use super::records as own;
 use crate::{
     app::{
-        Services, Tenant,
+        Services, Tenant, approvals,
         caller::Caller,
         error::AppError,
         listing::{self, Cursor, Listed},
         records,
     },
     domain::{
+        approval::ApprovalId,
         audit::{Actor, Code},
         notice::{Notification, NotificationId},
         reason::Reason,
@@ -20,8 +21,8 @@ use crate::{
 /// Notifications shown of one approval.
 const MOST: usize = 200;
 
-/// Those about an approval, in the order of what happened, for its requester and for administrators. To everybody else
-/// there are none.
+/// Those about an approval, in the order of what happened, for its requester and for administrators: none, as long as
+/// none is made yet. To everybody else there is nothing here.
 pub async fn of_approval(
     services: &Services,
     tenant: &Tenant,
@@ -40,7 +41,18 @@ pub async fn of_approval(
             shown.push(notification);
         }
     }
-    if shown.is_empty() { Err(AppError::NotFound("delivery")) } else { Ok(shown) }
+    if shown.is_empty() {
+        is_theirs(services, tenant, caller, approval).await?;
+    }
+    Ok(shown)
+}
+
+/// Whether there is such an approval, and the caller asked for it or is an administrator.
+async fn is_theirs(services: &Services, tenant: &Tenant, caller: &Caller, approval: &str) -> Result<(), AppError> {
+    let id = ApprovalId::parse(approval).ok_or(AppError::NotFound("approval"))?;
+    let found = approvals::find(services, tenant, caller, id).await?;
+    let is_his = found.asked.application.is_none() && found.asked.requester.id == caller.user;
+    if is_his || caller.administrator { Ok(()) } else { Err(AppError::NotFound("approval")) }
 }
 
 /// Those in a state, newest first; for administrators.

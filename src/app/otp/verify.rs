@@ -29,10 +29,6 @@ use crate::{
     ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
 };
 
-/// Every conflict is another attempt's doing, and each but a success counts: after so many the account is locked, and
-/// nobody writes the count any more.
-const TRIES: usize = MOST_FAILURES + 5;
-
 /// Who logged in, as which account.
 #[derive(Debug, Clone)]
 pub struct LoggedIn {
@@ -68,7 +64,10 @@ pub async fn verify(
     };
     let attempts = records::attempts_key(&caller.application.uri, counted);
     let login = Attempt { services, tenant, caller, account, shared, attempts, code: Code::parse(code) };
-    for _ in 0..TRIES {
+    // Every conflict is another attempt's doing, and each but a success counts: after so many the account is locked, and
+    // nobody writes the count any more.
+    let mut tries = services.tries().and(MOST_FAILURES);
+    while tries.again().await {
         if let Some(done) = login.run().await? {
             return done.map_err(AppError::Otp);
         }

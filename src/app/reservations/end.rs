@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ATTEMPTS, event_of, hold::no, is_named};
+use super::{event_of, hold::no, is_named};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::party_of, records},
     domain::{
@@ -58,7 +58,8 @@ async fn change(
     actor: impl Fn(&Slot) -> Option<Actor>,
 ) -> Result<(), AppError> {
     let key = records::slot_key(reference.slot);
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key, records::epoch_key()]).await?;
         let (epoch, epoch_record) = epoch::of(&snapshot).map_err(no)?;
         let found =
@@ -107,7 +108,8 @@ async fn try_invalidate(
     why: Reason,
 ) -> Result<bool, AppError> {
     let key = records::slot_key(reference.slot);
-    for _ in 0..ATTEMPTS {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key, records::epoch_key()]).await?;
         let (epoch, _) = epoch::of(&snapshot).map_err(no)?;
         let Some((slot, record)) = records::find::<Slot>(&snapshot, &key)? else { return Ok(false) };

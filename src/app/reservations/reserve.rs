@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::{
-    ATTEMPTS,
-    hold::{self, Want, no},
-};
+use super::hold::{self, Want, no};
 use crate::{
-    app::{Services, Tenant, caller::Caller, epoch, error::AppError, records},
+    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records},
     domain::{
         audit::{Actor, Code},
         delegation::Party,
-        ids::UserId,
+        ids::{UserId, UserRef},
         lock::Lock,
         reason::Reason,
         reservation::{ReservationSecret, Slot},
@@ -28,8 +25,8 @@ use crate::{
 
 /// Which account.
 pub enum Wanted {
-    /// This one.
-    Account(UserId),
+    /// This one, by id or login.
+    Account(UserRef),
     /// Any of this pool that is free.
     Pool(String),
 }
@@ -91,11 +88,12 @@ struct Reserve<'a> {
 impl<'a> Reserve<'a> {
     async fn run(&self) -> Result<Reserved, AppError> {
         let member = shared_account::member(&*self.tenant.directory, &self.caller.user).await.map_err(no)?;
-        let candidates = self.candidates(&member)?;
+        let candidates = self.candidates(&member).await?;
         let keys = self.keys(&candidates);
         let mut inactive = BTreeSet::new();
         // Each attempt that fails finds one account more that is taken or dead, or somebody else got on.
-        for _ in 0..ATTEMPTS + candidates.len() {
+        let mut tries = self.services.tries().and(candidates.len());
+        while tries.again().await {
             let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
             let (shared, hold) = self.pick(&snapshot, &candidates, &inactive)?;
             let account = match shared_account::account(&*self.tenant.directory, &shared.id).await {
@@ -115,10 +113,10 @@ impl<'a> Reserve<'a> {
     }
 
     /// The accounts that he may have. What isn't his to reserve looks like what isn't there.
-    fn candidates(&self, member: &Member) -> Result<Vec<Candidate<'a>>, AppError> {
+    async fn candidates(&self, member: &Member) -> Result<Vec<Candidate<'a>>, AppError> {
         let shared = &self.tenant.shared;
         let asked: Vec<&SharedAccount> = match &self.request.wanted {
-            Wanted::Account(id) => shared.get(id.as_str()).into_iter().collect(),
+            Wanted::Account(named) => self.named(named).await?.into_iter().collect(),
             Wanted::Pool(pool) => shared.iter().filter(|account| account.pool.as_ref() == Some(pool)).collect(),
         };
         let mut his: Vec<_> = asked.into_iter().filter(|account| member.may_use(account).is_ok()).collect();
@@ -137,6 +135,16 @@ impl<'a> Reserve<'a> {
             return Err(AppError::NoSuchHold { problem: format!("`minutes` must be a whole number from 1 to {most}") });
         }
         Ok(fitting)
+    }
+
+    /// The shared account of that id, or else of the user who has that login.
+    async fn named(&self, account: &UserRef) -> Result<Option<&'a SharedAccount>, AppError> {
+        let shared = &self.tenant.shared;
+        if let Some(account) = shared.get(account.as_str()) {
+            return Ok(Some(account));
+        }
+        let user = find_user(&*self.tenant.directory, account).await?;
+        Ok(user.and_then(|user| shared.get(user.id.as_str())))
     }
 
     fn keys(&self, candidates: &[Candidate<'_>]) -> Vec<Key> {
@@ -218,7 +226,7 @@ impl<'a> Reserve<'a> {
                 let event = services.event(&tenant.name, Code::ReservationRefused, actor, now).failed_with(reason);
                 let event = event.in_request(caller.request.as_deref());
                 match &self.request.wanted {
-                    Wanted::Account(id) => event.on("user", id),
+                    Wanted::Account(account) => event.on("user", &account.as_str()),
                     Wanted::Pool(pool) => event.on("pool", pool),
                 }
             })

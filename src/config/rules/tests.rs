@@ -9,7 +9,7 @@ use crate::{
 
 fn read(rules: &Value) -> (Read<Vec<Rule>>, Vec<String>) {
     let mut found = Findings::default();
-    let read = super::rules("tenants.x.rules", Some(rules), &mut found);
+    let read = super::rules("tenants.x.rules", Some(rules), Some((300, 86_400)), &mut found);
     (read, found.mistakes.iter().map(ToString::to_string).collect())
 }
 
@@ -67,7 +67,7 @@ fn a_whole_rule_is_read() {
 
 #[test]
 fn no_rules_are_no_mistake() {
-    assert_eq!(super::rules("tenants.x.rules", None, &mut Findings::default()), Ok(Vec::new()));
+    assert_eq!(super::rules("tenants.x.rules", None, None, &mut Findings::default()), Ok(Vec::new()));
 }
 
 /// Each case is one fault in an otherwise good rule, and what its one mistake says.
@@ -126,6 +126,7 @@ fn every_fault_is_named_with_its_rule_and_key() {
         (with("decide_within", json!("25h")), "approval, key `decide_within`", "is out of bounds"),
         (with("valid_for", json!("2d")), "approval, key `valid_for`", "is out of bounds"),
         (with("valid_for", json!("1500ms")), "approval, key `valid_for`", "whole seconds"),
+        (with("valid_for", json!("299s")), "approval, key `valid_for`", "is less than the 5m"),
         (with("valid_for", json!(5)), "approval, key `valid_for`", "is not text"),
         (with("max_uses", json!(0)), "approval, key `max_uses`", "doesn't fit"),
         (with("max_uses", json!(1001)), "approval, key `max_uses`", "doesn't fit"),
@@ -175,4 +176,20 @@ fn names_are_required_and_unique() {
         assert!(mistake.contains(expected), "{mistake}");
     }
     assert!(read(&json!({"name": "a"})).1[0].contains("is not a list of tables"));
+}
+
+#[test]
+fn an_approval_that_holds_shorter_than_any_token_lives_takes_the_rules_word() {
+    let short = json!({"type": "approve", "approvers": ["group:00g1"], "valid_for": "1m"});
+    let rule =
+        |overrun: bool| json!([{"name": "r", "stages": ["approval"], "approval": short, "allow_overrun": overrun}]);
+    let (rules, mistakes) = read(&rule(true));
+    assert_eq!(mistakes, Vec::<String>::new());
+    assert!(rules.unwrap()[0].allow_overrun);
+    let (rules, mistakes) = read(&rule(false));
+    assert_eq!(rules, Err(Recorded));
+    assert!(mistakes.len() == 1 && mistakes[0].contains("(\"r\").approval, key `valid_for`"), "{mistakes:?}");
+    // Who can't set lifetimes has no shortest one.
+    let mut found = Findings::default();
+    assert!(super::rules("tenants.x.rules", Some(&rule(false)), None, &mut found).is_ok());
 }

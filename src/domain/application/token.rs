@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::domain::{
+    approval::application::{DataFault, Members, members},
     ids::{IdError, plain_text},
     jwt::{Claims, is_audience, moment},
 };
@@ -89,13 +90,13 @@ pub struct Accepted {
     pub subject: Option<String>,
     /// From this instant on it is refused anyway, so that nobody has to remember it.
     pub over: Timestamp,
-    /// The claims that are the application's own.
-    pub custom: Map<String, Value>,
+    /// The claims that are the application's own, if people can be shown them.
+    pub custom: Result<Map<String, Value>, DataFault>,
 }
 
 /// Checks everything but the signature and that its id is fresh. An `nbf` in the past is never a fault.
-pub fn accept(claims: Claims, audience: &str, now: Timestamp) -> Result<Accepted, Fault> {
-    let Claims(mut claims) = claims;
+pub fn accept(payload: &str, audience: &str, now: Timestamp) -> Result<Accepted, Fault> {
+    let Claims(claims) = serde_json::from_str(payload).map_err(|_| Fault::Malformed)?;
     if !is_audience(&claims, audience) {
         return Err(Fault::Audience);
     }
@@ -120,8 +121,18 @@ pub fn accept(claims: Claims, audience: &str, now: Timestamp) -> Result<Accepted
     }
     let id = claims.get("jti").and_then(Value::as_str).and_then(|id| JwtId::parse(id).ok()).ok_or(Fault::NoId)?;
     let subject = claims.get("sub").and_then(Value::as_str).map(str::to_owned);
-    claims.retain(|name, _| !REGISTERED.contains(&name.as_str()));
-    Ok(Accepted { id, subject, over, custom: claims })
+    Ok(Accepted { id, subject, over, custom: custom(payload)? })
+}
+
+/// Read from the text: claims that are signed again by people aren't rounded, and none hides another.
+fn custom(payload: &str) -> Result<Result<Map<String, Value>, DataFault>, Fault> {
+    let Members(mut all) = serde_json::from_str(payload).map_err(|_| Fault::Malformed)?;
+    all.retain(|(name, _)| !REGISTERED.contains(&name.as_str()));
+    match members(all) {
+        // Two readers could take a different one (RFC 8725, 2.4), as at the top.
+        Err(DataFault::Twice) => Err(Fault::Malformed),
+        read => Ok(read),
+    }
 }
 
 #[cfg(test)]
@@ -136,8 +147,7 @@ mod tests {
         let mut claims = json!({"iss": "https://app", "aud": "api", "sub": "ann", "jti": "1", "iat": NOW,
                                 "nbf": NOW - 60, "exp": NOW + 300, "amount": 7});
         change(claims.as_object_mut().unwrap());
-        let claims: Claims = serde_json::from_value(claims).unwrap();
-        accept(claims, "api", Timestamp::from_second(NOW).unwrap())
+        accept(&claims.to_string(), "api", Timestamp::from_second(NOW).unwrap())
     }
 
     fn with(changes: &[(&str, Value)]) -> Option<Fault> {
@@ -152,8 +162,24 @@ mod tests {
     fn what_it_says_is_kept() {
         let accepted = check(|_| ()).unwrap();
         assert_eq!((accepted.id.as_str(), accepted.subject.as_deref()), ("1", Some("ann")));
-        assert_eq!(Value::Object(accepted.custom), json!({"amount": 7}));
+        assert_eq!(accepted.custom.map(Value::Object), Ok(json!({"amount": 7})));
         assert_eq!(accepted.over.as_second(), NOW + 360);
+    }
+
+    #[test]
+    fn claims_of_its_own_are_what_was_written() {
+        let said = |custom: &str| {
+            let registered = format!(r#""aud": "api", "jti": "1", "iat": {NOW}, "exp": {}"#, NOW + 60);
+            let payload = format!("{{{registered}, {custom}}}");
+            accept(&payload, "api", Timestamp::from_second(NOW).unwrap()).map(|accepted| accepted.custom.err())
+        };
+        assert_eq!(said(r#""a": {"b": 1.5}"#).ok(), Some(None));
+        assert_eq!(said(r#""a": {"b": 9007199254740993}"#).ok(), Some(Some(DataFault::Number)));
+        for twice in
+            [r#""a": 1, "a": 1"#, r#""a": {"b": 1, "b": 2}"#, r#""a": [{"b": {"c": 1, "c": 2}}]"#, r#""jti": "2""#]
+        {
+            assert_eq!(said(twice).err(), Some(Fault::Malformed), "{twice}");
+        }
     }
 
     #[test]

@@ -110,26 +110,26 @@ impl KeyRing {
         Self { owner, keys: Vec::new() }
     }
 
-    /// With one key more: at once where nobody has to approve it. What was forgotten for it comes second.
+    /// With one key more: at once where nobody has to approve it. The oldest of those that are over may be forgotten for
+    /// it.
     pub fn register(
         mut self,
         jwk: Jwk,
         name: String,
         must_be_approved: bool,
         now: Timestamp,
-    ) -> Result<(Self, Vec<Kid>), KeyRefusal> {
+    ) -> Result<Self, KeyRefusal> {
         if self.keys.iter().filter(|key| key.state.is_live()).count() >= MOST_KEYS {
             return Err(KeyRefusal::TooMany);
         }
-        let mut forgotten = Vec::new();
         while self.keys.len() >= MOST_KEPT {
             let Some(oldest) = self.keys.iter().position(|key| !key.state.is_live()) else { break };
-            forgotten.push(self.keys.remove(oldest).kid);
+            self.keys.remove(oldest);
         }
         let state =
             if must_be_approved { KeyState::Pending } else { KeyState::Active { since: now, approved_by: None } };
         self.keys.push(ApproverKey { kid: jwk.kid(), jwk, name, registered: now, state });
-        Ok((self, forgotten))
+        Ok(self)
     }
 
     /// PENDING -> ACTIVE or DENIED, by somebody else than the owner.

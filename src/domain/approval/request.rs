@@ -31,7 +31,7 @@ pub enum BindingError {
     #[error("{0} is not in Unicode normalization form C")]
     NotNormalized(String),
     /// A text that could be shown as another one.
-    #[error("{0} has control or bidirectional formatting characters")]
+    #[error("{0} has control, invisible or bidirectional formatting characters")]
     Deceptive(String),
     /// A number that not every reader takes for the same.
     #[error("{0} is no whole number from 0 to 2^53 - 1")]

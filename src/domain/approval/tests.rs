@@ -91,6 +91,7 @@ fn with_use<T>(approval: &Approval, f: impl FnOnce(&Use<'_>) -> T) -> T {
     let scopes = ["read".to_owned()].into();
     let asked = &approval.asked;
     f(&Use {
+        rule: &approval.rule,
         template: &approval.template,
         delegator: &asked.delegator.id,
         agent: &asked.requester.id,
@@ -263,6 +264,7 @@ fn a_hook_that_shows_anything_else_is_a_mismatch() {
     let more = ["read".to_owned(), "admin".to_owned()].into();
     let check = |change: &dyn Fn(Use<'_>) -> Result<(), Reason>| with_use(&approved, |by| change(*by));
     let now = at(2);
+    assert_eq!(check(&|by| approved.usable(&Use { rule: "renamed", ..by }, now)), Err(Reason::ApprovalMismatch));
     assert_eq!(check(&|by| approved.usable(&Use { template: &other, ..by }, now)), Err(Reason::ApprovalMismatch));
     assert_eq!(check(&|by| approved.usable(&Use { delegator: &eve, ..by }, now)), Err(Reason::ApprovalMismatch));
     assert_eq!(check(&|by| approved.usable(&Use { agent: &eve, ..by }, now)), Err(Reason::ApprovalMismatch));
@@ -311,9 +313,10 @@ fn a_signature_is_asked_for_where_the_rule_asks_for_one() {
     let (ada, groups, caller) = (user("ada"), BTreeSet::new(), uid("ada"));
     let voter = Voter { caller: &caller, user: &ada, groups: &groups };
     for choice in [Choice::Approve, Choice::Deny] {
-        for wrong in [None, Some(signed(SignatureLevel::Typed))] {
+        let typed = signed(SignatureLevel::Typed);
+        for (wrong, refusal) in [(None, Refusal::SignatureRequired), (Some(typed), Refusal::SignatureLevel)] {
             let ballot = Ballot { signed: wrong, ..ballot(choice) };
-            assert_eq!(asked_of(jws_only.clone()).vote(&voter, ballot, at(1)), Err(Refusal::SignatureRequired));
+            assert_eq!(asked_of(jws_only.clone()).vote(&voter, ballot, at(1)), Err(refusal));
         }
     }
     let ballot = Ballot { signed: Some(signed(SignatureLevel::Jws)), ..ballot(Choice::Approve) };

@@ -13,6 +13,8 @@ use crate::domain::{
 /// What a hook shows of itself, and what its rule demands now.
 #[derive(Debug, Clone, Copy)]
 pub struct Use<'a> {
+    /// The rule that demands it now, which is what the approvers saw.
+    pub rule: &'a str,
     /// The rule's present template: an approval on other terms is none.
     pub template: &'a Template,
     /// On whose behalf.
@@ -76,6 +78,7 @@ impl Approval {
     fn is_for(&self, by: &Use<'_>) -> bool {
         let asked = &self.asked;
         asked.application.is_none()
+            && self.rule == by.rule
             && &self.template == by.template
             && &asked.delegator.id == by.delegator
             && &asked.requester.id == by.agent

@@ -112,9 +112,12 @@ pub enum Refusal {
     /// One person counts once.
     #[error("already-voted")]
     AlreadyVoted,
-    /// The rule wants a signature of another kind, or one at all.
+    /// The rule wants a signature.
     #[error("signature-required")]
     SignatureRequired,
+    /// The rule wants a signature of another level.
+    #[error("signature-level")]
+    SignatureLevel,
 }
 
 impl Template {
@@ -143,9 +146,7 @@ impl Approval {
     /// Counts a vote: PENDING stays, or -> APPROVED with the last one that is needed, or -> DENIED at once.
     pub fn vote(self, voter: &Voter<'_>, ballot: Ballot, now: Timestamp) -> Result<Self, Refusal> {
         self.may_vote(voter, ballot.version, now)?;
-        if !self.takes(ballot.signed.as_ref()) {
-            return Err(Refusal::SignatureRequired);
-        }
+        self.takes(ballot.signed.as_ref())?;
         let by = Party::of(voter.user);
         let Ballot { choice, comment, signed, .. } = ballot;
         let mut after = self.next();
@@ -185,10 +186,12 @@ impl Approval {
         !no && self.template.quorum > 0 && yes.len() >= usize::from(self.template.quorum)
     }
 
-    fn takes(&self, signed: Option<&Signed>) -> bool {
-        match self.template.kind {
-            Kind::Approve => true,
-            Kind::SignAndApprove => signed.is_some_and(|signed| self.template.signatures.contains(&signed.level())),
+    fn takes(&self, signed: Option<&Signed>) -> Result<(), Refusal> {
+        match (self.template.kind, signed) {
+            (Kind::Approve, _) => Ok(()),
+            (Kind::SignAndApprove, None) => Err(Refusal::SignatureRequired),
+            (Kind::SignAndApprove, Some(signed)) if self.template.signatures.contains(&signed.level()) => Ok(()),
+            (Kind::SignAndApprove, Some(_)) => Err(Refusal::SignatureLevel),
         }
     }
 }

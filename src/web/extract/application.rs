@@ -8,7 +8,7 @@ use super::caller::{Reader, bearer, brake, door, read, request_id, state};
 use jiff::Timestamp;
 
 use crate::{
-    app::application::{ApplicationCaller, NotAuthenticated, Purpose, authenticate},
+    app::application::{ApplicationCaller, NotAuthenticated, Purpose, prove},
     domain::application::Right,
     web::{error::ApiError, rate_limit::Who, state::Door},
 };
@@ -100,23 +100,26 @@ async fn application<R: Needs>(request: HttpRequest) -> Result<ByApplication<R>,
     let door = door(&request, &state)?;
     let (token, _) = token(&request)?;
     let tenant = &door.tenant;
-    // Counted by the name that isn't proven yet: using a token up costs a commit.
-    if let Some(named) = tenant.applications.named_by(token) {
-        brake(&request, &state, &tenant.name, Who::Application(named.uri.clone()))?;
-    }
     let purpose = match *request.method() {
         Method::GET | Method::HEAD => Purpose::Look,
         _ => Purpose::Change,
     };
-    let caller = authenticate(&state.services, tenant, token, purpose, request_id(&request)).await;
-    let caller = caller.map_err(|error| match error {
-        NotAuthenticated::Refused(_) => ApiError::InvalidToken,
-        NotAuthenticated::Failed(error) => ApiError::App(error),
-    })?;
+    let proven = prove(&state.services, tenant, token, request_id(&request)).await.map_err(not_authenticated)?;
+    // Counted once it is proven, or anybody could use up another's budget; and before its token is used up, which costs
+    // a commit.
+    brake(&request, &state, &tenant.name, Who::Application(proven.uri().clone()))?;
+    let caller = proven.admit(&state.services, tenant, purpose).await.map_err(not_authenticated)?;
     if !caller.application.may.contains(&R::RIGHT) {
         return Err(ApiError::RightMissing(R::RIGHT));
     }
     Ok(ByApplication { door, caller, right: PhantomData })
+}
+
+fn not_authenticated(error: NotAuthenticated) -> ApiError {
+    match error {
+        NotAuthenticated::Refused(_) => ApiError::InvalidToken,
+        NotAuthenticated::Failed(error) => ApiError::App(error),
+    }
 }
 
 async fn either<R: Needs>(request: HttpRequest) -> Result<ByEither<R>, ApiError> {

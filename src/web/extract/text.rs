@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    domain::ids::{IdError, UserRef, is_deceptive, plain_text},
+    domain::ids::{IdError, UserRef, is_deceptive, plain_text, visible},
     web::error::ApiError,
 };
 
@@ -27,12 +27,11 @@ pub fn user_ref(field: &str, text: &str) -> Result<UserRef, ApiError> {
     UserRef::parse(text).map_err(|error| invalid(field, error))
 }
 
-/// A person's words, at most `max` characters; an empty text is none.
+/// A person's words, at most `max` characters; a text in which nothing is to be seen is none.
 pub fn free_text(field: &str, text: Option<String>, max: usize) -> Result<Option<String>, ApiError> {
-    match text.filter(|t| !t.is_empty()) {
-        None => Ok(None),
-        Some(text) => plain_text(&text, max).map(|t| Some(t.to_owned())).map_err(|error| invalid(field, error)),
-    }
+    let Some(text) = text.filter(|t| !t.is_empty()) else { return Ok(None) };
+    plain_text(&text, max).map_err(|error| invalid(field, error))?;
+    Ok(Some(text).filter(|text| visible(text) > 0))
 }
 
 /// Scopes by the grammar of RFC 6749 3.3.

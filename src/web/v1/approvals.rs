@@ -119,7 +119,7 @@ impl ApprovalPath {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WaitQuery {
-    /// Answer only when the revision is greater than `after_revision`, or after this time: 1s to 60s.
+    /// Answer only when the revision is another than `after_revision`, or after this time: 1s to 60s.
     #[param(nullable = false, example = "30s")]
     wait: Option<String>,
     /// The revision that is known already.
@@ -164,7 +164,9 @@ pub async fn get(
         return Ok(shown(approval));
     };
     let mut watch = watching::watch(services, &by.door().tenant, viewer(&by), id).await?;
-    while watch.last().revision <= after && watch.next(until).await.is_some() {}
+    // Whoever knows of more than there is saw what a restore took back: he is told at once.
+    while watch.last().revision == after && watch.next(until).await.is_some() {}
+    viewer(&by).may_see(&by.door().tenant, watch.last()).await?;
     Ok(shown(watch.last().clone()))
 }
 
@@ -208,8 +210,10 @@ pub struct VoteRequest {
         (status = 409, description = "`approval-closed` (with its `state`), `already-voted`, `version-changed`, \
          `epoch-changed` or `signature-spent`; `idempotency-in-progress`: the first request with this \
          `Idempotency-Key` hasn't ended.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`signature-required`, `no-room` or `idempotency-key-reused`; or why the signature doesn't \
+        (status = 422, description = "`signature-required`, `signature-level`, `no-room` or `idempotency-key-reused`; or why the signature doesn't \
          count, such as `challenge-used`, `key-unknown`, `signature-wrong`, `name-differs`: the challenge is spent then.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
          content_type = "application/problem+json"),
     ),
     security(("user_token" = []))

@@ -60,7 +60,7 @@ pub struct BreakGlass {
         "requester": {"id": "00u1ann", "login": "ann@example.com"},
         "delegator": {"id": "00u1bob", "login": "bob@example.com"}, "client": "app", "scopes": ["payments.read"],
         "reason": "invoice run", "rule": "finance directors",
-        "template": {"type": "approve", "approvers": ["group:00gsecops"], "quorum": 1, "max_uses": 1,
+        "template": {"type": "approve", "approvers": ["group:00gsecops"], "signatures": [], "quorum": 1, "max_uses": 1,
             "valid_for_s": 3600, "use_within_s": 900, "reason": "required", "ticket": "optional",
             "digest": "sha256:43abdb316b4e1e8bcb49518bbbe616a4f55808350db5ba4cf012cdd6cdd3dea7"},
         "digest": "sha256:dc29c9f9faa6feb5872e5a5805bda9401a5d5a715c091e5c9e31f9269c8cf779",
@@ -124,7 +124,8 @@ pub struct Begun {
         (status = 202, description = "Somebody has to approve first.", body = Waiting,
          headers(("location" = String, description = "The approval."))),
         CallerProblems, BodyProblems,
-        (status = 409, description = "`reserved`: somebody else holds the account, `until` then.", body = Problem,
+        (status = 409, description = "`reserved`: somebody else holds the account, `until` then; `lifetime-too-short`: \
+         what is left of the approval is less than a token lives at least.", body = Problem,
          content_type = "application/problem+json"),
         (status = 422, description = "`reason-required`, `ticket-required`, `no-approvers` or `break-glass-reason`.",
          body = Problem, content_type = "application/problem+json"),

@@ -116,6 +116,8 @@ pub struct RegisterRequest {
         CallerProblems, BodyProblems,
         (status = 409, description = "`key-exists` or `too-many-keys`.", body = Problem,
          content_type = "application/problem+json"),
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
+         content_type = "application/problem+json"),
     ),
     security(("user_token" = []))
 )]
@@ -249,6 +251,8 @@ pub struct KeyVoteRequest {
         (status = 200, description = "Decided.", body = OwnedKey),
         CallerProblems, BodyProblems,
         (status = 409, description = "`key-closed`: it is decided about already, or revoked.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
          content_type = "application/problem+json"),
     ),
     security(("user_token" = []))

@@ -31,7 +31,8 @@ use crate::{
 pub enum Moment {
     /// When the client asks for a delegation.
     Initiation,
-    /// When the token is minted.
+    /// When the token is minted, with a delegation that was prepared for nothing: a rule with stages is then the refusal
+    /// `stage-missing`.
     #[default]
     Hook,
 }
@@ -89,7 +90,8 @@ impl From<&User> for Known {
 pub struct StageSaid {
     /// The stage.
     stage: String,
-    /// `continue`, `prepare`, or the exact reason of the refusal.
+    /// `continue`, `prepare`, or the exact reason of the refusal. With `prepare` as the decision, `reserved` says that the
+    /// account is held now: the approval comes first.
     said: String,
 }
 

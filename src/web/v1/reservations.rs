@@ -13,12 +13,11 @@ use crate::{
     },
     domain::{
         delegation::Party,
-        ids::UserId,
         reservation::{Slot, State},
     },
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text},
+        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, user_ref},
         problem::{BodyProblems, CallerProblems, Problem},
         state::AppState,
     },
@@ -168,8 +167,8 @@ fn item(slot: Slot) -> Option<ReservationItem> {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"account": "00u1dba", "minutes": 5}))]
 pub struct ReserveRequest {
-    /// Id of the account; this or `pool`.
-    #[schema(max_length = 256)]
+    /// Id or login of the account; this or `pool`.
+    #[schema(max_length = 320)]
     account: Option<String>,
     /// Any free account of this pool.
     #[schema(max_length = 64)]
@@ -183,9 +182,7 @@ impl ReserveRequest {
     fn wanted(&self) -> Result<Wanted, ApiError> {
         let wrong = |field: &str, problem: String| ApiError::Invalid { field: Some(field.to_owned()), problem };
         match (&self.account, &self.pool) {
-            (Some(id), None) => {
-                UserId::parse(id).map(Wanted::Account).map_err(|error| wrong("account", error.to_string()))
-            }
+            (Some(account), None) => user_ref("account", account).map(Wanted::Account),
             (None, Some(pool)) => {
                 let pool = free_text("pool", Some(pool.clone()), 64)?;
                 pool.map(Wanted::Pool).ok_or_else(|| wrong("pool", "must not be empty".to_owned()))

@@ -39,7 +39,7 @@ impl From<Closing> for ClosingItem {
 #[schema(example = json!({"id": "apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A", "state": "OPEN",
     "requester": {"id": "00u1ann", "login": "ann@example.com"},
     "delegator": {"id": "00u1bob", "login": "bob@example.com"}, "rule": "finance directors",
-    "reason": "payroll closes at noon, nobody of secops answers", "opened_at": "2026-11-21T10:00:00Z", "closed": null}))]
+    "reason": "payroll closes at noon, nobody of secops answers", "denied": null, "opened_at": "2026-11-21T10:00:00Z", "closed": null}))]
 pub struct ReviewItem {
     /// The approval whose votes were skipped.
     id: String,
@@ -53,6 +53,8 @@ pub struct ReviewItem {
     rule: String,
     /// Why, in his words.
     reason: String,
+    /// The approval for the same that was denied before the votes were skipped.
+    denied: Option<String>,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     opened_at: Timestamp,
@@ -69,6 +71,7 @@ impl From<Review> for ReviewItem {
             delegator: review.delegator.into(),
             rule: review.rule,
             reason: review.reason,
+            denied: review.denied.map(|id| id.to_string()),
             opened_at: review.opened,
             closed: review.closed.map(ClosingItem::from),
         }
@@ -119,6 +122,8 @@ pub struct CloseRequest {
         (status = 200, description = "Closed.", body = ReviewItem),
         CallerProblems, BodyProblems,
         (status = 409, description = "`review-closed`.", body = Problem, content_type = "application/problem+json"),
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
+         content_type = "application/problem+json"),
     ),
     security(("user_token" = []))
 )]
@@ -132,7 +137,7 @@ pub async fn close(
 ) -> Result<HttpResponse, ApiError> {
     let comment = free_text("comment", Some(body.comment), 500)?.ok_or_else(|| ApiError::Invalid {
         field: Some("comment".to_owned()),
-        problem: "must not be empty".to_owned(),
+        problem: "must say something".to_owned(),
     })?;
     let review = reviews::close(&state.services, &door.tenant, &caller, path.id()?, &comment).await?;
     Ok(HttpResponse::Ok().json(ReviewItem::from(review)))

@@ -6,6 +6,7 @@ use behalf::{
     policy::TenantPolicy,
     ports::{directory::DirectoryError, token_verifier::VerifiedToken},
 };
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -186,6 +187,17 @@ async fn pending_delegations_have_a_cap_of_their_agent() {
     assert_eq!((compat.status.as_u16(), compat.header("retry-after")), (429, Some("41")));
     app.delete(&format!("/v1/delegations/{first}"), "ann").await;
     app.begin().await;
+}
+
+/// All write the one roster: whoever is overtaken tries again, and nobody is told that the service is at fault.
+#[actix_web::test]
+async fn of_many_at_once_of_one_agent_none_fails_by_the_others() {
+    let limits = DelegationLimits { max_pending: 40, ..DelegationLimits::default() };
+    let app = TestApp::with(Setup { limits, ..Setup::default() }).await;
+    let body = for_bob();
+    let all = join_all((0..32).map(|_| app.post("/v1/delegations", "ann", &body))).await;
+    let told: Vec<_> = all.iter().map(|answer| answer.status.as_u16()).collect();
+    assert_eq!(told, [201; 32]);
 }
 
 #[actix_web::test]

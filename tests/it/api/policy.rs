@@ -7,9 +7,11 @@ use behalf::{
         approval::template::{Kind, Template},
         ids::{ClientId, GroupId, TenantName},
         rule::{Rule, When},
+        shared_account::{DirectLogin, SharedAccount, SharedAccounts},
     },
     ports::directory::DirectoryError,
 };
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -36,10 +38,22 @@ fn rules() -> Vec<Rule> {
     ]
 }
 
+/// Bob's account is shared with the group `dbas`, in which Ann is.
 async fn ruled() -> TestApp {
-    let mut setup = Setup::default();
+    let account = SharedAccount {
+        id: uid("00ubob"),
+        group: GroupId::parse("dbas").unwrap(),
+        hold: SignedDuration::from_mins(5),
+        max_hold: SignedDuration::from_mins(30),
+        direct_login: DirectLogin::Claim,
+        pool: None,
+        show_holder: false,
+    };
+    let mut setup = Setup { shared: SharedAccounts::new([account], 1), ..Setup::default() };
     setup.policy.rules = rules();
-    TestApp::with(setup).await
+    let app = TestApp::with(setup).await;
+    app.directory.set_groups(&uid("00uann"), &["dbas"]);
+    app
 }
 
 fn question(client: &str) -> Value {
@@ -89,6 +103,7 @@ async fn stages_that_a_rule_asks_for_are_told_with_their_settings() {
     let early = ask(&app, &with(question("app"), "at", json!("initiation"))).await;
     assert_eq!((&early["decision"], &early["reason"]), (&json!("prepare"), &json!(null)));
     assert_eq!(early["trace"][3], json!({"stage": "approval", "said": "prepare"}));
+    assert_eq!(early["trace"][4], json!({"stage": "reservation", "said": "prepare"}));
 
     let beyond = ask(&app, &with(question("app"), "scopes", json!(["openid", "all"]))).await;
     assert_eq!(beyond["reason"], "scope-not-allowed");
@@ -183,4 +198,30 @@ async fn what_is_no_question_is_refused() {
     }
     refused(json!({"agent": "ann"})).await.is_problem(400, "invalid-request");
     assert_eq!(app.events().await, []);
+}
+
+/// What an initiation would be told of a reservation, and what it is told.
+#[actix_web::test]
+async fn an_initiation_is_told_whether_the_account_can_be_had() {
+    let app = ruled().await;
+    let early = || with(question("app"), "at", json!("initiation"));
+    let told = async || {
+        let told = ask(&app, &early()).await;
+        let last = told["trace"].as_array().unwrap().last().unwrap().clone();
+        (told["decision"].clone(), last["said"].clone())
+    };
+    let tenant = app.services.tenant(&TenantName::default_tenant()).unwrap();
+    let alone = || Rule { reservation: true, ..rule("reserved", When::default()) };
+    tenant.policy.replace_rules(&[alone()]);
+    assert_eq!(told().await, (json!("prepare"), json!("prepare")));
+    app.directory.set_groups(&uid("00ueve"), &["dbas"]);
+    assert_eq!(app.post("/v1/reservations", "eve", &json!({"account": "00ubob"})).await.status, 201);
+    assert_eq!(told().await, (json!("refused"), json!("reserved")));
+    app.post("/v1/delegations", "ann", &json!({"delegator": "00ubob"})).await.is_problem(409, "reserved");
+    // Who waits for a decision can wait for the account too.
+    let approval = Some(Template::new(Kind::Approve, ["user:00ueve".parse().unwrap()].into()));
+    tenant.policy.replace_rules(&[Rule { approval, ..alone() }]);
+    assert_eq!(told().await, (json!("prepare"), json!("reserved")));
+    app.directory.set_groups(&uid("00uann"), &["others"]);
+    assert_eq!(told().await, (json!("refused"), json!("not-a-member")));
 }

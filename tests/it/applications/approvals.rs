@@ -132,6 +132,10 @@ async fn what_a_person_could_not_read_is_refused_and_leaves_nothing() {
         ("title", json!("x".repeat(201))),
         ("title", json!("a\u{202e}b")),
         ("title", json!("Rene\u{301}")),
+        ("title", json!(" \u{a0}")),
+        ("title", json!("\u{3164}")),
+        ("title", json!("pay\u{ad}ment")),
+        ("reason", json!("ok\u{e0041}")),
         ("context", json!({"a": "x\u{0}"})),
         ("context", deep),
         ("context", json!({"a": "x".repeat(9000)})),
@@ -156,6 +160,53 @@ async fn what_a_person_could_not_read_is_refused_and_leaves_nothing() {
     assert_eq!(app.get("/v1/approvals?role=administrator", "root").await.json["items"], json!([]));
 }
 
+/// The request with this text as its context, byte for byte.
+async fn ask_with(app: &TestApp, token: &str, context: &str) -> Answer {
+    let body = format!(r#"{{"user": "ann@example.test", "title": "Release", "context": {context}}}"#);
+    let request = app.request(Method::POST, "/v1/approvals").bearer_auth(token);
+    app.send(request.header("content-type", "application/json").body(body)).await
+}
+
+#[actix_web::test]
+async fn an_approval_never_counts_for_data_that_only_reads_alike() {
+    let app = app().await;
+    let first = ask_with(&app, &token(&app), r#"{"account": 9007199254740991, "amount": 12.50}"#).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    let same = ask_with(&app, &token(&app), r#"{"amount": 12.5, "account": 9007199254740991}"#).await;
+    assert_eq!((same.status.as_u16(), &same.json["id"]), (200, &first.json["id"]));
+    for context in [
+        r#"{"account": 9007199254740992, "amount": 12.5}"#,
+        r#"{"account": 9007199254740993, "amount": 12.5}"#,
+        r#"{"account": 9007199254740991, "amount": 12.50000000000000000001}"#,
+        r#"{"account": [{"n": 99999999999999999999}]}"#,
+        r#"{"account": 1e400}"#,
+        r#"{"account": 1, "account": 2}"#,
+        r#"{"lines": [{"to": "a", "to": "b"}]}"#,
+    ] {
+        let answer = ask_with(&app, &token(&app), context).await;
+        answer.is_problem(400, "invalid-request");
+        assert_eq!(answer.json["field"], "context", "{context}: {}", answer.text);
+    }
+    let claim = token_with(&app, &json!({"run": {"number": 9_007_199_254_740_993_u64}}));
+    let answer = ask_with(&app, &claim, "{}").await;
+    answer.is_problem(400, "invalid-request");
+    assert_eq!(answer.json["field"], "claims of the token");
+    assert_eq!(app.get("/v1/approvals?role=administrator", "root").await.json["items"].as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_token_with_two_claims_of_one_name_at_any_depth_is_refused() {
+    let app = app().await;
+    for custom in [r#""run": 1, "run": 2"#, r#""run": {"to": "a", "to": "b"}"#, r#""run": [{"to": {"a": 1, "a": 2}}]"#]
+    {
+        let claims = Value::Object(claims(&app)).to_string();
+        let payload = format!("{}, {custom}}}", claims.strip_suffix('}').unwrap());
+        let message = format!("{}.{}", part(&hs256()), URL_SAFE_NO_PAD.encode(payload));
+        let token = format!("{message}.{}", mac(hmac::HMAC_SHA256, &ERP_KEY, &message));
+        ask_with(&app, &token, "{}").await.is_problem(401, "invalid-token");
+    }
+}
+
 #[actix_web::test]
 async fn its_registration_says_what_it_must_bring() {
     let template = Template { reason: Demand::Required, ticket: Demand::Required, ..template() };
@@ -163,6 +214,7 @@ async fn its_registration_says_what_it_must_bring() {
     let app = app_of(Setup { applications: vec![Arc::new(erp)], ..Setup::default() }).await;
     let ask = async |body: Value| app.post("/v1/approvals", &token(&app), &body).await;
     ask(json!({"title": "x"})).await.is_problem(422, "reason-required");
+    ask(json!({"title": "x", "reason": " \u{3000}"})).await.is_problem(422, "reason-required");
     ask(json!({"title": "x", "reason": "y"})).await.is_problem(422, "ticket-required");
     assert_eq!(ask(json!({"title": "x", "reason": "y", "ticket": "z"})).await.status, 201);
     assert_eq!(app.trail().await[0].0, "DA2010");

@@ -265,6 +265,25 @@ async fn an_application_has_a_budget_of_its_own() {
 }
 
 #[actix_web::test]
+async fn what_nobody_proved_uses_up_no_budget() {
+    let app = app_of(Setup { per_minute: 2, ..registered() }).await;
+    let forged = signed(&hs256(), &Value::Object(claims(&app)), &SHOP_KEY);
+    let late = token_with(&app, &json!({"exp": app.store_now().as_second() - 60}));
+    for _ in 0..5 {
+        for bad in [&forged, &late] {
+            check_lock(&app, bad).await.is_problem(401, "invalid-token");
+            check_lock_nl3(&app, bad).await.is_problem(401, "invalid-token");
+        }
+    }
+    for _ in 0..2 {
+        assert_eq!(check_lock(&app, &token(&app)).await.status, 200);
+    }
+    // Who is over his budget uses up no token.
+    let unused = token(&app);
+    check_lock(&app, &unused).await.is_problem(429, "rate-limited");
+}
+
+#[actix_web::test]
 async fn while_the_store_is_down_nothing_is_accepted() {
     let tamper = Arc::new(Tamper::default());
     let of_store = Arc::clone(&tamper);

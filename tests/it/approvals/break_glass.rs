@@ -22,10 +22,10 @@ async fn broken(app: &TestApp) -> behalf::domain::approval::ApprovalId {
 async fn it_takes_the_role_and_a_reason() {
     let app = app().await;
     assert_eq!(refused(ensure(&app, &Want { token: "ann", ..want(WHY) }).await), "break-glass-role");
-    for short in ["", "hurry", "                    x", "nineteen characters"] {
+    for short in ["", "hurry", "                    x", "nineteen characters", "a b c d e f g h i j k l m"] {
         assert_eq!(refused(ensure(&app, &want(short)).await), "break-glass-reason", "{short}");
     }
-    assert_eq!(codes(&app).await, vec!["DA2010"; 5]);
+    assert_eq!(codes(&app).await, vec!["DA2010"; 6]);
     assert_eq!(app.get("/v1/reviews", "root").await.json["items"], json!([]));
 }
 
@@ -40,7 +40,9 @@ async fn it_skips_the_votes_and_is_told_as_critical() {
     assert_eq!(told, [("DA2000", "info"), ("DA4000", "critical")]);
     assert_eq!(events[1].details["skipped"], json!(["user:00uada", "user:00uben", "user:00ucleo"]));
     assert_eq!(events[1].details["reason"], WHY);
-    vote(&app, id, "ada", "deny").await.is_problem(409, "approval-closed");
+    let late = vote(&app, id, "ada", "deny").await;
+    late.is_problem(409, "approval-closed");
+    assert!(late.json["detail"].as_str().unwrap().contains("is decided already"), "{}", late.text);
     assert_eq!(revoke(&app, id, "root").await.status, 200, "an administrator stops it");
 }
 
@@ -70,6 +72,14 @@ async fn it_decides_a_request_that_waits_already() {
     vote(&app, denied, "ada", "deny").await;
     assert_ne!(usable(ensure(&app, &other).await).approval.id, denied);
     assert_eq!(state(&app, denied).await, "DENIED");
+    // Who reviews it sees what it went past.
+    let reviews = app.get("/v1/reviews", "root").await.json;
+    assert_eq!(
+        (&reviews["items"][0]["denied"], &reviews["items"][1]["denied"]),
+        (&json!(denied.to_string()), &json!(null))
+    );
+    let told: Vec<_> = app.events().await.into_iter().filter(|event| event.code == "DA4000").collect();
+    assert_eq!((told[0].details.get("denied"), &told[1].details["denied"]), (None, &json!(denied.to_string())));
 }
 
 #[actix_web::test]
@@ -93,8 +103,13 @@ async fn a_review_stays_open_until_somebody_else_closes_it() {
     close("eve", comment.clone()).await.is_problem(403, "administrator-only");
     app.token("ann-admin", &json!({"uid": "00uann", "groups": ["behalf-admins"]}), &["openid", "behalf"]);
     close("ann-admin", comment.clone()).await.is_problem(403, "own-review");
-    for bad in [json!({}), json!({"comment": ""}), json!({"comment": "x".repeat(501)}), json!({"comment": "a\u{202e}"})]
-    {
+    for bad in [
+        json!({}),
+        json!({"comment": ""}),
+        json!({"comment": " \u{a0} "}),
+        json!({"comment": "x".repeat(501)}),
+        json!({"comment": "a\u{202e}"}),
+    ] {
         close("root", bad).await.is_problem(400, "invalid-request");
     }
     let closed = close("root", comment.clone()).await;

@@ -1,7 +1,10 @@
 //! Who comes at the same time. Over the embedded store, and over a Redis that two processes share: each of the two has
 //! services and a connection of its own.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use behalf::{
     adapters::{
@@ -48,15 +51,22 @@ use crate::{
     },
 };
 
-fn rounds() -> usize {
-    usize::try_from(setting("BEHALF_TEST_ROUNDS").unwrap_or(5)).unwrap() * 8
+/// Schedules of one race: 40 for each of `BEHALF_TEST_ROUNDS`, so 200 in plain runs, and 1,000 where 25 are asked for.
+fn schedules() -> usize {
+    usize::try_from(setting("BEHALF_TEST_ROUNDS").unwrap_or(5)).unwrap() * 40
 }
 
 struct Pair {
     services: [Arc<Services>; 2],
     clock: Arc<ManualClock>,
+    /// The trail is read once, however many schedules are run on it: as far as here.
+    read: Mutex<Seq>,
+    over: &'static str,
     _redis: Option<Redis>,
 }
+
+/// How often a race ended how.
+type Ends = BTreeMap<String, usize>;
 
 fn directory() -> FakeDirectory {
     let directory = FakeDirectory::default();
@@ -108,7 +118,7 @@ impl Pair {
         let store = EmbeddedStore::open(&settings, Arc::<ManualClock>::clone(&clock), &OsEntropy).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let services = [services(Arc::clone(&store), &clock).await, services(store, &clock).await];
-        Self { services, clock, _redis: None }
+        Self { services, clock, read: Mutex::new(Seq(0)), over: "embedded", _redis: None }
     }
 
     async fn redis() -> Self {
@@ -119,7 +129,7 @@ impl Pair {
             both.push(services(Arc::new(over_with(&redis, &clock)), &clock).await);
         }
         let services = both.try_into().unwrap_or_else(|_| unreachable!());
-        Self { services, clock, _redis: Some(redis) }
+        Self { services, clock, read: Mutex::new(Seq(0)), over: "over Redis", _redis: Some(redis) }
     }
 
     async fn asked(&self, template: Template, round: usize) -> ApprovalId {
@@ -128,16 +138,24 @@ impl Pair {
         pending(ensure_as(&self.services[round % 2], &caller, &want).await).id
     }
 
+    /// What was told of this approval since somebody asked last.
     async fn events(&self, of: ApprovalId) -> Vec<Event> {
-        let (mut all, mut after) = (Vec::new(), Seq(0));
+        let (mut all, mut after) = (Vec::new(), *self.read.lock().unwrap());
         loop {
             let page = self.services[0].store.events(&TenantName::default_tenant(), after, 1000).await.unwrap();
             let Some(last) = page.last() else { break };
             after = last.seq;
             all.extend(page.iter().map(|stored| serde_json::from_slice::<Event>(&stored.body).unwrap()));
         }
+        *self.read.lock().unwrap() = after;
         all.retain(|event| event.target.iter().any(|target| target.id == of.to_string()));
         all
+    }
+
+    /// Says how it went. A race that one side always wins is none.
+    fn ended(&self, race: &str, ends: &Ends) {
+        assert!(ends.len() > 1, "{race}: {ends:?}");
+        println!("{race}, two services, {}: {} schedules: {ends:?}", self.over, ends.values().sum::<usize>());
     }
 
     async fn state(&self, id: ApprovalId) -> &'static str {
@@ -203,8 +221,8 @@ fn count(told: &BTreeMap<String, usize>, code: &str) -> usize {
 }
 
 async fn two_approvers_reach_quorum_at_once(pair: &Pair) {
-    let mut dice = Dice::new();
-    for round in 0..rounds() {
+    let (mut dice, mut ends) = (Dice::new(), Ends::new());
+    for round in 0..schedules() {
         let id = pair.asked(of_two(), round).await;
         let deeds = [Deed::Approve("ada"), Deed::Approve("ben"), Deed::Approve("ada"), Deed::Approve("cleo")];
         let (done, told) = race(pair, &mut dice, id, &deeds).await;
@@ -212,13 +230,15 @@ async fn two_approvers_reach_quorum_at_once(pair: &Pair) {
         assert!(!(done[0] && done[2]), "Ada counts once");
         assert_eq!((count(&told, "DA2001"), count(&told, "DA2002")), (2, 1), "exactly one approved event: {told:?}");
         assert_eq!(pair.state(id).await, "APPROVED");
+        *ends.entry(format!("{done:?}")).or_default() += 1;
         assert!(act(pair, round % 2, id, Deed::Withdraw).await || act(pair, 0, id, Deed::Revoke).await);
     }
+    pair.ended("a quorum of two, who counted of Ada, Ben, Ada and Cleo", &ends);
 }
 
 async fn vote_withdraw_and_expiry_end_it_once(pair: &Pair) {
-    let mut dice = Dice::new();
-    for round in 0..rounds() {
+    let (mut dice, mut ends) = (Dice::new(), Ends::new());
+    for round in 0..schedules() {
         let id = pair.asked(template(), round).await;
         let expire = dice.throw(2) == 0;
         let mut deeds = vec![Deed::Approve("ada"), Deed::Withdraw, Deed::Deny("ben")];
@@ -240,27 +260,32 @@ async fn vote_withdraw_and_expiry_end_it_once(pair: &Pair) {
             (_, _, true) => ["DENIED"; 2],
             _ => ["EXPIRED"; 2],
         };
-        assert!(expected.contains(&pair.state(id).await), "{done:?} {told:?}");
+        let state = pair.state(id).await;
+        assert!(expected.contains(&state), "{done:?} {told:?}");
+        *ends.entry(state.to_owned()).or_default() += 1;
     }
+    pair.ended("a vote, a withdrawal, a denial and at times the deadline", &ends);
 }
 
 async fn a_denial_and_the_last_approval_exclude_each_other(pair: &Pair) {
-    let mut dice = Dice::new();
-    for round in 0..rounds() {
+    let (mut dice, mut ends) = (Dice::new(), Ends::new());
+    for round in 0..schedules() {
         let id = pair.asked(of_two(), round).await;
         assert!(act(pair, 0, id, Deed::Approve("ada")).await);
         let (done, told) = race(pair, &mut dice, id, &[Deed::Approve("ben"), Deed::Deny("cleo")]).await;
         assert_ne!(done[0], done[1], "{told:?}");
         let state = if done[0] { "APPROVED" } else { "DENIED" };
         assert_eq!(pair.state(id).await, state);
+        *ends.entry(state.to_owned()).or_default() += 1;
         assert_eq!(count(&told, "DA2002") + count(&told, "DA2003"), 1, "{told:?}");
         act(pair, 0, id, Deed::Revoke).await;
     }
+    pair.ended("a denial against the last approval", &ends);
 }
 
 async fn uses_never_exceed_and_none_comes_after_a_revocation(pair: &Pair) {
-    let mut dice = Dice::new();
-    for round in 0..rounds() {
+    let (mut dice, mut ends) = (Dice::new(), Ends::new());
+    for round in 0..schedules() {
         let id = pair.asked(Template { max_uses: 2, ..template() }, round).await;
         assert!(act(pair, 0, id, Deed::Approve("ada")).await);
         let deeds = [Deed::Use, Deed::Use, Deed::Use, Deed::Use, Deed::Revoke];
@@ -272,11 +297,14 @@ async fn uses_never_exceed_and_none_comes_after_a_revocation(pair: &Pair) {
         assert_eq!(count(&told, "DA2008"), usize::from(uses == 2), "{told:?}");
         act(pair, 0, id, Deed::Revoke).await;
         assert!(!act(pair, 1, id, Deed::Use).await, "nothing comes after the end");
+        let revoked = if done[4] { ", revoked" } else { "" };
+        *ends.entry(format!("{uses} uses{revoked}")).or_default() += 1;
     }
+    pair.ended("four uses of two against a revocation", &ends);
 }
 
 async fn the_same_request_at_both_stands_once(pair: &Pair) {
-    for round in 0..rounds() {
+    for round in 0..schedules() {
         let want = Want { ticket: Some(format!("both-{round}")), ..Want::of(template()) };
         let asks = (0..4).map(async |n| {
             let services = &pair.services[n % 2];
@@ -294,6 +322,7 @@ async fn the_same_request_at_both_stands_once(pair: &Pair) {
         assert_eq!(pair.events(ids[0]).await.len(), 1);
         assert!(act(pair, 0, ids[0], Deed::Withdraw).await);
     }
+    println!("the same request four times, two services, {}: {} schedules, each stands once", pair.over, schedules());
 }
 
 macro_rules! races {

@@ -205,6 +205,7 @@ pub(super) async fn use_once(services: &Services, id: ApprovalId) -> Result<Appr
     let scopes = approval.asked.scopes.clone();
     let asked = approval.asked.clone();
     let by = Use {
+        rule: &approval.rule,
         template: &approval.template,
         delegator: &asked.delegator.id,
         agent: &asked.requester.id,

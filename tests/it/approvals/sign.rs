@@ -3,5 +3,6 @@
 mod client;
 mod evidence;
 mod keys;
+mod locked;
 mod misuse;
 mod votes;

@@ -129,3 +129,19 @@ async fn the_trail_shows_each_what_concerns_him() {
     assert_eq!(sees("ada").await, ["DA2001", "DA2002"]);
     assert_eq!(json!(sees("eve").await), json!([]));
 }
+
+#[actix_web::test]
+async fn deliveries_of_a_request_are_none_before_anybody_is_told() {
+    let app = app().await;
+    let id = asked(&app, template()).await;
+    for token in ["ann", "root"] {
+        let none = app.get(&path(id, "/deliveries"), token).await;
+        assert_eq!((none.status.as_u16(), &none.json), (200, &json!({"items": []})), "{token}: {}", none.text);
+    }
+    for token in ["bob", "ada", "eve"] {
+        app.get(&path(id, "/deliveries"), token).await.is_problem(404, "not-found");
+    }
+    for other in ["/v1/approvals/apr_AZOq4Yp7kJ2cGx3eUpYc1FhT0V6a1A/deliveries", "/v1/approvals/x/deliveries"] {
+        app.get(other, "ann").await.is_problem(404, "not-found");
+    }
+}

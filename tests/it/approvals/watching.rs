@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use behalf::{
     app::approvals::{Viewer, watching},
-    domain::approval::ApprovalId,
+    domain::{
+        approval::{ApprovalId, Template},
+        ids::GroupId,
+    },
     ports::token_verifier::VerifiedToken,
 };
 use futures_util::future::join_all;
@@ -13,7 +16,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use super::rig::*;
-use crate::support::test_app::{TestApp, eventually};
+use crate::support::test_app::{TestApp, eventually, uid};
 
 async fn watchers(app: &TestApp, count: usize) {
     eventually(&format!("{count} watchers"), async || app.services.watchers.count() == count).await;
@@ -144,6 +147,22 @@ async fn who_comes_back_names_what_he_knows() {
 }
 
 #[actix_web::test]
+async fn a_stream_ends_with_the_right_to_see() {
+    let app = app().await;
+    let of_group = Template { approvers: named(&["group:00gsec", "user:00uada"]), ..of_two() };
+    app.directory.set_groups(&uid("00uben"), &["00gsec"]);
+    app.directory.put_group("00gsec");
+    app.directory.join(&uid("00uben"), &GroupId::parse("00gsec").unwrap());
+    let id = asked(&app, of_group).await;
+    let mut events = Events::open(&app, id, "ben", None).await;
+    assert_eq!(events.next().await.unwrap().0, "1");
+    app.directory.set_groups(&uid("00uben"), &[]);
+    assert_eq!(vote(&app, id, "ada", "approve").await.status, 200);
+    assert_eq!(events.next().await, None, "what comes after is none of his business");
+    watchers(&app, 0).await;
+}
+
+#[actix_web::test]
 async fn a_stream_ends_with_its_token() {
     let app = app().await;
     let id = asked(&app, template()).await;
@@ -214,4 +233,20 @@ async fn two_hundred_who_wait_are_told_by_one_reader() {
     for watch in &mut all {
         assert_eq!(watch.next(until).await.unwrap().state.name(), "DENIED");
     }
+}
+
+/// A store that was restored has fewer revisions than were told.
+#[actix_web::test]
+async fn who_knows_of_more_than_there_is_is_told_at_once() {
+    let app = app().await;
+    let id = asked(&app, template()).await;
+    let mut events = Events::open(&app, id, "ann", Some("7")).await;
+    assert_eq!(events.next().await.unwrap().0, "1");
+    let poll = app.get(&path(id, "?wait=60s&after_revision=7"), "ann");
+    let told = tokio::time::timeout(Duration::from_secs(30), poll).await.expect("it didn't wait");
+    assert_eq!((&told.json["revision"], &told.json["state"]), (&json!(1), &json!("PENDING")));
+    withdraw(&app, id, "ann").await;
+    let mut over = Events::open(&app, id, "ann", Some("7")).await;
+    assert_eq!(over.next().await.unwrap().1["state"], "WITHDRAWN");
+    assert_eq!(over.next().await, None);
 }

@@ -105,6 +105,14 @@ async fn simulate_tells_yes_no_and_nobody_knows() {
     let running = world.simulate(&ann).await;
     assert_eq!(running.code, Some(0), "{running:?}");
     assert!(running.out.starts_with("granted\n") && running.out.contains("rule \"all\": matched"), "{running:?}");
+    world.rules(RESERVED);
+    let unprepared = world.simulate(&ann).await;
+    assert_eq!(unprepared.code, Some(1), "{unprepared:?}");
+    assert!(unprepared.out.contains("\nprepared: no"), "{unprepared:?}");
+    let early = world.simulate(&["--agent", "00uann", "--at", "initiation"]).await;
+    let told = "refused: reservation-missing (the agent is told: reservation-required)";
+    assert_eq!((early.code, early.out.lines().next()), (Some(1), Some(told)), "{early:?}");
+    world.rules(FREE);
     let lock = serde_json::json!({});
     world.call(reqwest::Method::POST, &service.url("/v1/locks"), "bob", &lock).await;
     let locked = world.simulate(&ann).await;
@@ -243,7 +251,7 @@ async fn check_looks_for_everybody_whom_the_rules_name() {
     ] {
         assert!(bad.out.contains(part), "{part}: {}", bad.out);
     }
-    let both = "  - {id: 00udan, login: dan@example.test, groups: [00gsec, 00gops]}\n";
+    let both = "  - {id: 00udan, login: dan@example.test, status: active, groups: [00gsec, 00gops]}\n";
     fs::write(world.path().join("users.yaml"), format!("{USERS}{both}")).unwrap();
     world.rules(&rule("\"group:00gsec\", \"group:00gops\", \"user:00udan\"", 2, "00gsec"));
     let bad = run(&mut world.command(&["check"], &[])).await;

@@ -15,7 +15,7 @@ use behalf::{
         audit::Event,
         ids::{DelegationId, DelegationRef, TenantName},
     },
-    ports::store::{Seq, Store as _},
+    ports::store::{Seq, Store},
 };
 
 use super::rig::{Caller, Told};
@@ -164,6 +164,11 @@ impl Ledger {
 pub(crate) async fn trail(data: &Path) -> Vec<(Seq, Event)> {
     let settings = Settings::new(Place::Folder(data.to_owned()));
     let store = EmbeddedStore::open(&settings, Arc::new(SystemClock), &OsEntropy).unwrap();
+    events_of(&store).await
+}
+
+/// Every event of the default tenant in a store.
+pub(crate) async fn events_of(store: &impl Store) -> Vec<(Seq, Event)> {
     let mut trail = Vec::new();
     loop {
         let after = trail.last().map_or(Seq(0), |(seq, _)| *seq);

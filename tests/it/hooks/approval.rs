@@ -1,7 +1,7 @@
 //! Rules that ask for an approval, from the initiation to the hook.
 
 use behalf::{
-    app::epoch,
+    app::{DelegationLimits, epoch},
     domain::{
         approval::{Template, template::Kind},
         ids::TenantName,
@@ -137,6 +137,8 @@ async fn the_rule_that_the_hook_finds_decides() {
     let changes = [
         (vec![rule(template())], None),
         (vec![rule(stricter)], Some("approval-mismatch")),
+        // What was approved names the rule.
+        (vec![Rule { name: "everybody".to_owned(), ..rule(template()) }], Some("approval-mismatch")),
         (vec![Rule { reservation: true, ..rule(template()) }], Some("stage-missing")),
         (vec![], None),
     ];
@@ -268,4 +270,32 @@ async fn the_old_routes_say_no_in_their_one_way() {
     let answer = app.post("/agent", "ann", &json!({"entityid": "00ubob"})).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.json["error"], "User is not delegated by that delegator.");
+}
+
+/// Okta's tokens live 5 minutes at least.
+#[actix_web::test]
+async fn the_last_minutes_of_an_approval_are_told_at_the_initiation_already() {
+    for overrun in [false, true] {
+        let limits = DelegationLimits { least_lifetime: Some(300), ..DelegationLimits::default() };
+        let mut setup = Setup { limits, ..Setup::default() };
+        let template = Template { valid_for: SignedDuration::from_secs(900), max_uses: 3, ..template() };
+        setup.policy.rules = vec![Rule { allow_overrun: overrun, ..rule(template) }];
+        let app = TestApp::with(setup).await;
+        approved(&app).await;
+        assert!(hook(&app, "e1", &begun(&app).await).await.is_granted());
+        app.advance(SignedDuration::from_secs(600));
+        let last = begun(&app).await;
+        app.advance(SignedDuration::from_secs(1));
+        let late = ask(&app).await;
+        let body = refresh_hook("e2", Some(&last));
+        let told = deliver(&app, &body).await;
+        if overrun {
+            assert_eq!(late.status, StatusCode::CREATED, "{}", late.text);
+            assert_eq!(told.minted(&body).access.unwrap().lifetime, 300, "the least that there is");
+        } else {
+            late.is_problem(409, "lifetime-too-short");
+            assert_eq!(coded(&app, "DA1101").await[0].outcome.reason.as_deref(), Some("lifetime-too-short"));
+            assert_eq!(told.refused(), "lifetime-too-short");
+        }
+    }
 }

@@ -156,12 +156,12 @@ async fn a_storm_of_conflicts_ends_in_busy() {
     let (setup, tamper) = tampered();
     let app = TestApp::with(setup).await;
     let id = app.begin().await;
-    for _ in 0..3 {
+    for _ in 0..6 {
         tamper.next(Act::Conflict);
     }
     assert_eq!(deliver(&app, &refresh_hook("e1", Some(&id))).await.refused(), "busy");
     assert_eq!(tamper.left(), 0);
-    for _ in 0..2 {
+    for _ in 0..5 {
         tamper.next(Act::Conflict);
     }
     still_works(&app, &id).await;

@@ -21,6 +21,10 @@ const HOLD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Bob's account is shared: whoever is in the group `dbas` may reserve it, and that are Ann and Eve.
 async fn app_with(rule: Rule) -> TestApp {
+    app_of(Setup::default(), rule).await
+}
+
+pub(super) async fn app_of(setup: Setup, rule: Rule) -> TestApp {
     let account = SharedAccount {
         id: uid("00ubob"),
         group: GroupId::parse("dbas").unwrap(),
@@ -30,7 +34,7 @@ async fn app_with(rule: Rule) -> TestApp {
         pool: None,
         show_holder: false,
     };
-    let mut setup = Setup { shared: SharedAccounts::new([account], 1), ..Setup::default() };
+    let mut setup = Setup { shared: SharedAccounts::new([account], 1), ..setup };
     setup.policy.rules = vec![Rule { name: "shared".to_owned(), reservation: true, ..rule }];
     let app = TestApp::with(setup).await;
     for name in ["00uann", "00ueve"] {
@@ -44,7 +48,7 @@ async fn app() -> TestApp {
     app_with(Rule::default()).await
 }
 
-async fn ask(app: &TestApp, who: &str) -> Answer {
+pub(super) async fn ask(app: &TestApp, who: &str) -> Answer {
     app.post("/v1/delegations", who, &json!({"delegator": "00ubob"})).await
 }
 
@@ -53,7 +57,7 @@ async fn hook(app: &TestApp, event: &str, id: &str) -> Told {
 }
 
 /// The caller's reservations: their states.
-async fn held(app: &TestApp, who: &str) -> Vec<String> {
+pub(super) async fn held(app: &TestApp, who: &str) -> Vec<String> {
     let page = app.get("/v1/reservations", who).await.json;
     page["items"].as_array().unwrap().iter().map(|it| it["state"].as_str().unwrap().to_owned()).collect()
 }
@@ -164,4 +168,66 @@ async fn an_account_that_nobody_shares_cannot_be_reserved() {
     let app = TestApp::with(setup).await;
     let answer = ask(&app, "ann").await;
     assert_eq!((answer.status, &answer.json["code"]), (StatusCode::CONFLICT, &json!("reservation-required")));
+}
+
+/// Eve decides, and Ann may break the glass ("duty").
+async fn approved_first() -> TestApp {
+    let template = Template::new(Kind::Approve, ["user:00ueve".parse().unwrap()].into());
+    let app = app_with(Rule { approval: Some(template), ..Rule::default() }).await;
+    app.token("duty", &json!({"uid": "00uann", "groups": ["behalf-break-glass"]}), &["openid", "behalf"]);
+    app
+}
+
+async fn emergency(app: &TestApp) -> Answer {
+    let why = json!({"reason": "payroll closes at noon, nobody of secops answers"});
+    app.post("/v1/delegations", "duty", &json!({"delegator": "00ubob", "break_glass": why})).await
+}
+
+#[actix_web::test]
+async fn nobody_is_asked_to_approve_what_could_not_be_reserved_anyway() {
+    let app = approved_first().await;
+    app.directory.set_groups(&uid("00uann"), &["others"]);
+    ask(&app, "ann").await.is_problem(403, "not-a-member");
+    emergency(&app).await.is_problem(403, "not-a-member");
+    let told: Vec<_> = app.events().await.into_iter().map(|e| (e.code, e.outcome.reason)).collect();
+    assert_eq!(told, vec![("DA1101".to_owned(), Some("not-a-member".to_owned())); 2], "nothing but the refusals");
+    assert_eq!(app.get("/v1/reviews", "root").await.json["items"], json!([]));
+    assert_eq!(app.get("/v1/approvals", "ann").await.json["items"], json!([]));
+}
+
+#[actix_web::test]
+async fn nobody_is_asked_to_approve_an_account_that_nobody_shares() {
+    let template = Template::new(Kind::Approve, ["user:00ueve".parse().unwrap()].into());
+    let mut setup = Setup::default();
+    let rule = Rule { name: "shared".to_owned(), reservation: true, approval: Some(template), ..Rule::default() };
+    setup.policy.rules = vec![rule];
+    let app = TestApp::with(setup).await;
+    ask(&app, "ann").await.is_problem(409, "reservation-required");
+    assert_eq!(app.get("/v1/approvals", "ann").await.json["items"], json!([]));
+}
+
+#[actix_web::test]
+async fn the_glass_is_not_broken_for_an_account_that_another_holds() {
+    let app = approved_first().await;
+    let made = app.post("/v1/reservations", "eve", &json!({"account": "00ubob"})).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let refused = emergency(&app).await;
+    refused.is_problem(409, "reserved");
+    assert_eq!(refused.json["until"], "2026-11-21T10:05:00Z");
+    let told: Vec<_> = app.events().await.into_iter().map(|e| e.code).collect();
+    assert_eq!(told, ["DA3000", "DA1101"]);
+    assert_eq!(app.get("/v1/reviews", "root").await.json["items"], json!([]));
+    // Who waits for a decision can wait for the account too.
+    assert_eq!(ask(&app, "ann").await.status, StatusCode::ACCEPTED);
+    release(&app, "eve").await;
+    assert_eq!(emergency(&app).await.status, StatusCode::CREATED, "the request that waits is decided");
+    assert_eq!(held(&app, "ann").await, ["HELD"]);
+}
+
+#[actix_web::test]
+async fn the_glass_may_be_broken_for_the_account_that_one_holds_oneself() {
+    let app = approved_first().await;
+    app.post("/v1/reservations", "ann", &json!({"account": "00ubob"})).await;
+    assert_eq!(emergency(&app).await.status, StatusCode::CREATED);
+    assert_eq!(coded(&app, "DA3000").await.len(), 1, "the one that stood serves");
 }

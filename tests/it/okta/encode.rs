@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use behalf::{
+    config::DialectKind,
     domain::{
         claims::{ClaimPatch, TokenPatch},
         hook::{Decision, Effect, HookRequest, OnRefusal, Outcome, RefusalForm},
@@ -168,6 +169,7 @@ fn lifetimes_are_replaced_within_what_okta_takes() {
         );
     }
     assert_eq!(okta().lifetime_bounds(), Some((300, 86_400)));
+    assert_eq!(okta().lifetime_bounds(), DialectKind::Okta.lifetime_bounds(), "rules are held against the same");
 }
 
 #[test]

@@ -22,19 +22,12 @@ use behalf::{
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
+pub(super) use crate::durability::rig::disturbed;
 use crate::{
     contract::redis::over,
-    durability::rig::{Caller, Process, Told, World},
+    durability::rig::{Caller, PATIENT, Process, Told, World},
     support::{process::until, redis::Redis},
 };
-
-/// Budgets for a machine on which many tests run at once: what is asked here is who wins, not how fast.
-const PATIENT: [(&str, &str); 4] = [
-    ("BEHALF_BUDGET_HOOK", "2900ms"),
-    ("BEHALF_BUDGET_DIRECTORY", "800ms"),
-    ("BEHALF_BUDGET_COMMIT", "1900ms"),
-    ("BEHALF_REDIS_RESPONSE_TIMEOUT", "1900ms"),
-];
 
 /// A Redis, and the world of the processes over it.
 pub(super) struct Shared {
@@ -161,7 +154,7 @@ pub(super) async fn asked(caller: &Caller, operation: &str) -> u64 {
 }
 
 /// Far more than anything here takes, however busy the machine is.
-const DEADLINE: Duration = Duration::from_mins(1);
+pub(super) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Begins an agent's delegation for Bob. Where the machine is so busy that the budgets run out, again.
 pub(super) async fn begin(caller: &Caller, agent: usize) -> String {
@@ -188,15 +181,6 @@ pub(super) async fn settle(caller: &Caller, body: &str) -> Told {
         tokio::task::yield_now().await;
     }
     panic!("no answer in {DEADLINE:?}")
-}
-
-/// Nothing was said about the id, for want of time.
-pub(super) fn disturbed(told: &Told) -> bool {
-    match told {
-        Told::Lost => true,
-        Told::Refused(why) => why.ends_with("(temporarily-unavailable)"),
-        Told::Granted(_) | Told::Untouched => false,
-    }
 }
 
 /// A call that must be answered with this status.

@@ -236,3 +236,18 @@ async fn an_unknown_answer_of_the_directory_is_no() {
     assert_eq!(counts(&app, ["DA3000"]).await, [0]);
     hold(&app, "ann", DBA).await;
 }
+
+#[actix_web::test]
+async fn an_account_is_named_by_its_login_too() {
+    let app = app().await;
+    let made = reserve(&app, "ann", json!({"account": "dba@example.test"})).await;
+    assert_eq!((made.status.as_u16(), &made.json["account"]["id"]), (201, &json!(DBA)), "{}", made.text);
+    reserve(&app, "eve", json!({"account": "dba@example.test"})).await.is_problem(409, "reserved");
+    let (shared, unknown) = (
+        reserve(&app, "bob", json!({"account": "dba@example.test"})).await,
+        reserve(&app, "bob", json!({"account": "nobody@example.test"})).await,
+    );
+    shared.is_problem(403, "not-a-member");
+    assert_eq!(shared.text, unknown.text, "no oracle");
+    reserve(&app, "ann", json!({"account": "me"})).await.is_problem(400, "invalid-request");
+}

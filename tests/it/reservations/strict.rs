@@ -83,9 +83,27 @@ async fn what_can_not_be_read_may_be_about_it() {
         hook["data"]["access"]["token"]["lifetime"]["expiration"] = json!(-1);
         hook.to_string()
     };
-    for (body, refused) in [(garbage(DBA), true), (garbage("00ubob"), false), ("x".repeat(300 * 1024), true)] {
+    let escaped: String = DBA.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let behind_escapes = garbage(DBA).replace(DBA, &escaped);
+    assert!(!behind_escapes.contains(DBA), "{behind_escapes}");
+    let bodies =
+        [(garbage(DBA), true), (behind_escapes, true), (garbage("00ubob"), false), ("x".repeat(300 * 1024), true)];
+    for (body, refused) in bodies {
         let (_, said) = app.deliver(&body).await;
         assert_eq!(said.contains("errorSummary"), refused, "{said}");
     }
-    assert_eq!(coded(&app, "DA1001").await.len(), 2);
+    assert_eq!(coded(&app, "DA1001").await.len(), 3);
+}
+
+#[actix_web::test]
+async fn a_hook_without_a_user_may_be_about_it() {
+    let app = app().await;
+    let of = |subject: &str| {
+        let mut hook = login_hook("e1", subject, None);
+        hook["data"]["context"].as_object_mut().unwrap().remove("user");
+        hook["data"]["access"]["claims"]["uid"] = json!(subject);
+        hook
+    };
+    assert_eq!(deliver(&app, &of(DBA)).await.refused(), "reservation-missing");
+    assert_eq!(deliver(&app, &of("00ubob")).await.status, 204);
 }

@@ -30,6 +30,8 @@ pub(crate) enum Act {
     ReplyLost,
     /// It is lost on its way, and nobody knows.
     ChangeLost,
+    /// Nobody knows of it until the gate opens: then it arrives.
+    ChangeDelayed(Arc<Notify>),
     /// It is applied; the reply is delivered when the gate opens.
     ReplyHeld(Arc<Notify>),
 }
@@ -111,6 +113,16 @@ impl Store for TamperedStore {
                 Err(unknown())
             }
             Some(Act::ChangeLost) => Err(unknown()),
+            Some(Act::ChangeDelayed(gate)) => {
+                let (inner, tenant) = (Arc::clone(&self.inner), tenant.clone());
+                tokio::spawn(async move {
+                    gate.notified().await;
+                    // Whether it still fits is what the test asks.
+                    drop(inner.commit(&tenant, change).await);
+                    gate.notify_one();
+                });
+                Err(unknown())
+            }
             Some(Act::ReplyHeld(gate)) => {
                 let done = self.inner.commit(tenant, change).await;
                 gate.notified().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, post, web};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use utoipa::ToSchema;
 
 use super::ApprovalItem;
@@ -13,7 +13,7 @@ use crate::{
         approvals::{self, Wanted},
         idempotency::Sender,
     },
-    domain::approval::application::{DataFault, FromApplication, TITLE, check, check_text},
+    domain::approval::application::{DataFault, FromApplication, TITLE, check_text, object},
     web::{
         error::ApiError,
         extract::{ByApplication, ForApprovals, Then, free_text, user_ref},
@@ -43,10 +43,10 @@ pub struct AskRequest {
     #[schema(max_length = 200)]
     title: String,
     /// What approvers should know, beside the token's own claims: shown to them as data from the application. At most
-    /// 8 KiB with the claims, four deep.
+    /// 8 KiB with the claims, four deep; no name twice in one place, and only numbers that are exact in JSON.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    context: Option<Map<String, Value>>,
+    context: Option<Box<RawValue>>,
     /// Why.
     #[schema(max_length = 500)]
     reason: Option<String>,
@@ -91,12 +91,13 @@ pub async fn ask(
     check_text(&body.title, TITLE).map_err(|_| ApiError::Invalid {
         field: Some("title".to_owned()),
         problem: format!(
-            "must have 1 to {TITLE} characters, in Unicode normalization form C and without formatting characters"
+            "must have 1 to {TITLE} characters, some to be seen, in Unicode normalization form C and without \
+             invisible or formatting characters"
         ),
     })?;
-    let (context, claims) = (body.context.unwrap_or_default(), caller.token.custom.clone());
-    check(&context).map_err(|fault| invalid("context", fault))?;
-    check(&claims).map_err(|fault| invalid("claims of the token", fault))?;
+    let context = body.context.map_or(Ok(Map::new()), |text| object(text.get()));
+    let context = context.map_err(|fault| invalid("context", fault))?;
+    let claims = caller.token.custom.clone().map_err(|fault| invalid("claims of the token", fault))?;
     subject.as_ref().map_or(Ok(()), |text| check_text(text, SUBJECT)).map_err(|fault| invalid("sub", fault))?;
     let (reason, ticket) = (free_text("reason", body.reason, REASON)?, free_text("ticket", body.ticket, TICKET)?);
     let uri = caller.application.uri.clone();

@@ -9,6 +9,7 @@ use actix_web::{
 use futures_util::{Stream, stream};
 use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior};
+use utoipa::IntoParams;
 
 use super::{ApprovalItem, ApprovalPath, viewer};
 use crate::{
@@ -27,13 +28,25 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// The longest that a stream lasts; whoever wants to go on connects again, and is asked again who he is.
 const LONGEST: Duration = Duration::from_mins(10);
 
+/// Where to go on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is read from the request; this describes it")]
+pub struct LastEventId {
+    /// The `id` of the last message that was seen; browsers send it by themselves.
+    #[param(rename = "Last-Event-ID", nullable = false, minimum = 0, example = 1)]
+    last: Option<u64>,
+}
+
 /// Streams an approval: as it is, and again whenever it changes.
 ///
 /// Each message is the whole approval, its `id` the revision. With `Last-Event-ID` the first message is left out if
-/// nothing has changed since. The stream ends after the message that shows the approval closed, when the token ends,
-/// after ten minutes, and when this process stops. 204: it is closed, and `Last-Event-ID` says that you know it.
+/// that is the present revision. The stream ends after a message with `DENIED`, `EXPIRED`, `WITHDRAWN`, `ENDED`,
+/// `REVOKED` or `UNUSED_EXPIRED`, not with `APPROVED` or `ACTIVE`: who waits for the decision alone closes it himself.
+/// It also ends when the token ends, when whoever reads it may not see the approval any more, after ten minutes, and
+/// when this process stops. 204: it is closed, and `Last-Event-ID` says that you know it.
 #[utoipa::path(
-    operation_id = "approval-events", tag = "approvals", params(ApprovalPath),
+    operation_id = "approval-events", tag = "approvals", params(ApprovalPath, LastEventId),
     responses(
         (status = 200, description = "Messages `approval`, each with the approval as JSON.", body = String,
          content_type = "text/event-stream", example = "id: 2\nevent: approval\ndata: {\"state\": \"APPROVED\"}\n\n"),
@@ -52,7 +65,8 @@ pub async fn events(
     let known = last_event_id(&request)?;
     let services = &state.services;
     let watch = watching::watch(services, &by.door().tenant, viewer(&by), id).await?;
-    let is_known = known.is_some_and(|known| known >= watch.last().revision);
+    // Whoever knows of more than there is saw what a restore took back.
+    let is_known = known == Some(watch.last().revision);
     if is_known && is_over(watch.last()) {
         return Ok(HttpResponse::NoContent().finish());
     }
@@ -61,6 +75,7 @@ pub async fn events(
         until: Instant::now() + left(by.expires(), services.clock.now()).min(LONGEST),
         heartbeats: heartbeats(),
         watch,
+        by,
     };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
@@ -101,6 +116,7 @@ struct Feed {
     stage: Stage,
     until: Instant,
     heartbeats: tokio::time::Interval,
+    by: ByEither<ForApprovals>,
 }
 
 impl Feed {
@@ -120,7 +136,12 @@ impl Feed {
             return Some(message(self.watch.last()));
         }
         tokio::select! {
-            changed = self.watch.next(self.until) => changed.map(message),
+            changed = self.watch.next(self.until) => {
+                changed?;
+                // Who was an approver when it began may be none by now, and where that can't be told he isn't.
+                viewer(&self.by).may_see(&self.by.door().tenant, self.watch.last()).await.ok()?;
+                Some(message(self.watch.last()))
+            }
             _ = self.heartbeats.tick() => Some(Bytes::from_static(b": still here\n\n")),
         }
     }

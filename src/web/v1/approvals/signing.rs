@@ -127,6 +127,8 @@ impl From<Issued> for ChallengeItem {
         CallerProblems, BodyProblems,
         (status = 409, description = "`approval-closed` (with its `state`) or `already-voted`.", body = Problem,
          content_type = "application/problem+json"),
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
+         content_type = "application/problem+json"),
     ),
     security(("user_token" = []))
 )]

@@ -9,7 +9,7 @@ use crate::domain::{
     approval::{
         Approval, Closed, State, Vote,
         application::FromApplication,
-        template::{Demand, Kind, Template},
+        template::{Demand, Kind, SignatureLevel, Template},
     },
     delegation::Party,
 };
@@ -70,6 +70,8 @@ pub struct TemplateItem {
     kind: &'static str,
     /// `user:<id>` and `group:<id>`.
     approvers: Vec<String>,
+    /// Which signatures a vote takes: `typed`, `jws`; none with `approve`.
+    signatures: Vec<&'static str>,
     /// How many must approve.
     quorum: u8,
     /// How often it may be used.
@@ -86,6 +88,13 @@ pub struct TemplateItem {
     digest: String,
 }
 
+fn level(level: SignatureLevel) -> &'static str {
+    match level {
+        SignatureLevel::Typed => "typed",
+        SignatureLevel::Jws => "jws",
+    }
+}
+
 impl From<Template> for TemplateItem {
     fn from(template: Template) -> Self {
         let demand = |demand| match demand {
@@ -98,6 +107,7 @@ impl From<Template> for TemplateItem {
                 Kind::SignAndApprove => "sign_and_approve",
             },
             digest: template.digest().to_string(),
+            signatures: template.signatures.iter().copied().map(level).collect(),
             quorum: template.quorum,
             max_uses: template.max_uses,
             valid_for_s: template.valid_for.as_secs(),
@@ -162,7 +172,7 @@ impl From<FromApplication> for ApplicationItem {
     "requester": {"id": "00u1ann", "login": "ann@example.com"},
     "delegator": {"id": "00u1bob", "login": "bob@example.com"}, "client": "app", "scopes": ["payments.read"],
     "reason": "invoice run", "rule": "finance directors",
-    "template": {"type": "approve", "approvers": ["group:00gsecops"], "quorum": 1, "max_uses": 1,
+    "template": {"type": "approve", "approvers": ["group:00gsecops"], "signatures": [], "quorum": 1, "max_uses": 1,
         "valid_for_s": 3600, "use_within_s": 900, "reason": "required", "ticket": "optional",
         "digest": "sha256:43abdb316b4e1e8bcb49518bbbe616a4f55808350db5ba4cf012cdd6cdd3dea7"},
     "digest": "sha256:dc29c9f9faa6feb5872e5a5805bda9401a5d5a715c091e5c9e31f9269c8cf779",

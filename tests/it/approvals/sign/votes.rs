@@ -92,7 +92,8 @@ async fn the_rule_says_which_level_counts() {
     let id = asked(&app, by_key_only()).await;
     let given = challenge(&app, id, "ben", "approve").await;
     let by_name = vote_signed(&app, id, "ben", "approve", &typed(&given, "Ben Žižka")).await;
-    by_name.is_problem(422, "signature-required");
+    by_name.is_problem(422, "signature-level");
+    assert_eq!(shown(&app, id).await["template"]["signatures"], json!(["jws"]), "it says which it takes");
     vote(&app, id, "ben", "approve").await.is_problem(422, "signature-required");
     still_waits(&app, id).await;
 }
@@ -159,6 +160,11 @@ async fn a_challenge_is_for_those_whose_vote_would_count() {
     let id = asked(&app, signing()).await;
     ask(&app, id, "eve", "approve").await.is_problem(404, "not-found");
     ask(&app, id, "ann", "approve").await.is_problem(403, "not-an-approver");
+    // Nor is anything written about his signature.
+    let nonce = behalf::domain::approval::signature::Nonce([7; 32]).to_string();
+    let made_up = json!({"level": "jws", "nonce": nonce, "jws": "a..b"});
+    vote_signed(&app, id, "eve", "approve", &made_up).await.is_problem(404, "not-found");
+    assert!(!codes(&app).await.contains(&"DA2111".to_owned()));
     ask(&app, id, "ben", "perhaps").await.is_problem(400, "invalid-request");
     let given = challenge(&app, id, "ben", "approve").await;
     vote_signed(&app, id, "ben", "approve", &typed(&given, "Ben Žižka")).await;

@@ -51,6 +51,8 @@ fn start() -> Okta {
     let clock = Arc::new(ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap()));
     let fake = FakeOkta::start(Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
     let line = Proxy::to(fake.url.trim_start_matches("http://"));
+    // Okta names the next page of a list by the address that it was asked at.
+    fake.set(|state| state.next_origin = Some(format!("http://{}", line.address())));
     let store = Arc::new(ModelStore::new(Arc::clone(&clock)));
     Okta { fake, clock, store, line, made: AtomicUsize::new(0) }
 }

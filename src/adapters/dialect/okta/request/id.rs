@@ -9,6 +9,7 @@ use crate::domain::{
     hook::Candidate,
     ids::DELEGATION_PREFIX,
     reservation::{ReservationSecret, SECRET_PREFIX},
+    text::without_json_escapes,
 };
 
 /// Parameters of the called URL, each in the order they stand there, form-decoded.
@@ -95,24 +96,6 @@ pub(super) fn may_carry_id(body: &[u8]) -> bool {
 
 fn holds(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
-}
-
-/// Replaces `\u00XX` by its character; nothing else that JSON escapes can stand in the prefix.
-fn without_json_escapes(body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len());
-    let mut rest = body;
-    while let Some((&first, tail)) = rest.split_first() {
-        let (byte, after) = escaped(rest).unwrap_or((first, tail));
-        out.push(byte);
-        rest = after;
-    }
-    out
-}
-
-fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (digits, after) = text.strip_prefix(br"\u00")?.split_at_checked(2)?;
-    let digits = std::str::from_utf8(digits).ok()?;
-    Some((u8::from_str_radix(digits, 16).ok()?, after))
 }
 
 #[cfg(test)]
