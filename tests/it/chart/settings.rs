@@ -48,7 +48,7 @@ fn variables() -> (Vec<String>, Vec<String>) {
 fn with_names(schema: &str, key: &str, names: &[String], each: &str) -> String {
     let object = schema.find(&format!("\"{key}\": {{\n")).unwrap();
     let begin = object + schema[object..].find("\"properties\": {").unwrap() + "\"properties\": {".len();
-    let end = begin + schema[begin..].find("\n      ").map_or(0, |_| end_of(&schema[begin..]));
+    let end = begin + end_of(&schema[begin..]);
     let indent = " ".repeat(schema[..begin].lines().last().unwrap().find('"').unwrap());
     let lines: Vec<_> = names.iter().map(|name| format!("{indent}  \"{name}\": {each}")).collect();
     format!("{}\n{}\n{indent}{}", &schema[..begin], lines.join(",\n"), &schema[end..])

@@ -64,7 +64,7 @@ struct Example {
     folder: TempDir,
     redis: u16,
     ldap: u16,
-    _servers: Vec<Running>,
+    servers: Vec<Running>,
 }
 
 impl Example {
@@ -78,14 +78,14 @@ impl Example {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         let (redis, ldap) = (ports::free(), ports::free());
-        let mut example = Self { folder, redis, ldap, _servers: Vec::new() };
+        let mut example = Self { folder, redis, ldap, servers: Vec::new() };
         let init = Command::new("sh")
             .arg(file(FOLDER).join("openldap/init.sh"))
             .arg(example.path("secrets"))
             .output()
             .unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        example._servers = vec![example.start_redis(), example.start_ldap()];
+        example.servers = vec![example.start_redis(), example.start_ldap()];
         Some(example)
     }
 
@@ -145,7 +145,7 @@ impl Example {
 /// `compose up` waits for the two servers, then for `behalf health`. All that is missing then is an issuer.
 #[tokio::test]
 async fn it_becomes_healthy_with_its_own_files() {
-    let Some(example) = Example::start() else { return };
+    let Some(mut example) = Example::start() else { return };
     let listens = async |port: u16| tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok().then_some(());
     until("Redis and LDAP", async || listens(example.redis).await.and(listens(example.ldap).await)).await;
 
@@ -157,6 +157,9 @@ async fn it_becomes_healthy_with_its_own_files() {
     let wrong: Vec<&str> = found.out.lines().filter(|line| line.starts_with("error")).collect();
     assert!(wrong.iter().all(|line| line.contains("example.okta.com")) && !wrong.is_empty(), "{found:?}");
 
+    for server in &mut example.servers {
+        assert!(server.0.try_wait().unwrap().is_none(), "a server has ended by itself");
+    }
     service.process.signal("TERM");
     assert_eq!(service.process.end().await.code, Some(0));
 }
