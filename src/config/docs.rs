@@ -20,7 +20,7 @@ pub fn env_example() -> String {
     out
 }
 
-/// The configuration table of the README.
+/// The table of `docs/configuration.md`.
 pub fn markdown_table() -> String {
     let mut out = String::from("| variable | key in `behalf.toml` | default | meaning |\n|---|---|---|---|\n");
     for section in SECTIONS {

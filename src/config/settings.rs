@@ -1,4 +1,4 @@
-//! The one table of settings. Reading, `.env.example`, the README's table and the search for typos all start here.
+//! The one table of settings. Reading, `.env.example`, the table in `docs/configuration.md` and the search for typos all start here.
 
 /// Whom a setting concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,13 @@ const CONTRIBUTING: &str = include_str!("../../CONTRIBUTING.md");
 const README: &str = include_str!("../../README.md");
 const DIRECTORIES: &str = include_str!("../../DIRECTORIES.md");
 
+/// The documents of `docs/`: path, content.
+fn docs() -> Vec<(String, String)> {
+    let folder = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
+    let names = folder.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
+    names.map(|name| (name.clone(), source(&name).unwrap())).collect()
+}
+
 /// Said of a case that has no test.
 const UNSHOWN: &str = "no test shows";
 
@@ -94,7 +101,8 @@ fn every_recipe_ends_with_its_files_and_its_tests() {
 #[test]
 fn every_file_that_the_documents_name_exists() {
     let rooms = ["src/", "tests/", "openapi/", "benches/", "examples/"];
-    for text in [SECURITY, CONTRIBUTING, README] {
+    let docs = docs();
+    for text in [SECURITY, CONTRIBUTING, README].into_iter().chain(docs.iter().map(|(_, text)| text.as_str())) {
         let names = quoted(text).into_iter().filter(|word| rooms.iter().any(|room| word.starts_with(room)));
         for name in names.filter(|word| !word.contains(['<', '…', '*', ' '])) {
             let path = name.split("::").next().unwrap_or_default();
@@ -105,23 +113,31 @@ fn every_file_that_the_documents_name_exists() {
 
 #[test]
 fn links_lead_somewhere() {
-    let all = [
+    let roots = [
         ("SECURITY.md", SECURITY),
         ("CONTRIBUTING.md", CONTRIBUTING),
         ("README.md", README),
         ("DIRECTORIES.md", DIRECTORIES),
     ];
-    for (document, text) in all {
+    let roots = roots.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    for (document, text) in roots.into_iter().chain(docs()) {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if link.starts_with("http") {
                 continue;
             }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() { text.to_owned() } else { source(file).unwrap_or_default() };
+            let folder = document.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let target = if file.is_empty() { text.clone() } else { target(folder, file) };
             assert!(!target.is_empty(), "{document}: {link}");
             assert!(anchor.is_empty() || target.lines().any(|line| slug(line) == anchor), "{document}: {link}");
         }
     }
+}
+
+/// What the file holds that a document in this folder names; of a folder, its name.
+fn target(folder: &str, file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(file);
+    if path.is_dir() { file.to_owned() } else { fs::read_to_string(path).unwrap_or_default() }
 }
 
 /// A heading's anchor.
@@ -136,9 +152,10 @@ fn slug(line: &str) -> String {
 
 #[test]
 fn the_readme_leads_to_them() {
-    assert!(
-        README.contains("](SECURITY.md)")
-            && README.contains("](CONTRIBUTING.md)")
-            && README.contains("](DIRECTORIES.md)")
-    );
+    let docs = docs();
+    assert!(docs.len() > 5, "{}", docs.len());
+    let names = ["SECURITY.md", "CONTRIBUTING.md", "DIRECTORIES.md"].into_iter();
+    for name in names.chain(docs.iter().map(|(name, _)| name.as_str())) {
+        assert!(README.contains(&format!("]({name})")), "{name}");
+    }
 }

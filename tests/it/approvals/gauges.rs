@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use std::sync::Arc;
 
 use super::rig::{app, asked, named, of_two, template, tenant_of, vote, withdraw};
-use crate::support::test_app::TestApp;
+use crate::support::test_app::{TestApp, uid};
 
 async fn reading(app: &TestApp) -> Reading {
     readings::read(&app.services, &TenantName::default_tenant(), None).await.unwrap()
@@ -82,7 +82,9 @@ async fn votes_that_were_cast_count_although_their_voters_are_gone() {
 #[actix_web::test]
 async fn whoever_is_in_a_group_is_taken_on_trust() {
     let app = app().await;
-    asked(&app, Template { approvers: named(&["group:00gnobody"]), ..template() }).await;
+    app.directory.set_groups(&uid("00uben"), &["00gops"]);
+    asked(&app, Template { approvers: named(&["group:00gops"]), ..template() }).await;
+    app.directory.set_groups(&uid("00uben"), &[]);
     assert_eq!(undecidable(&app).await, 0);
 }
 

@@ -1,13 +1,13 @@
-//! The ACL rule of the README is enough, and no word of it is too much.
+//! The ACL rule of the documents is enough, and no word of it is too much.
 
 use super::{World, ask, serve};
 use crate::{binary::assert_delegates, support::redis::Redis};
 
 /// The words behind `ACL SETUSER behalf`, with this password.
 fn rule(password: &str) -> Vec<String> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(path).unwrap();
-    let (_, rest) = readme.split_once("ACL SETUSER behalf ").unwrap();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/redis.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once("ACL SETUSER behalf ").unwrap();
     let (rule, _) = rest.split_once("```").unwrap();
     rule.replace("\\\n", " ").replace("PASSWORD", password).split_whitespace().map(str::to_owned).collect()
 }
