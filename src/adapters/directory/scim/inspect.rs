@@ -65,7 +65,9 @@ impl Scim {
         let answer = match self.service.get(&["Schemas", urn], &[]).await {
             Ok(Reply::Done(answer)) => answer,
             Ok(Reply::Refused(_)) => {
-                return vec![Finding::error(format!("it does not know the schema {urn}; see DIRECTORIES.md for its text"))];
+                return vec![Finding::error(format!(
+                    "it does not know the schema {urn}; see DIRECTORIES.md for its text"
+                ))];
             }
             Err(error) => return vec![Finding::error(error.to_string()).at(urn)],
         };
