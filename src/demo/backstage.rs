@@ -1,9 +1,13 @@
 //! What the demo needs beside itself: a folder, and processes. Nothing of it outlives the demo, however that ends.
 
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder, File},
-    io::Write as _,
-    os::unix::{fs::DirBuilderExt as _, process::CommandExt as _},
+    io,
+    os::{
+        fd::AsFd as _,
+        unix::{fs::DirBuilderExt as _, process::CommandExt as _},
+    },
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -21,6 +25,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// What cleans up if the demo is killed: then its end of the input is closed. Otherwise this is killed first.
 const WATCHDOG: &str =
     r#"ids=; while read -r id; do ids="$ids $id"; done; [ -z "$ids" ] || kill -KILL $ids; rm -rf "$1""#;
+/// What becomes the program of a process. First it tells the watchdog who it is: were that left to the demo, killed
+/// before it came to it, the process would stay.
+const LAUNCHER: &str = r#"echo "$$" && log=$1 && shift && exec "$@" >>"$log" 2>&1"#;
 
 /// A folder of the demo's own, which nobody else can read. It goes with this.
 pub(super) struct Backstage {
@@ -56,20 +63,40 @@ impl Backstage {
         Ok(path)
     }
 
-    /// Starts a process whose output goes to a file of its name.
-    pub(super) fn start(&self, name: &str, command: &mut Command) -> Result<Child, String> {
-        let log = self.write(&format!("{name}.log"), "")?;
-        let failed = |error: std::io::Error| format!("{name} can't be started: {error}");
-        let out = File::options().append(true).open(&log).map_err(failed)?;
-        let err = out.try_clone().map_err(failed)?;
-        let command = command.current_dir(&self.folder).stdin(Stdio::null()).stdout(out).stderr(err);
-        let child = Child { name: name.to_owned(), process: command.spawn().map_err(failed)?, log };
-        if let Some(mut input) = self.watchdog.as_ref().and_then(|it| it.stdin.as_ref()) {
-            // It is there for the worst case only: without it the demo cleans up by itself.
-            drop(writeln!(input, "{}", child.id()));
-        }
-        Ok(child)
+    /// A command for [`Self::start`] to start under this name.
+    pub(super) fn command(&self, name: &str, program: impl AsRef<OsStr>) -> Result<Command, String> {
+        let log = self.write(&log_of(name), "")?;
+        let mut command = self.launched(&log, program.as_ref()).map_err(|error| cant_start(name, &error))?;
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        Ok(command)
     }
+
+    fn launched(&self, log: &Path, program: &OsStr) -> io::Result<Command> {
+        let Some(watchdog) = self.watchdog.as_ref().and_then(|it| it.stdin.as_ref()) else {
+            let out = File::options().append(true).open(log)?;
+            let mut command = Command::new(program);
+            command.stdout(out.try_clone()?).stderr(out);
+            return Ok(command);
+        };
+        let mut command = Command::new("sh");
+        command.args(["-c", LAUNCHER, "behalf-demo-launcher"]).arg(log).arg(program);
+        command.stdout(watchdog.as_fd().try_clone_to_owned()?).stderr(Stdio::null());
+        Ok(command)
+    }
+
+    /// Starts a process whose output goes to a file of its name. The command is one of [`Self::command`].
+    pub(super) fn start(&self, name: &str, mut command: Command) -> Result<Child, String> {
+        let process = command.spawn().map_err(|error| cant_start(name, &error))?;
+        Ok(Child { name: name.to_owned(), process, log: self.path(&log_of(name)) })
+    }
+}
+
+fn log_of(name: &str) -> String {
+    format!("{name}.log")
+}
+
+fn cant_start(name: &str, error: &io::Error) -> String {
+    format!("{name} can't be started: {error}")
 }
 
 impl Drop for Backstage {
@@ -132,6 +159,6 @@ impl Drop for Child {
 }
 
 /// Runs a command to its end.
-pub(super) async fn output(mut command: Command) -> std::io::Result<Output> {
-    tokio::task::spawn_blocking(move || command.output()).await.map_err(std::io::Error::other)?
+pub(super) async fn output(mut command: Command) -> io::Result<Output> {
+    tokio::task::spawn_blocking(move || command.output()).await.map_err(io::Error::other)?
 }

@@ -6,7 +6,7 @@ use super::{
     backstage::{Backstage, output},
     pair::{Actor, Pair},
     say::{chapter, demand, say},
-    site::program,
+    site::this_program,
 };
 
 /// What the forger changes. It stands in the request that was signed.
@@ -41,9 +41,9 @@ pub(super) async fn tell(
 
 /// Runs the command, says what it says, and gives its exit code.
 async fn verify(folder: &Path, file: &str, approver: &str) -> Result<Option<i32>, String> {
-    let mut command: Command = program()?;
+    let mut command = Command::new(this_program()?);
     let arguments = ["approval", "verify", file, "--jwks", "behalf-keys.json", "--approver", approver];
-    command.args(arguments).current_dir(folder);
+    command.args(arguments).current_dir(folder).env_clear();
     let ended = output(command).await.map_err(|error| error.to_string())?;
     let code = ended.status.code();
     say(&format!("   behalf {}", arguments.join(" ")));

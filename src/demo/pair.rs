@@ -14,7 +14,7 @@ use super::{
     redis::{self, Redis},
     say::{brief, chapter, demand, say, short},
     set::hook_at,
-    site::{Site, serve},
+    site::Site,
 };
 use crate::adapters::{audit::signing::SigningKey, http_client, system::OsEntropy};
 
@@ -77,7 +77,7 @@ impl Pair {
         let secret = format!("Demo pair {random}");
         let launch = async |name| {
             let store = redis.as_ref().map(|redis| (redis.address.as_str(), random));
-            Site::start(name, backstage, serve(&issuer, &secret, store, backstage)?).await
+            Site::start(name, &issuer, &secret, store, backstage).await
         };
         let (first, second) = match &redis {
             Some(_) => {

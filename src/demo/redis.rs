@@ -8,6 +8,8 @@ use super::backstage::{Backstage, Child, output};
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 /// The oldest that behalf works with.
 const OLDEST: (u32, u32) = (6, 2);
+/// How messages name it.
+const NAME: &str = "redis";
 /// Somebody may take the port that was free a moment ago.
 const ATTEMPTS: usize = 5;
 
@@ -28,7 +30,9 @@ pub(super) async fn start(backstage: &Backstage, password: &str) -> Result<Redis
         let config =
             format!("bind 127.0.0.1\nport {port}\nsave \"\"\nappendonly no\nlogfile \"\"\nrequirepass {password}\n");
         let config = backstage.write("redis.conf", config)?;
-        let mut child = backstage.start("redis", Command::new(program).arg(config))?;
+        let mut command = backstage.command(NAME, program)?;
+        command.arg(config);
+        let mut child = backstage.start(NAME, command)?;
         let ready = child.line(|line| {
             let taken = line.contains("Address already in use");
             (taken || line.contains("Ready to accept connections")).then_some(!taken)

@@ -1,6 +1,6 @@
 //! A behalf as a process of its own.
 
-use std::process::Command;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -29,9 +29,24 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Starts it, and waits until it is ready.
-    pub(super) async fn start(name: char, backstage: &Backstage, mut command: Command) -> Result<Self, String> {
-        let mut child = backstage.start(&format!("behalf-{name}"), &mut command)?;
+    /// Starts this program once more, with nothing in its environment but its configuration, and waits until it is
+    /// ready. The Redis is an address and its password.
+    pub(super) async fn start(
+        name: char,
+        issuer: &DevServer,
+        secret: &str,
+        redis: Option<(&str, &str)>,
+        backstage: &Backstage,
+    ) -> Result<Self, String> {
+        let process = format!("behalf-{name}");
+        let mut command = backstage.command(&process, this_program()?)?;
+        command.arg("serve").env_clear();
+        command.envs(variables(issuer.issuer(), secret, &backstage.path("users.yaml"))).envs(PATIENT);
+        command.env("BEHALF_SIGNING_KEY_FILE", backstage.path(KEY_FILE));
+        if let Some((address, password)) = redis {
+            command.env("BEHALF_STORE", format!("redis://{address}")).env("BEHALF_REDIS_PASSWORD", password);
+        }
+        let mut child = backstage.start(&process, command)?;
         let url = child.line(ready).await?;
         Ok(Self { name, url, child })
     }
@@ -44,26 +59,7 @@ fn ready(line: &str) -> Option<String> {
     Some(format!("http://{address}"))
 }
 
-/// This program once more, with nothing in its environment but its configuration.
-pub(super) fn serve(
-    issuer: &DevServer,
-    secret: &str,
-    redis: Option<(&str, &str)>,
-    backstage: &Backstage,
-) -> Result<Command, String> {
-    let mut command = program()?;
-    command.arg("serve").envs(variables(issuer.issuer(), secret, &backstage.path("users.yaml"))).envs(PATIENT);
-    command.env("BEHALF_SIGNING_KEY_FILE", backstage.path(KEY_FILE));
-    if let Some((address, password)) = redis {
-        command.env("BEHALF_STORE", format!("redis://{address}")).env("BEHALF_REDIS_PASSWORD", password);
-    }
-    Ok(command)
-}
-
-/// This program.
-pub(super) fn program() -> Result<Command, String> {
-    let path = std::env::current_exe().map_err(|error| format!("this program can't be found: {error}"))?;
-    let mut command = Command::new(path);
-    command.env_clear();
-    Ok(command)
+/// Where this program lies.
+pub(super) fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("this program can't be found: {error}"))
 }

@@ -8,6 +8,7 @@ use behalf::{
 };
 
 use super::World;
+use crate::hooks::rounds;
 use crate::support::process::{Process, behalf, run, until};
 
 /// What the demo prints, in this order; `*` stands for anything within a line.
@@ -189,17 +190,32 @@ async fn stopped_on_its_way_it_fails_and_leaves_nothing() {
     }
 }
 
+async fn all_ends_in(dir: &Path) {
+    until("the end of all that the demo started", async || {
+        (processes_in(dir, None).is_empty() && dir.read_dir().unwrap().count() == 0).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn killed_it_leaves_nothing_either() {
     let (dir, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let demo = waiting(dir.path(), bin.path()).await;
     demo.signal("KILL");
     assert_eq!(demo.end().await.code, None);
-    until("the end of all that it started", async || {
-        let all_gone = processes_in(dir.path(), None).is_empty() && dir.path().read_dir().unwrap().count() == 0;
-        all_gone.then_some(())
-    })
-    .await;
+    all_ends_in(dir.path()).await;
+}
+
+/// What it starts is known to its watchdog from the first moment.
+#[tokio::test]
+async fn killed_by_what_it_starts_it_leaves_nothing_either() {
+    let (dir, bin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    pretended(bin.path(), &format!("kill -KILL $PPID; {WAITS}"));
+    for _ in 0..rounds() {
+        let ended = run(&mut demo(dir.path(), bin.path(), &[])).await;
+        assert_eq!(ended.code, None, "{ended:?}");
+        all_ends_in(dir.path()).await;
+    }
 }
 
 #[tokio::test]
