@@ -16,7 +16,7 @@ use crate::{
         lock::{Lifted, Lock, Placed, Side},
         reason::Reason,
     },
-    ports::store::{Change, Committed, Expect, Key, Put, Record, Snapshot},
+    ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
 };
 
 /// The caller's side towards this account. Only an administrator may touch another's.
@@ -52,9 +52,7 @@ pub async fn place(
     let mut tries = services.tries();
     while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
-        let before = records::find::<Lock>(&snapshot, &key)?;
-        let expect = expectation(before.as_ref().map(|(_, record)| *record));
-        let present = before.map(|(lock, _)| lock);
+        let present = records::find::<Lock>(&snapshot, &key)?.map(|(lock, _)| lock);
         let placed = Placed { by: by.clone(), at: snapshot.now, reason: reason.clone() };
         let Some(lock) = Lock::place(present.clone(), target.clone(), side, placed) else {
             // `place` refuses only what stands already.
@@ -64,23 +62,25 @@ pub async fn place(
             .in_request(caller.request.as_deref());
         let event = reason.iter().fold(event, |e, text| e.detail("reason", text.as_str()));
         let put = records::put_lock(&lock)?;
-        if commit(services, tenant, key, expect, Some(put), event, &snapshot).await? {
+        if commit(services, tenant, key, Some(put), event, &snapshot).await? {
             return Ok((lock, true));
         }
     }
     Err(AppError::from_reason(Reason::Busy))
 }
 
-/// Lifts what the caller may lift: the owner his own lock, an administrator both.
+/// Lifts what the caller may lift: the owner his own lock, an administrator both of somebody else's account. Who has
+/// taken over an administrator's account doesn't free it from the lock that another placed on it.
 pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &UserId) -> Result<(), AppError> {
-    let side = if caller.administrator { Ok(Side::Administrator) } else { side_of(caller, user) };
-    let Ok(side) = side else { return Err(services.denied(tenant, caller, "lock.lift", user.as_str()).await) };
+    let Ok(side) = side_of(caller, user) else {
+        return Err(services.denied(tenant, caller, "lock.lift", user.as_str()).await);
+    };
     let by = party_of(tenant, caller).await?;
     let key = records::lock_key(user);
     let mut tries = services.tries();
     while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
-        let Some((lock, record)) = records::find::<Lock>(&snapshot, &key)? else {
+        let Some((lock, _)) = records::find::<Lock>(&snapshot, &key)? else {
             return Err(AppError::NotFound("lock"));
         };
         let target = lock.user.clone();
@@ -91,7 +91,7 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
         };
         let event = event(services, tenant, Code::LockLifted, &by, side, &target, &snapshot)
             .in_request(caller.request.as_deref());
-        if commit(services, tenant, key, expectation(Some(record)), put, event, &snapshot).await? {
+        if commit(services, tenant, key, put, event, &snapshot).await? {
             return Ok(());
         }
     }
@@ -154,10 +154,6 @@ fn names_self(caller: &Caller, user: &UserRef) -> bool {
     }
 }
 
-fn expectation(record: Option<&Record>) -> Expect {
-    record.map_or(Expect::Absent, |record| Expect::Version(record.version))
-}
-
 fn event(
     services: &Services,
     tenant: &Tenant,
@@ -179,14 +175,13 @@ async fn commit(
     services: &Services,
     tenant: &Tenant,
     key: Key,
-    expect: Expect,
     put: Option<Put>,
     event: Event,
     snapshot: &Snapshot,
 ) -> Result<bool, AppError> {
     let drops = if put.is_none() { vec![key] } else { Vec::new() };
     let change = Change {
-        expect: vec![(key, expect)],
+        expect: vec![(key, snapshot.as_seen(&key))],
         puts: put.into_iter().collect(),
         drops,
         events: records::encode_events(&[event])?,

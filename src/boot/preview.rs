@@ -21,6 +21,8 @@ use crate::{
 
 mod people;
 
+use self::people::Named;
+
 /// What `check` found.
 pub struct Preview {
     /// A line for each dependency.
@@ -103,8 +105,18 @@ impl Behalf {
             }
             // What keeps the directory from being built is told already.
             if let Ok(directories) = directory::build(name, settings, &parts) {
-                for Finding { level, text } in people::inspect(&settings.rules, &directories).await {
-                    preview.say(level, &format!("rules of `{name}`"), &text);
+                for (what, places, counted) in [
+                    ("rules", Named::rules(&settings.rules), ("rule", "rules")),
+                    (
+                        "applications",
+                        Named::applications(&settings.applications),
+                        ("application that asks", "applications that ask"),
+                    ),
+                    ("keys", Named::keys(&settings.keys), ("list of approvers", "lists of approvers")),
+                ] {
+                    for Finding { level, text } in people::inspect(&places, counted, &*directories.others).await {
+                        preview.say(level, &format!("{what} of `{name}`"), &text);
+                    }
                 }
             }
             if let Some(settings) = &settings.notify {

@@ -82,6 +82,11 @@ impl Snapshot {
     pub fn get(&self, key: &Key) -> Option<&Record> {
         self.records.get(key)
     }
+
+    /// What holds as long as nobody changes what is under this key here, or that nothing is.
+    pub fn as_seen(&self, key: &Key) -> Expect {
+        self.get(key).map_or(Expect::Absent, |record| Expect::Version(record.version))
+    }
 }
 
 /// What must hold for a change to be applied.

@@ -4,6 +4,7 @@ mod approvals;
 mod counts;
 mod faults;
 mod held_up;
+mod idempotency;
 mod obedience;
 mod once;
 mod pair;

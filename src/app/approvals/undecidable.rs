@@ -6,54 +6,101 @@ use crate::{
     app::{Services, Tenant, error::AppError, grants::find_user, readings, records::decode},
     domain::{
         approval::{Approval, State, Voter},
-        ids::{UserId, UserRef},
+        ids::{GroupId, UserId, UserRef},
         user::User,
     },
+    ports::directory::{Directory, DirectoryError, Members},
 };
 
 /// Users who are asked for in one look: some directories count each call.
 const MOST_ASKED: usize = 50;
 
-/// Counts them. Where a rule names groups nobody can tell, and approvals whose people weren't asked for because there
-/// are too many don't count either.
+/// Counts them. Those whose people weren't all asked for, because there are too many, don't count.
 pub async fn undecidable(services: &Services, tenant: &Tenant) -> Result<u64, AppError> {
     let open = readings::open_approvals(services, &tenant.name, decode::<Approval>).await?;
     let now = services.store.read(&tenant.name, &[]).await?.now;
     let waits = |it: &Approval| it.state == State::Pending && now < it.decide_by;
-    let by_users = |it: &Approval| it.template.groups().next().is_none();
-    let (mut known, mut count) = (BTreeMap::new(), 0);
-    for approval in open.into_iter().filter(|it| waits(it) && by_users(it)) {
-        if learn(tenant, &approval, &mut known).await? && !can_be_decided(&approval, &known) {
+    let mut known = Known { directory: &*tenant.directory, users: BTreeMap::new(), groups: BTreeMap::new() };
+    let mut count = 0;
+    for approval in open.into_iter().filter(waits) {
+        if known.can_be_decided(&approval).await? == Some(false) {
             count += 1;
         }
     }
     Ok(count)
 }
 
-/// Asks the directory for those whom the approval names. False: that would be too many.
-async fn learn(
-    tenant: &Tenant,
-    approval: &Approval,
-    known: &mut BTreeMap<UserId, Option<User>>,
-) -> Result<bool, AppError> {
-    for id in approval.template.users() {
-        if known.contains_key(id) {
-            continue;
-        }
-        if known.len() == MOST_ASKED {
-            return Ok(false);
-        }
-        let user = find_user(&*tenant.directory, &UserRef::Id(id.clone())).await?;
-        known.insert(id.clone(), user);
-    }
-    Ok(true)
+/// What the directory told in this look.
+struct Known<'a> {
+    directory: &'a dyn Directory,
+    users: BTreeMap<UserId, Option<User>>,
+    groups: BTreeMap<GroupId, Option<Members>>,
 }
 
-fn can_be_decided(approval: &Approval, known: &BTreeMap<UserId, Option<User>>) -> bool {
-    let groups = BTreeSet::new();
-    let left = approval.template.users().filter(|id| !approval.has_voted(id)).filter(|id| {
-        let Some(Some(user)) = known.get(*id) else { return false };
-        approval.eligible(&Voter { caller: id, user, groups: &groups }).is_ok()
-    });
-    approval.votes.len() + left.count() >= usize::from(approval.template.quorum)
+impl Known<'_> {
+    /// Whether enough people are left. `None`: to tell, too many would have to be asked for.
+    async fn can_be_decided(&mut self, approval: &Approval) -> Result<Option<bool>, AppError> {
+        let (mut votes, mut all) = (approval.votes.len(), true);
+        let needed = usize::from(approval.template.quorum);
+        // Those named by themselves first: usually they suffice, and no group has to be asked for.
+        let mut seen: BTreeSet<UserId> = approval.votes.iter().map(|vote| vote.by.id.clone()).collect();
+        for id in approval.template.users().filter(|id| seen.insert((*id).clone())) {
+            match self.may_vote(approval, id, &BTreeSet::new()).await? {
+                Some(may) => votes += usize::from(may),
+                None => all = false,
+            }
+        }
+        for group in approval.template.groups() {
+            if votes >= needed {
+                break;
+            }
+            let Some(Members { ids, more }) = self.members(group).await? else {
+                all = false;
+                continue;
+            };
+            all &= !more;
+            for id in ids.iter().filter(|id| seen.insert((*id).clone())) {
+                match self.may_vote(approval, id, &BTreeSet::from([group.clone()])).await? {
+                    Some(may) => votes += usize::from(may),
+                    None => all = false,
+                }
+                if votes >= needed {
+                    break;
+                }
+            }
+        }
+        Ok(if votes >= needed { Some(true) } else { all.then_some(false) })
+    }
+
+    /// `None`: so many were asked for already that he wasn't.
+    async fn may_vote(
+        &mut self,
+        approval: &Approval,
+        id: &UserId,
+        groups: &BTreeSet<GroupId>,
+    ) -> Result<Option<bool>, AppError> {
+        if !self.users.contains_key(id) {
+            if self.users.len() == MOST_ASKED {
+                return Ok(None);
+            }
+            let user = find_user(self.directory, &UserRef::Id(id.clone())).await?;
+            self.users.insert(id.clone(), user);
+        }
+        let user = self.users.get(id).and_then(Option::as_ref);
+        Ok(Some(user.is_some_and(|user| approval.eligible(&Voter { caller: id, user, groups }).is_ok())))
+    }
+
+    /// `None`: this directory doesn't tell.
+    async fn members(&mut self, group: &GroupId) -> Result<Option<Members>, AppError> {
+        if let Some(known) = self.groups.get(group) {
+            return Ok(known.clone());
+        }
+        let members = match self.directory.members_of(group, MOST_ASKED).await {
+            Ok(found) => Some(found.unwrap_or_default()),
+            Err(DirectoryError::Rejected(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        self.groups.insert(group.clone(), members.clone());
+        Ok(members)
+    }
 }

@@ -1,12 +1,16 @@
-//! Whether the users and groups that rules name are there.
+//! Whether the users and groups that rules, applications and the approval of keys name are there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     adapters::finding::Finding,
-    boot::directory::Directories,
+    config::KeySettings,
     domain::{
-        approval::template::Template,
+        application::Application,
+        approval::template::{Approver, Template},
         ids::{GroupId, UserId, UserRef},
         rule::Rule,
     },
@@ -17,22 +21,64 @@ use crate::{
 /// Members of an approvers' group that are looked at.
 const MOST_LOOKED_AT: usize = 200;
 
-/// Asks the directory about everybody whom the rules name.
-pub(super) async fn inspect(rules: &[Rule], directories: &Directories) -> Vec<Finding> {
-    if rules.is_empty() {
+/// A place of the configuration that names people.
+pub(super) struct Named<'a> {
+    /// How findings name it.
+    name: String,
+    /// Who decides there; may be nobody.
+    approvers: Vec<&'a Approver>,
+    /// How many of them it takes.
+    quorum: u8,
+    /// Other groups that it names.
+    groups: Vec<&'a GroupId>,
+}
+
+impl<'a> Named<'a> {
+    fn of_template(name: String, template: Option<&'a Template>) -> Self {
+        let approvers = template.iter().flat_map(|template| &template.approvers).collect();
+        Self { name, approvers, quorum: template.map_or(0, |template| template.quorum), groups: Vec::new() }
+    }
+
+    /// Each rule.
+    pub(super) fn rules(rules: &'a [Rule]) -> Vec<Self> {
+        let place = |rule: &'a Rule| Self {
+            groups: rule.when.delegator_groups.iter().chain(&rule.when.agent_groups).collect(),
+            ..Self::of_template(format!("rule \"{}\"", rule.name), rule.approval.as_ref())
+        };
+        rules.iter().map(place).collect()
+    }
+
+    /// Each application that may ask for approvals.
+    pub(super) fn applications(applications: &'a [Arc<Application>]) -> Vec<Self> {
+        let asks = applications.iter().filter(|it| it.approval.is_some());
+        asks.map(|it| Self::of_template(format!("application {}", it.uri), it.approval.as_ref())).collect()
+    }
+
+    /// Those who decide about approvers' keys, if anybody must.
+    pub(super) fn keys(settings: &'a KeySettings) -> Vec<Self> {
+        let name = "`approvals.key_approvers`".to_owned();
+        let place = Self { name, approvers: settings.approvers.iter().collect(), quorum: 1, groups: Vec::new() };
+        if place.approvers.is_empty() { Vec::new() } else { vec![place] }
+    }
+}
+
+/// Asks the directory about everybody whom these places name. `one` and `many` are what they are.
+pub(super) async fn inspect(
+    places: &[Named<'_>],
+    (one, many): (&str, &str),
+    directory: &dyn Directory,
+) -> Vec<Finding> {
+    if places.is_empty() {
         return Vec::new();
     }
-    let mut found = Vec::new();
-    let mut known = BTreeMap::new();
-    for rule in rules {
-        let Some(template) = &rule.approval else { continue };
-        let mut able = Able { directory: &*directories.others, known: &mut known, found: &mut found, rule: &rule.name };
-        able.inspect(template).await;
+    let (mut found, mut known) = (Vec::new(), BTreeMap::new());
+    for place in places.iter().filter(|place| !place.approvers.is_empty()) {
+        Able { directory, known: &mut known, found: &mut found, place }.inspect().await;
     }
-    found.extend(groups(rules, &*directories.others).await);
+    found.extend(groups(places, directory).await);
     if found.is_empty() {
-        let rules = if rules.len() == 1 { "1 rule".to_owned() } else { format!("{} rules", rules.len()) };
-        found.push(Finding::good(rules));
+        let what = if places.len() == 1 { one } else { many };
+        found.push(Finding::good(format!("{} {what}", places.len())));
     }
     found
 }
@@ -46,21 +92,21 @@ enum Standing {
     Unknown,
 }
 
-/// Looks at one rule's approvers.
+/// Looks at the approvers of one place.
 struct Able<'a> {
     directory: &'a dyn Directory,
     /// Who was asked for already.
     known: &'a mut BTreeMap<UserId, Standing>,
     found: &'a mut Vec<Finding>,
-    rule: &'a str,
+    place: &'a Named<'a>,
 }
 
 impl Able<'_> {
-    async fn inspect(&mut self, template: &Template) {
-        let quorum = usize::from(template.quorum);
+    async fn inspect(&mut self) {
+        let quorum = usize::from(self.place.quorum);
         let mut able = BTreeSet::new();
         let mut all_known = true;
-        for user in template.users() {
+        for user in self.place.approvers.iter().filter_map(|it| it.user()) {
             match self.standing(user).await {
                 Standing::Active => drop(able.insert(user.clone())),
                 Standing::Inactive => self.warn(&format!("the approver user:{user} isn't active")),
@@ -68,7 +114,7 @@ impl Able<'_> {
                 Standing::Unknown => all_known = false,
             }
         }
-        for group in template.groups() {
+        for group in self.place.approvers.iter().filter_map(|it| it.group()) {
             let Some(members) = self.members(group, able.len() >= quorum).await else {
                 all_known = false;
                 continue;
@@ -127,25 +173,25 @@ impl Able<'_> {
     }
 
     fn warn(&mut self, what: &str) {
-        self.found.push(Finding::warning(format!("rule \"{}\": {what}", self.rule)));
+        self.found.push(Finding::warning(format!("{}: {what}", self.place.name)));
     }
 
     fn fault(&mut self, what: &str) {
-        self.found.push(Finding::error(format!("rule \"{}\": {what}", self.rule)));
+        self.found.push(Finding::error(format!("{}: {what}", self.place.name)));
     }
 }
 
 /// Groups that aren't there.
-async fn groups(rules: &[Rule], directory: &dyn Directory) -> Vec<Finding> {
+async fn groups(places: &[Named<'_>], directory: &dyn Directory) -> Vec<Finding> {
     let mut named: BTreeMap<&GroupId, BTreeSet<&str>> = BTreeMap::new();
-    for rule in rules {
-        for group in named_groups(rule) {
-            named.entry(group).or_default().insert(&rule.name);
+    for place in places {
+        for group in place.approvers.iter().filter_map(|it| it.group()).chain(place.groups.iter().copied()) {
+            named.entry(group).or_default().insert(&place.name);
         }
     }
     let mut found = Vec::new();
-    for (group, rules) in named {
-        let told = || rules.iter().map(|rule| format!("rule \"{rule}\"")).collect::<Vec<_>>().join(", ");
+    for (group, places) in named {
+        let told = || places.iter().copied().collect::<Vec<_>>().join(", ");
         match directory.members_of(group, 1).await {
             Ok(Some(_)) => {}
             Ok(None) => found.push(Finding::error(format!("{}: there is no group {group}", told()))),
@@ -156,9 +202,4 @@ async fn groups(rules: &[Rule], directory: &dyn Directory) -> Vec<Finding> {
         }
     }
     found
-}
-
-fn named_groups(rule: &Rule) -> impl Iterator<Item = &GroupId> {
-    let approvers = rule.approval.iter().flat_map(Template::groups);
-    rule.when.delegator_groups.iter().chain(&rule.when.agent_groups).chain(approvers)
 }

@@ -61,6 +61,24 @@ pub enum Approver {
     Group(GroupId),
 }
 
+impl Approver {
+    /// The user, if it is one.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Group(_) => None,
+        }
+    }
+
+    /// The group, if it is one.
+    pub fn group(&self) -> Option<&GroupId> {
+        match self {
+            Self::User(_) => None,
+            Self::Group(id) => Some(id),
+        }
+    }
+}
+
 /// Why a text names no approver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ApproverError {
@@ -229,18 +247,12 @@ impl Template {
 
     /// The users who are named by id.
     pub fn users(&self) -> impl Iterator<Item = &UserId> {
-        self.approvers.iter().filter_map(|approver| match approver {
-            Approver::User(id) => Some(id),
-            Approver::Group(_) => None,
-        })
+        self.approvers.iter().filter_map(Approver::user)
     }
 
     /// The groups whose members may decide.
     pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
-        self.approvers.iter().filter_map(|approver| match approver {
-            Approver::User(_) => None,
-            Approver::Group(id) => Some(id),
-        })
+        self.approvers.iter().filter_map(Approver::group)
     }
 
     /// What tells this template from every other: SHA-256 over its canonical JSON (RFC 8785).

@@ -166,7 +166,7 @@ pub struct UserPath {
     user: String,
 }
 
-/// Lifts my own lock; an administrator lifts any.
+/// Lifts my own lock; an administrator lifts any of another's account.
 #[utoipa::path(
     operation_id = "lock-lift", tag = "locks", params(UserPath),
     responses((status = 204, description = "Lifted."), CallerProblems),

@@ -54,6 +54,21 @@ async fn both_sides_lock_and_the_owner_lifts_only_his_own() {
     assert!(!is_locked(&app, "root", "00ubob").await, "an administrator lifts both");
 }
 
+/// Who has taken over an administrator's account can't undo what was done against that.
+#[actix_web::test]
+async fn a_locked_administrator_lifts_his_own_lock_and_not_that_of_another() {
+    let app = TestApp::new().await;
+    app.directory.put(user("00uroot2", "root2@example.test", &json!({})));
+    app.token("root2", &json!({"uid": "00uroot2", "groups": ["behalf-admins"]}), &["openid", "behalf"]);
+    assert_eq!(app.post("/v1/locks", "root", &json!({})).await.status, 201);
+    assert_eq!(app.delete("/v1/locks/00uroot", "root").await.status, 204);
+    assert_eq!(app.post("/v1/locks", "root2", &json!({"user": "00uroot"})).await.status, 201);
+    app.delete("/v1/locks/00uroot", "root").await.is_problem(403, "administrator-only");
+    assert!(is_locked(&app, "root", "00uroot").await);
+    assert_eq!(app.delete("/v1/locks/00uroot", "root2").await.status, 204);
+    assert!(!is_locked(&app, "root", "00uroot").await);
+}
+
 #[actix_web::test]
 async fn others_accounts_are_nobodys_business() {
     let app = TestApp::new().await;

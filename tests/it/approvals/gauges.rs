@@ -80,11 +80,17 @@ async fn votes_that_were_cast_count_although_their_voters_are_gone() {
 }
 
 #[actix_web::test]
-async fn whoever_is_in_a_group_is_taken_on_trust() {
+async fn a_groups_members_are_those_of_now() {
     let app = app().await;
     app.directory.set_groups(&uid("00uben"), &["00gops"]);
-    asked(&app, Template { approvers: named(&["group:00gops"]), ..template() }).await;
+    asked(&app, Template { approvers: named(&["group:00gops", "user:00uada"]), ..template() }).await;
+    app.directory.suspend("00uada");
+    assert_eq!(undecidable(&app).await, 0, "Ben is left");
     app.directory.set_groups(&uid("00uben"), &[]);
+    assert_eq!(undecidable(&app).await, 1);
+    app.directory.set_groups(&uid("00uann"), &["00gops"]);
+    assert_eq!(undecidable(&app).await, 1, "Ann doesn't decide about what she asked for");
+    app.directory.set_groups(&uid("00ucleo"), &["00gops"]);
     assert_eq!(undecidable(&app).await, 0);
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{USERS, World, assert_delegates, assert_refuses};
@@ -259,4 +260,34 @@ async fn check_looks_for_everybody_whom_the_rules_name() {
     world.rules(&rule("\"group:00gsec\", \"group:00gops\"", 1, "00gsec"));
     let good = run(&mut world.command(&["check"], &[])).await;
     assert_eq!(good.code, Some(0), "{good:?}");
+}
+
+#[tokio::test]
+async fn check_looks_for_those_who_decide_about_applications_and_keys() {
+    let world = World::new();
+    fs::write(world.path().join("till.keys"), format!("{}\n", STANDARD.encode([7; 32]))).unwrap();
+    let settings = |approver: &str| {
+        format!(
+            "[applications]\naudience = \"https://behalf.example\"\n[approvals]\nkey_approvers = [\"{approver}\"]\n\
+             [[tenants.default.applications]]\nuri = \"https://till.example\"\nkeys_file = \"till.keys\"\n\
+             may = [\"approvals\"]\napproval = {{ type = \"approve\", approvers = [\"{approver}\"] }}\n"
+        )
+    };
+    world.rules(&settings("user:00ubob"));
+    let good = run(&mut world.command(&["check"], &[])).await;
+    assert_eq!(good.code, Some(0), "{good:?}");
+    for part in ["ok: applications of `default`: 1 application that asks", "ok: keys of `default`: 1 list of approvers"]
+    {
+        assert!(good.out.contains(part), "{part}: {}", good.out);
+    }
+    world.rules(&settings("group:00gnone"));
+    let bad = run(&mut world.command(&["check"], &[])).await;
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    for part in [
+        "error: applications of `default`: application https://till.example: there is no group 00gnone",
+        "error: applications of `default`: application https://till.example: only 0 of its approvers can approve",
+        "error: keys of `default`: `approvals.key_approvers`: there is no group 00gnone",
+    ] {
+        assert!(bad.out.contains(part), "{part}: {}", bad.out);
+    }
 }

@@ -1,6 +1,6 @@
 //! Approvers' keys: registered, approved by somebody else, revoked.
 
-use behalf::app::keys::KeyPolicy;
+use behalf::{app::keys::KeyPolicy, domain::approval::keys::MOST_KEPT};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -105,6 +105,27 @@ async fn a_key_that_is_denied_never_signs() {
     register(&app, "ada", &other).await;
     let late = app.post(&format!("/v1/keys/{}/votes", other.kid), "cleo", &json!({"decision": "approve"})).await;
     late.is_problem(404, "not-found");
+}
+
+#[actix_web::test]
+async fn a_revoked_key_that_is_forgotten_never_comes_back() {
+    let app = app().await;
+    let revoked = async |key: &Signer| {
+        assert_eq!(register(&app, "ada", key).await.status, 201);
+        assert_eq!(app.delete(&format!("/v1/me/keys/{}", key.kid), "ada").await.status, 204);
+    };
+    let first = Signer::ed25519();
+    revoked(&first).await;
+    for _ in 0..MOST_KEPT {
+        revoked(&Signer::ed25519()).await;
+    }
+    let listed = app.get("/v1/me/keys", "ada").await.json;
+    let kids: Vec<&str> = listed["items"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect();
+    assert_eq!(kids.len(), MOST_KEPT);
+    assert!(!kids.contains(&first.kid.as_str()), "the oldest is forgotten");
+    for who in ["ada", "ben"] {
+        register(&app, who, &first).await.is_problem(409, "key-exists");
+    }
 }
 
 #[actix_web::test]
