@@ -84,10 +84,7 @@ impl Found {
 
 /// The approval under this id, and the epoch.
 async fn read(services: &Services, tenant: &Tenant, id: ApprovalId) -> Result<(Found, Snapshot), AppError> {
-    let keys = [records::key(id), super::records::epoch_key()];
-    let snapshot = services.store.read(&tenant.name, &keys).await?;
-    let found = Found::in_snapshot(&snapshot, id)?.ok_or(AppError::NotFound("approval"))?;
-    Ok((found, snapshot))
+    read_with(services, tenant, id, &[]).await
 }
 
 /// The same for somebody who is about to decide about it: with his lock.
@@ -97,7 +94,16 @@ async fn read_to_decide(
     caller: &Caller,
     id: ApprovalId,
 ) -> Result<(Found, Snapshot), AppError> {
-    let keys = [records::key(id), super::records::epoch_key(), super::records::lock_key(&caller.user)];
+    read_with(services, tenant, id, &[super::records::lock_key(&caller.user)]).await
+}
+
+async fn read_with(
+    services: &Services,
+    tenant: &Tenant,
+    id: ApprovalId,
+    more: &[Key],
+) -> Result<(Found, Snapshot), AppError> {
+    let keys = [&[records::key(id), super::records::epoch_key()], more].concat();
     let snapshot = services.store.read(&tenant.name, &keys).await?;
     let found = Found::in_snapshot(&snapshot, id)?.ok_or(AppError::NotFound("approval"))?;
     Ok((found, snapshot))

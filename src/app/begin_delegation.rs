@@ -256,9 +256,7 @@ impl Begin<'_> {
         let expected = carries.expectations();
         let delegation = self.delegation(terms, carries, now, expires, epoch.number);
         let roster_key = records::roster_key(&self.caller.user);
-        let found = records::find::<Roster>(snapshot, &roster_key)?;
-        let expect_roster = found.as_ref().map_or(Expect::Absent, |(_, r)| Expect::Version(r.version));
-        let roster = found.map(|(r, _)| r).unwrap_or_default();
+        let roster = records::find::<Roster>(snapshot, &roster_key)?.map(|(roster, _)| roster).unwrap_or_default();
         let mut roster = self.with_room(roster, now).await?;
         let reference = DelegationRef(id.record()).to_string();
         roster.pending.push(RosterEntry { reference: reference.clone(), end: expires });
@@ -268,7 +266,7 @@ impl Begin<'_> {
         let mut expect = vec![
             (key, Expect::Absent),
             (records::epoch_key(), Expect::Version(epoch_record.version)),
-            (roster_key, expect_roster),
+            (roster_key, snapshot.as_seen(&roster_key)),
             (lock_one, Expect::Absent),
             (lock_two, Expect::Absent),
         ];

@@ -97,10 +97,9 @@ pub async fn begin(
         if let Verdict::Again(answer) = judge(kept, &request)? {
             return Ok(Begun::Again(answer));
         }
-        let expect = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
         let by = services.change_id();
         let change = Change {
-            expect: vec![(key, expect)],
+            expect: vec![(key, snapshot.as_seen(&key))],
             puts: vec![put(key, &Kept { request, progress: Progress::Pending }, snapshot.now)?],
             ..Change::new(by, services.not_after(snapshot.now, tenant))
         };

@@ -32,7 +32,7 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
+    ports::store::{Change, Committed, Expect, Key, Put},
 };
 
 /// What a tenant demands of approvers' keys.
@@ -133,7 +133,7 @@ pub async fn register(
             .detail("jwk", serde_json::to_value(jwk).unwrap_or_default())
             .detail("name", key.name.as_str());
         let change = Change {
-            expect: vec![expected(&snapshot, ring_at), (pointer_at, Expect::Absent), lock],
+            expect: vec![(ring_at, snapshot.as_seen(&ring_at)), (pointer_at, Expect::Absent), lock],
             // A pointer stays for good, for a key that its ring forgets as well: a revoked key never comes back.
             puts: vec![put_ring(&ring)?, put_pointer(&kid, &owner.id)?],
             events: all::encode_events(&[event])?,
@@ -274,7 +274,7 @@ async fn change_key(
             Err(other) => return Err(other.into()),
         };
         let key = after.key(kid).cloned().ok_or(AppError::NotFound("key"))?;
-        let mut expect = vec![expected(&snapshot, at)];
+        let mut expect = vec![(at, snapshot.as_seen(&at))];
         // A locked account still takes keys away.
         if let Act::Decide(_) = act {
             match locks::unlocked(&snapshot, &caller.user) {
@@ -348,10 +348,6 @@ async fn refused_as(services: &Services, tenant: &Tenant, caller: &Caller, kid: 
                 .detail("operation", operation)
         })
         .await;
-}
-
-fn expected(snapshot: &Snapshot, key: Key) -> (Key, Expect) {
-    (key, snapshot.get(&key).map_or(Expect::Absent, |record| Expect::Version(record.version)))
 }
 
 /// True if it stands, false if somebody else was faster.

@@ -152,9 +152,8 @@ struct Read {
 async fn read(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<Read, AppError> {
     let key = records::key(&caller.user);
     let snapshot = services.store.read(&tenant.name, &[key]).await?;
-    let found = super::records::find::<Enrolment>(&snapshot, &key)?;
-    let expect = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
-    Ok(Read { key, enrolment: found.map(|(enrolment, _)| enrolment), expect, now: snapshot.now })
+    let enrolment = super::records::find::<Enrolment>(&snapshot, &key)?.map(|(enrolment, _)| enrolment);
+    Ok(Read { key, enrolment, expect: snapshot.as_seen(&key), now: snapshot.now })
 }
 
 fn event(services: &Services, tenant: &Tenant, caller: &Caller, code: EventCode, now: Timestamp) -> Event {

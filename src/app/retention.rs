@@ -11,7 +11,7 @@ use super::{
     error::AppError,
     records,
     sealed::{self, Cursor, SigningKeys, cursor_key, keys_key, plain, start_key, unreadable},
-    sealer::{CHECKPOINT_ENTRIES, LEASE, LEASE_TIME, blank, expected},
+    sealer::{CHECKPOINT_ENTRIES, LEASE, LEASE_TIME, blank},
 };
 use crate::{
     domain::{
@@ -194,7 +194,7 @@ fn change(
         .detail("checkpoint", told);
     Ok(Change {
         fence: Some(fence),
-        expect: vec![expected(snapshot, start_key()), (cut.key, Expect::Version(cut.version))],
+        expect: vec![(start_key(), snapshot.as_seen(&start_key())), (cut.key, Expect::Version(cut.version))],
         puts: vec![plain(start_key(), &cut.checkpoint)?],
         drops: cut.drops,
         forget: Some(Seq(up_to)),

@@ -22,7 +22,7 @@ use crate::{
     ports::{
         entropy,
         signer::Signer,
-        store::{Change, Committed, Expect, Fence, Key, Put, Seq, Snapshot, StoreError, Stored},
+        store::{Change, Committed, Fence, Put, Seq, Snapshot, StoreError, Stored},
     },
 };
 
@@ -111,13 +111,13 @@ impl Sealer {
         let (snapshot, old) = (&work.snapshot, work.head);
         let (hashes, head) = link(old, &work.events)?;
         let mut change = Change { fence: Some(fence), ..blank(services, snapshot.now) };
-        change.expect = vec![expected(snapshot, head_key()), expected(snapshot, latest_key())];
+        change.expect = [head_key(), latest_key()].map(|key| (key, snapshot.as_seen(&key))).to_vec();
         let mut pass = Pass { sealed: head.seq - old.seq, checkpoint: false, more: false };
         pass.more = pass.sealed == room(old, work.latest.as_ref());
         if head != old {
             change.puts.push(plain(head_key(), &head)?);
             for put in extend_segments(snapshot, old.seq + 1, &hashes)? {
-                change.expect.push(expected(snapshot, put.key));
+                change.expect.push((put.key, snapshot.as_seen(&put.key)));
                 change.puts.push(put);
             }
         }
@@ -154,7 +154,7 @@ impl Sealer {
                 SigningKeys { current, ..keys }
             }
         };
-        change.expect = vec![expected(&snapshot, keys_key())];
+        change.expect = vec![(keys_key(), snapshot.as_seen(&keys_key()))];
         change.puts = vec![plain(keys_key(), &keys)?];
         services.store.commit(tenant, change).await?;
         Ok(())
@@ -245,10 +245,6 @@ fn extend_segments(snapshot: &Snapshot, first: u64, hashes: &[Digest]) -> Result
         sealed::push_hash(&mut put.body, *hash);
     }
     Ok(puts)
-}
-
-pub(super) fn expected(snapshot: &Snapshot, key: Key) -> (Key, Expect) {
-    (key, snapshot.get(&key).map_or(Expect::Absent, |record| Expect::Version(record.version)))
 }
 
 pub(super) fn blank(services: &Services, now: Timestamp) -> Change {

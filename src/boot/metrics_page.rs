@@ -2,18 +2,19 @@
 
 use std::net::SocketAddr;
 
-use actix_web::{HttpServer, dev::Server, web};
+use actix_web::{App, HttpServer, dev::Server, web};
 use tokio_util::sync::CancellationToken;
 
 use super::BootError;
-use crate::web::{app::metrics_alone, state::AppState};
+use crate::web::{ops::metrics_alone, state::AppState};
 
 /// A listener that has only the metrics.
 pub(super) struct MetricsPage(Server);
 
 /// Binds. The page is served once [`MetricsPage::serve`] runs.
 pub(super) fn listen(state: web::Data<AppState>, bind: SocketAddr) -> Result<MetricsPage, BootError> {
-    let server = HttpServer::new(move || metrics_alone(state.clone())).workers(1).disable_signals();
+    let server =
+        HttpServer::new(move || App::new().app_data(state.clone()).service(metrics_alone)).workers(1).disable_signals();
     let server = server.bind(bind).map_err(|error| BootError::BindMetrics(bind, error))?;
     for address in server.addrs() {
         tracing::info!(%address, "metrics");

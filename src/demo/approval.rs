@@ -6,11 +6,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     backstage::Backstage,
-    client::{Events, decode},
+    client::Events,
     evidence,
     pair::{Actor, Pair, text, time_of},
     people::{ANN, BOB, DORA},
-    say::{brief, chapter, compare, demand, folded, say},
+    say::{brief, chapter, demand, folded, say},
 };
 use crate::{
     adapters::{audit::signing::SigningKey, system::OsEntropy},
@@ -127,14 +127,7 @@ async fn used(pair: &Pair, ann: &Actor, approval: &str) -> Result<(), String> {
     chapter(&format!("USE    The same call again at A, and the hook at {}", pair.b().name));
     let begun = pair.ask(pair.a(), ann, (Method::POST, DELEGATIONS), Some(request()), 201).await?;
     let id = text(&begun, "delegationid")?;
-    say(&format!("        delegationid {}", brief(id)));
-    let after = pair.refresh(&ann.session, Some(id)).await?;
-    pair.last_hook()?;
-    let (before, now) = (decode(&ann.session.access)?, decode(&after.access)?);
-    say("   Ann's access token:");
-    compare(&before, &now);
-    demand(now.get("on_behalf_sub").is_some_and(|sub| sub == BOB), "the token names Bob")?;
-    demand(now.get("uid").is_some_and(|uid| uid == "00u1ann"), "the token is still Ann's")?;
+    let after = pair.acts(ann, id, BOB).await?;
     let path = format!("/v1/approvals/{approval}");
     let spent = pair.ask(pair.a(), ann, (Method::GET, &path), None, 200).await?;
     say(&format!("        state {}, used {} time(s)", text(&spent, "state")?, spent["uses"]));

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::{
     authorization_server::{DevServer, HookOutcome},
     backstage::Backstage,
-    client::{self, Events, OWN_STATE, Session},
+    client::{self, Events, OWN_STATE, Session, decode},
     people,
     redis::{self, Redis},
-    say::{brief, chapter, demand, say, short},
+    say::{brief, chapter, compare, demand, say, short},
     set::hook_at,
     site::Site,
 };
@@ -183,6 +183,19 @@ impl Pair {
         let status = call.status.unwrap_or_default();
         say(&format!("   {}  POST /hooks/okta -> {status}; the patch is applied", self.b().name));
         Ok(())
+    }
+
+    /// Refreshes Ann's token with the id, and demands that it becomes one for acting on this login's behalf.
+    pub(super) async fn acts(&self, ann: &Actor, id: &str, login: &str) -> Result<Session, String> {
+        say(&format!("        delegationid {}", brief(id)));
+        let after = self.refresh(&ann.session, Some(id)).await?;
+        self.last_hook()?;
+        let (before, now) = (decode(&ann.session.access)?, decode(&after.access)?);
+        say("   Ann's access token:");
+        compare(&before, &now);
+        demand(now.get("on_behalf_sub").is_some_and(|sub| sub == login), &format!("the token names {login}"))?;
+        demand(now.get("uid").is_some_and(|uid| uid == "00u1ann"), "the token is still Ann's")?;
+        Ok(after)
     }
 
     /// Demands that no token comes, and that the app is told this public code.

@@ -101,15 +101,8 @@ async fn acted_for(pair: &Pair, ann: &Actor, ben: &Actor) -> Result<(), String> 
     let (path, body) = ("/v1/delegations", json!({"delegator": TILL}));
     let begun = pair.ask(pair.a(), ann, (Method::POST, path), Some(body.clone()), 201).await?;
     let id = text(&begun, "delegationid")?;
-    say(&format!("        delegationid {}", brief(id)));
     refused(pair, pair.b(), ben, path, Some(body)).await?;
-    let after = pair.refresh(&ann.session, Some(id)).await?;
-    pair.last_hook()?;
-    let (before, now) = (decode(&ann.session.access)?, decode(&after.access)?);
-    say("   Ann's access token:");
-    compare(&before, &now);
-    demand(now.get("on_behalf_sub").is_some_and(|sub| sub == TILL), "the token names the till")?;
-    demand(now.get("uid").is_some_and(|uid| uid == "00u1ann"), "the token is still Ann's")?;
+    pair.acts(ann, id, TILL).await?;
     let mine = pair.ask(pair.a(), ann, (Method::GET, RESERVATIONS), None, 200).await?;
     let state = text(&mine["items"][0], "state")?;
     say(&format!("        her last reservation: {state}"));

@@ -11,7 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
-use super::{audit::Code, canonical::canonical_value, hex::hex, ids::TenantName};
+use super::{
+    audit::Code,
+    canonical::canonical_value,
+    hex::{hex, unhex},
+    ids::TenantName,
+};
 
 mod checkpoint;
 mod keys;
@@ -69,18 +74,7 @@ impl FromStr for Digest {
     type Err = FormError;
 
     fn from_str(text: &str) -> Result<Self, FormError> {
-        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64).ok_or(FormError::Spelling)?;
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let mut out = [0; 32];
-        for (byte, pair) in out.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            let (high, low) = digit(pair[0]).zip(digit(pair[1])).ok_or(FormError::Spelling)?;
-            *byte = high << 4 | low;
-        }
-        Ok(Self(out))
+        text.strip_prefix("sha256:").and_then(unhex).map(Self).ok_or(FormError::Spelling)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::hex::hex;
+use super::hex::{hex, unhex};
 
 /// A span of a trace, of ours or of somebody else's. It says nothing about anybody and opens nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,29 +29,12 @@ impl FromStr for TraceParent {
     fn from_str(text: &str) -> Result<Self, NoTraceParent> {
         let parts: Vec<&str> = text.split('-').collect();
         let ["00", trace, span, flags] = parts.as_slice() else { return Err(NoTraceParent) };
-        let [flags] = bytes(flags)?;
-        let found = Self { trace: bytes(trace)?, span: bytes(span)?, sampled: flags & 1 == 1 };
+        let [flags] = unhex(flags).ok_or(NoTraceParent)?;
+        let (trace, span) = unhex(trace).zip(unhex(span)).ok_or(NoTraceParent)?;
+        let found = Self { trace, span, sampled: flags & 1 == 1 };
         let is_valid = found.trace != [0; 16] && found.span != [0; 8];
         if is_valid { Ok(found) } else { Err(NoTraceParent) }
     }
-}
-
-/// Exactly so many bytes in lower-case hexadecimal.
-fn bytes<const N: usize>(text: &str) -> Result<[u8; N], NoTraceParent> {
-    let digit = |c: u8| match c {
-        b'0'..=b'9' => Ok(c - b'0'),
-        b'a'..=b'f' => Ok(c - b'a' + 10),
-        _ => Err(NoTraceParent),
-    };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let mut found = [0; N];
-    if pairs.len() != N || !rest.is_empty() {
-        return Err(NoTraceParent);
-    }
-    for (byte, [high, low]) in found.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Ok(found)
 }
 
 impl fmt::Display for TraceParent {

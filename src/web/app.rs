@@ -14,8 +14,8 @@ use utoipa_actix_web::AppExt as _;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    error::ApiError, extract::brief, hooks, middleware::around, once, openapi, ops, ops_routes, replicated,
-    state::AppState, tenant_routes, undocumented_tenant_routes, unknown_route::unknown_route,
+    error::ApiError, extract::brief, hooks, middleware::around, once, openapi, ops_routes, replicated, state::AppState,
+    tenant_routes, undocumented_tenant_routes, unknown_route::unknown_route,
 };
 
 /// Makes the application. `origins` may call the API from a browser.
@@ -54,21 +54,6 @@ pub fn app(
             }
             Either::Right(others.call(request).map_ok(ServiceResponse::map_into_right_body))
         })
-}
-
-/// Makes the application of a listener that has the metrics and nothing else.
-pub fn metrics_alone(
-    state: web::Data<AppState>,
-) -> App<
-    impl ServiceFactory<
-        ServiceRequest,
-        Config = (),
-        Response = ServiceResponse<impl MessageBody>,
-        Error = Error,
-        InitError = (),
-    >,
-> {
-    App::new().app_data(state).service(ops::metrics_alone)
 }
 
 fn invalid(part: &str, error: &dyn std::fmt::Display) -> ApiError {

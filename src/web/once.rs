@@ -24,10 +24,14 @@ use super::{
     state::{AppState, Door},
 };
 use crate::{
-    app::idempotency::{self, Begun, Sender},
+    app::{
+        error::AppError,
+        idempotency::{self, Begun, Sender},
+    },
     domain::{
         chain::Digest,
         idempotency::{Answer, IdempotencyKey},
+        reason::Reason,
     },
 };
 
@@ -156,9 +160,7 @@ where
         worked.map(|(response, _)| response)
     };
     let done = actix_web::rt::spawn(done.in_current_span()).await;
-    done.unwrap_or_else(|_| {
-        Err(ApiError::App(crate::app::error::AppError::from_reason(crate::domain::reason::Reason::Internal)))
-    })
+    done.unwrap_or_else(|_| Err(internal()))
 }
 
 /// The answer, and what can be kept of it.
@@ -169,11 +171,13 @@ async fn kept(worked: Result<HttpResponse, ApiError>) -> Result<(HttpResponse, O
         return Ok((response, None));
     }
     let (head, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body).await else {
-        return Err(ApiError::App(crate::app::error::AppError::from_reason(crate::domain::reason::Reason::Internal)));
-    };
+    let bytes = to_bytes(body).await.map_err(|_| internal())?;
     let answer = String::from_utf8(bytes.to_vec()).ok().map(|body| Answer { status: status.as_u16(), body });
     Ok((head.set_body(bytes).map_into_boxed_body(), answer))
+}
+
+fn internal() -> ApiError {
+    AppError::from_reason(Reason::Internal).into()
 }
 
 fn again(Answer { status, body }: Answer) -> HttpResponse {

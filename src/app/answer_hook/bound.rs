@@ -50,7 +50,7 @@ impl Bound {
             part.events.extend(approvals::events::used(services, &tenant.name, &seen.body, used, now));
         }
         if let (Some(seen), Some(used)) = (&self.reservation, &spent.reservation) {
-            let (_, put, event) = reservations::consumed(services, tenant, used, now)?;
+            let (put, event) = reservations::consumed(services, tenant, used, now)?;
             part.write(put, Expect::VersionLive(seen.version));
             part.events.extend(event);
         }

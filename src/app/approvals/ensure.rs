@@ -355,10 +355,8 @@ pub(super) async fn with_room(
 
 fn known(snapshot: &Snapshot, roster_key: Key) -> Result<Known<'_>, AppError> {
     let (epoch, epoch_record) = epoch::of(snapshot).map_err(AppError::from_reason)?;
-    let found = all::find::<Roster>(snapshot, &roster_key)?;
-    let expect = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
-    let roster = found.map(|(roster, _)| roster).unwrap_or_default();
-    Ok(Known { roster, expect, epoch: epoch.number, epoch_record })
+    let roster = all::find::<Roster>(snapshot, &roster_key)?.map(|(roster, _)| roster).unwrap_or_default();
+    Ok(Known { roster, expect: snapshot.as_seen(&roster_key), epoch: epoch.number, epoch_record })
 }
 
 fn ensured(found: Found) -> Ensured {

@@ -94,9 +94,7 @@ impl Ask<'_> {
             let keys = [all::epoch_key(), roster_key];
             let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
             let (epoch, epoch_record) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
-            let found = all::find::<Roster>(&snapshot, &roster_key)?;
-            let expect = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
-            let roster = found.map(|(roster, _)| roster).unwrap_or_default();
+            let roster = all::find::<Roster>(&snapshot, &roster_key)?.map(|(roster, _)| roster).unwrap_or_default();
             let same = roster.open.iter().find(|entry| entry.asks == asks && snapshot.now < entry.end);
             if let Some(entry) = same
                 && let Some(approval) = self.standing(entry.id, epoch.number).await?
@@ -116,7 +114,7 @@ impl Ask<'_> {
                 expect: vec![
                     (key, Expect::Absent),
                     (all::epoch_key(), Expect::Version(epoch_record.version)),
-                    (roster_key, expect),
+                    (roster_key, snapshot.as_seen(&roster_key)),
                 ],
                 puts: vec![records::put_roster_at(roster_key, &roster, snapshot.now)?, put],
                 events: all::encode_events(&[event.in_request(self.caller.request.as_deref())])?,

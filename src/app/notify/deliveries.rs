@@ -77,7 +77,8 @@ pub async fn retry(services: &Services, tenant: &Tenant, caller: &Caller, id: &s
     }
     let id = NotificationId::parse(id).ok_or(AppError::NotFound("notification"))?;
     let key = own::notification_key(id.0);
-    for _ in 0..3 {
+    let mut tries = services.tries();
+    while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key]).await?;
         let Some((present, record)) = records::find::<Notification>(&snapshot, &key)? else {
             return Err(AppError::NotFound("notification"));

@@ -211,10 +211,8 @@ impl Sender<'_> {
             if Self::leaves_nobody(&next, &others, &snapshot) {
                 events.push(none_reachable(self.services, &self.tenant.name, &next, snapshot.now));
             }
-            let seen =
-                |key: &Key| (*key, snapshot.get(key).map_or(Expect::Absent, |record| Expect::Version(record.version)));
             let mut expect = vec![(found.key, Expect::Version(found.version))];
-            expect.extend(others.iter().map(seen));
+            expect.extend(others.iter().map(|key| (*key, snapshot.as_seen(key))));
             let change = Change {
                 expect,
                 fence: Some(self.fence.clone()),

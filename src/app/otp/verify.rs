@@ -112,7 +112,6 @@ enum Why {
 struct Before {
     snapshot: Snapshot,
     attempts: Attempts,
-    expect_attempts: Expect,
     slot: Option<(Slot, u64)>,
     epoch: u64,
     epoch_version: u64,
@@ -149,11 +148,9 @@ impl Attempt<'_> {
         let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
         let (epoch, record) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
         let (epoch, epoch_version) = (epoch.number, record.version);
-        let found = all::find::<Attempts>(&snapshot, &self.attempts)?;
-        let expect_attempts = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
-        let attempts = found.map(|(attempts, _)| attempts).unwrap_or_default();
+        let attempts = all::find::<Attempts>(&snapshot, &self.attempts)?.map(|(found, _)| found).unwrap_or_default();
         let slot = all::find::<Slot>(&snapshot, &slot_key)?.map(|(slot, record)| (slot, record.version));
-        Ok(Before { snapshot, attempts, expect_attempts, slot, epoch, epoch_version })
+        Ok(Before { snapshot, attempts, slot, epoch, epoch_version })
     }
 
     /// Asks everything that there is to ask, also where it is clear by now that the answer is no.
@@ -246,19 +243,20 @@ impl Attempt<'_> {
         let id = self.caller.token.id.as_str();
         let by = Fingerprint { event_id: format!("otp {id}"), body: hex(&Sha256::digest(id.as_bytes())) };
         let used = slot.consume(generation, &holder.id, by, before.epoch, now).map_err(AppError::from_reason)?;
-        let (slot_key, put_slot, consumed) = reservations::consumed(self.services, self.tenant, &used, now)?;
+        let (put_slot, consumed) = reservations::consumed(self.services, self.tenant, &used, now)?;
         let event = self.event(EventCode::OtpAccepted, Some(&holder), now);
         let mut expect = vec![
-            (slot_key, Expect::VersionLive(slot_version)),
+            (put_slot.key, Expect::VersionLive(slot_version)),
             (all::epoch_key(), Expect::Version(before.epoch_version)),
             (records::key(&holder.id), Expect::Version(enrolment_version)),
-            (self.attempts, before.expect_attempts),
+            (self.attempts, before.snapshot.as_seen(&self.attempts)),
         ];
         expect.extend(self.lock_keys(Some(&holder)).into_iter().map(|key| (key, Expect::Absent)));
+        let witness = put_slot.key;
         let puts = vec![put_slot, records::put(&enrolment.used(step))?];
         let consumed = consumed.map(|event| event.in_request(self.caller.request.as_deref()));
         let events: Vec<Event> = [event].into_iter().chain(consumed).collect();
-        let done = self.commit(before, expect, puts, &events, slot_key).await?;
+        let done = self.commit(before, expect, puts, &events, witness).await?;
         Ok(done.then_some(Ok(LoggedIn { account, holder })))
     }
 
@@ -277,7 +275,7 @@ impl Attempt<'_> {
                 let until = after.end(now).to_string();
                 events.push(self.event(EventCode::OtpLocked, holder, now).detail("until", until));
             }
-            expect.push((self.attempts, before.expect_attempts));
+            expect.push((self.attempts, before.snapshot.as_seen(&self.attempts)));
             puts.push(records::put_attempts(self.attempts, &after, now)?);
         }
         let done = self.commit(before, expect, puts, &events, self.attempts).await?;

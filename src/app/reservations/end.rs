@@ -11,7 +11,7 @@ use crate::{
         reason::Reason,
         reservation::{ReservationRef, Slot, State},
     },
-    ports::store::{Change, Committed, Expect, Key, Put, StoreError},
+    ports::store::{Change, Committed, Expect, Put, StoreError},
 };
 
 /// Gives back what the caller holds. What he gave back before is no error.
@@ -149,8 +149,8 @@ pub fn consumed(
     tenant: &Tenant,
     slot: &Slot,
     now: Timestamp,
-) -> Result<(Key, Put, Option<Event>), StoreError> {
+) -> Result<(Put, Option<Event>), StoreError> {
     let used = slot.current.as_ref().filter(|it| matches!(it.state, State::Consumed(_)));
     let event = used.and_then(|it| event_of(services, &tenant.name, slot, Actor::user(&it.holder), now));
-    Ok((records::slot_of(&slot.account.id), records::put_slot(slot)?, event))
+    Ok((records::put_slot(slot)?, event))
 }

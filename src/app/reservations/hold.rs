@@ -83,9 +83,8 @@ pub(super) async fn make(
 ) -> Result<Hold, AppError> {
     let ([key, roster_key], now) = (keys(&want.account.id, &want.holder.id), snapshot.now);
     let (epoch, _) = epoch::of(snapshot).map_err(AppError::from_reason)?;
-    let found = records::find::<Slot>(snapshot, &key)?;
-    let expect_slot = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
-    let before = found.map_or_else(|| Slot::empty(want.account.clone()), |(slot, _)| slot);
+    let before =
+        records::find::<Slot>(snapshot, &key)?.map_or_else(|| Slot::empty(want.account.clone()), |(slot, _)| slot);
     let expires = now.saturating_add(want.hold).unwrap_or(Timestamp::MAX);
     let wish = Wish { holder: want.holder.clone(), secret: want.secret.clone(), expires };
     if let Some(taken) = before.held(epoch.number, now) {
@@ -93,17 +92,15 @@ pub(super) async fn make(
     }
     let Made { slot, ended } = before.reserve(wish, epoch.number, now).map_err(AppError::from_reason)?;
     let slot = Slot { account: want.account.clone(), ..slot };
-    let found = records::find::<Roster>(snapshot, &roster_key)?;
-    let expect_roster = found.as_ref().map_or(Expect::Absent, |(_, record)| Expect::Version(record.version));
-    let roster = found.map(|(roster, _)| roster).unwrap_or_default();
+    let roster = records::find::<Roster>(snapshot, &roster_key)?.map(|(roster, _)| roster).unwrap_or_default();
     let mut roster = with_room(services, tenant, roster, epoch.number, now).await?;
     roster.pending.push(RosterEntry { reference: slot.reference().to_string(), end: expires });
     let ended = ended.map(|ended| Slot { current: Some(ended), ..slot.clone() });
     let ended = ended.and_then(|slot| event_of(services, &tenant.name, &slot, Actor::service("reservations"), now));
     let made = event_of(services, &tenant.name, &slot, Actor::user(want.holder), now);
     let mut part = Part { events: ended.into_iter().chain(made).collect(), ..Part::default() };
-    part.write(records::put_slot(&slot)?, expect_slot);
-    part.write(records::put_holder(&want.holder.id, &roster, now)?, expect_roster);
+    part.write(records::put_slot(&slot)?, snapshot.as_seen(&key));
+    part.write(records::put_holder(&want.holder.id, &roster, now)?, snapshot.as_seen(&roster_key));
     Ok(Hold { key, version: None, part: part.in_request(want.request), slot })
 }
 

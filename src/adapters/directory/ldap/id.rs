@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::settings::Kind;
+use crate::domain::hex::unhex;
 
 /// What to search for; `None`: no entry has such an id.
 pub(super) fn to_server(kind: Kind, id: &str) -> Option<Vec<u8>> {
@@ -34,14 +35,7 @@ fn guid_text(bytes: [u8; 16]) -> String {
 
 /// Of its one spelling.
 fn guid_bytes(text: &str) -> Option<[u8; 16]> {
-    let digits: Vec<u8> = text.bytes().filter(|b| *b != b'-').collect();
-    let mut bytes = [0; 16];
-    if digits.len() != 32 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
+    let mut bytes: [u8; 16] = unhex(&text.replace('-', ""))?;
     bytes[..4].reverse();
     bytes[4..6].reverse();
     bytes[6..8].reverse();
