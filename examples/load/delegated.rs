@@ -110,7 +110,7 @@ impl Run<'_> {
     }
 
     /// Writes delegations and grants into the data, by the program's own code.
-    async fn fill(&self, folder: &Path, count: usize) -> Result<Vec<Pending>, Fault> {
+    pub(crate) async fn fill(&self, folder: &Path, count: usize) -> Result<Vec<Pending>, Fault> {
         let settings = Settings::new(Place::Folder(folder.join("data")));
         let store = Arc::new(EmbeddedStore::open(&settings, Arc::new(SystemClock), &OsEntropy)?);
         let waiting = self.fill_store(Arc::clone(&store) as Arc<dyn Store>, folder, count).await?;

@@ -26,6 +26,7 @@ mod fake_okta;
 mod generator;
 #[path = "../../benches/support/hook.rs"]
 mod hook;
+mod limited;
 mod prepared;
 mod proc;
 mod report;
@@ -60,6 +61,8 @@ enum Scenario {
     Shared,
     /// Hooks that consume a delegation, with users and grants in Okta.
     Directory,
+    /// Both sorts of hooks within a container's limits; takes root, and is run only if asked for.
+    Limited,
 }
 
 /// Measures the release binary against the floor.
@@ -166,6 +169,9 @@ async fn run(args: &Args) -> Result<(), Fault> {
         for millis in &args.latencies {
             run.directory(Duration::from_millis(*millis)).await?;
         }
+    }
+    if args.only.contains(&Scenario::Limited) {
+        run.limited().await?;
     }
     issuer.stop().await;
     Ok(())

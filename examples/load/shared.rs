@@ -123,7 +123,7 @@ impl Run<'_> {
     }
 
     /// So many hooks a second.
-    async fn paced(&self, server: &Server, batch: &[Pending], pace: f64) -> Result<Round, Fault> {
+    pub(crate) async fn paced(&self, server: &Server, batch: &[Pending], pace: f64) -> Result<Round, Fault> {
         let mut work = Work::new(self.requests(HOOK, batch), "HTTP/1.1 200", GRANTED, None);
         work.pace = Some(pace);
         drive(server.address, &server.pid, CONNECTIONS, work).await

@@ -268,7 +268,7 @@ async fn check_looks_for_those_who_decide_about_applications_and_keys() {
     fs::write(world.path().join("till.keys"), format!("{}\n", STANDARD.encode([7; 32]))).unwrap();
     let settings = |approver: &str| {
         format!(
-            "[applications]\naudience = \"https://behalf.example\"\n[approvals]\nkey_approvers = [\"{approver}\"]\n\
+            "[applications]\naudience = \"https://behalf.example\"\n[tenants.default.approvals]\nkey_approvers = [\"{approver}\"]\n\
              [[tenants.default.applications]]\nuri = \"https://till.example\"\nkeys_file = \"till.keys\"\n\
              may = [\"approvals\"]\napproval = {{ type = \"approve\", approvers = [\"{approver}\"] }}\n"
         )
