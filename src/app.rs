@@ -17,6 +17,7 @@ pub mod grants;
 pub mod growth;
 pub mod idempotency;
 pub mod keys;
+pub mod kinds;
 pub mod listing;
 pub mod locks;
 pub mod notify;

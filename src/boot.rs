@@ -78,8 +78,8 @@ pub enum BootError {
     /// A tenant's settings fit no adapter.
     #[error("tenant `{0}`: {1}")]
     Tenant(TenantName, String),
-    /// The store's epoch can't be written.
-    #[error("the store's epoch can't be written: {0}")]
+    /// Epoch, head of the trail, cursors: what a start looks at.
+    #[error("BEHALF_STORE: what the service keeps of itself can't be read or written: {0}")]
     Epoch(#[from] AppError),
     /// The address can't be listened on.
     #[error("BEHALF_BIND: can't listen on {0}: {1}")]

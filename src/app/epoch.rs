@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{
     Services,
-    error::AppError,
+    error::{AppError, reason_of},
     records::{self, Epoch},
 };
 use crate::{
@@ -24,7 +24,7 @@ pub fn of(snapshot: &Snapshot) -> Result<(Epoch, &Record), Reason> {
     match records::find::<Epoch>(snapshot, &records::epoch_key()) {
         Ok(Some(found)) => Ok(found),
         Ok(None) => Err(Reason::EpochChanged),
-        Err(_) => Err(Reason::StoreUnavailable),
+        Err(error) => Err(reason_of(&error)),
     }
 }
 

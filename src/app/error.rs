@@ -125,7 +125,15 @@ impl AppError {
 
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
-        Self::Failed { reason: Reason::StoreUnavailable, internal: error.to_string() }
+        Self::Failed { reason: reason_of(&error), internal: error.to_string() }
+    }
+}
+
+/// The reason of a decision that the store prevented.
+pub fn reason_of(error: &StoreError) -> Reason {
+    match error {
+        StoreError::Unreadable(_) => Reason::StoreUnreadable,
+        StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::RolledBack => Reason::StoreUnavailable,
     }
 }
 

@@ -1,10 +1,13 @@
 //! Which records there are, how they are found, and how they are written down. The store knows none of this.
 
+use std::fmt::Display;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    app::kinds,
     domain::{
         audit::Event,
         delegation::{ANSWER_KEPT, Delegation, State},
@@ -245,13 +248,18 @@ pub fn encode_events(events: &[Event]) -> Result<Vec<Vec<u8>>, StoreError> {
 
 /// A record's content. What can't be read is an error, never a default.
 pub fn decode<T: DeserializeOwned>(record: &Record) -> Result<T, StoreError> {
-    serde_json::from_slice(&record.body).map_err(|e| StoreError::Unreadable(format!("a record can't be read: {e}")))
+    read(record, "")
 }
 
 /// The content under `key`, with its record; `None` if there is none.
 pub fn find<'a, T: DeserializeOwned>(snapshot: &'a Snapshot, key: &Key) -> Result<Option<(T, &'a Record)>, StoreError> {
     let Some(record) = snapshot.get(key) else { return Ok(None) };
-    Ok(Some((decode(record)?, record)))
+    Ok(Some((read(record, kinds::of(key.kind))?, record)))
+}
+
+fn read<T: DeserializeOwned>(record: &Record, of_kind: impl Display) -> Result<T, StoreError> {
+    let unreadable = |error| StoreError::Unreadable(format!("a record{of_kind} can't be read: {error}"));
+    serde_json::from_slice(&record.body).map_err(unreadable)
 }
 
 /// An event, read back.

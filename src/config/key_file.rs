@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::zeroize::Zeroizing;
 
 use super::mistakes::{Fault, fault};
+use crate::file_mode;
 
 /// Larger files hold something else.
 const MOST_BYTES: u64 = 8 * 1024;
@@ -42,20 +43,10 @@ pub(super) fn keys<T>(path: &Path, size: &str, key: impl Fn(Vec<u8>) -> Option<T
 }
 
 /// What there is to warn of: who else may read or replace it.
-#[cfg(unix)]
 pub(super) fn open_to_others(path: &Path) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let mode = fs::metadata(path).map_or(0, |data| data.permissions().mode() & 0o777);
-    (mode & 0o077 != 0).then(|| {
-        let path = path.display();
-        format!("others than the owner may read or write its file `{path}` (mode {mode:03o}); `chmod 600` it")
-    })
-}
-
-#[cfg(not(unix))]
-pub(super) fn open_to_others(_: &Path) -> Option<String> {
-    None
+    let mode = file_mode::open_to_others(&fs::metadata(path).ok()?)?;
+    let path = path.display();
+    Some(format!("others than the owner may read or write its file `{path}` (mode {mode:03o}); `chmod 600` it"))
 }
 
 #[cfg(test)]

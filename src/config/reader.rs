@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{
+    key_file,
     mistakes::{Fault, Findings, Read, Recorded, fault},
     parse,
     settings::{Scope, Setting},
@@ -185,7 +186,7 @@ impl<'r> Reader<'r> {
             return Err(self.wrong(setting, fault(format!("{} are all set", names.join(", ")), "keep one of them")));
         };
         match self.sources.vars.get(name) {
-            Some(path) if *is_file => self.file_content(setting, path).map(Some),
+            Some(path) if *is_file => self.file_content(setting, name, path).map(Some),
             value => Ok(value.cloned()),
         }
     }
@@ -209,7 +210,7 @@ impl<'r> Reader<'r> {
                 let Value::String(path) = path else {
                     return Err(self.wrong(setting, fault("the file's name is not text", "give a path in quotes")));
                 };
-                self.file_content(setting, path).map(|text| Some(Raw::One(text)))
+                self.file_content(setting, &format!("{key}_file"), path).map(|text| Some(Raw::One(text)))
             }
         }
     }
@@ -224,7 +225,8 @@ impl<'r> Reader<'r> {
         })
     }
 
-    fn file_content(&mut self, setting: &Setting, path: &str) -> Read<String> {
+    /// `by` names the file.
+    fn file_content(&mut self, setting: &Setting, by: &str, path: &str) -> Read<String> {
         let path: &Path = &self.sources.dir.join(path);
         match fs::read_to_string(path) {
             Ok(text) => {
@@ -232,7 +234,7 @@ impl<'r> Reader<'r> {
                 Ok(text.trim_end_matches(['\r', '\n']).to_owned())
             }
             Err(e) => {
-                let what = format!("its file `{}` can't be read ({e})", path.display());
+                let what = format!("`{by}`: the file `{}` can't be read ({e})", path.display());
                 Err(self.wrong(setting, fault(what, "name a text file that is there and readable")))
             }
         }
@@ -240,22 +242,11 @@ impl<'r> Reader<'r> {
 }
 
 /// A secret that others of the machine may read or replace is worth a word. `place` names who wants the file.
-#[cfg(unix)]
 pub(super) fn warn_if_open(place: &str, path: &Path, found: &mut Findings) {
-    use std::os::unix::fs::PermissionsExt;
-
-    let mode = fs::metadata(path).map_or(0, |data| data.permissions().mode() & 0o777);
-    if mode & 0o077 != 0 {
-        found.warnings.push(format!(
-            "{place}: others than the owner may read or write its file `{}` (mode {mode:03o}); `chmod 600` it",
-            path.display()
-        ));
+    if let Some(warning) = key_file::open_to_others(path) {
+        found.warnings.push(format!("{place}: {warning}"));
     }
 }
-
-/// Other systems have no such modes.
-#[cfg(not(unix))]
-pub(super) fn warn_if_open(_: &str, _: &Path, _: &mut Findings) {}
 
 fn scalar(value: &Value) -> Option<String> {
     match value {

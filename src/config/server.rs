@@ -17,7 +17,7 @@ use super::{
     key_file,
     mistakes::{Fault, Read, fault},
     parse,
-    reader::{Origin, Reader},
+    reader::{Origin, Reader, warn_if_open},
     redis::{self, RedisSettings},
     settings,
 };
@@ -225,9 +225,6 @@ pub(super) fn otp_keys(r: &mut Reader<'_>) -> Read<Option<Arc<OtpKeys>>> {
     let path = r.sources.dir.join(path);
     let keys = key_file::keys(&path, "32 bytes", |bytes| OtpKey::new(&bytes));
     let keys = keys.map_err(|fault| r.wrong(&settings::OTP_KEY, fault))?;
-    if let Some(warning) = key_file::open_to_others(&path) {
-        let warning = format!("{}: {warning}", r.place(&settings::OTP_KEY));
-        r.found.warnings.push(warning);
-    }
+    warn_if_open(&r.place(&settings::OTP_KEY), &path, r.found);
     Ok(OtpKeys::new(keys).map(Arc::new))
 }

@@ -181,6 +181,8 @@ reasons! {
     SubjectMissing = "subject-missing" => TemporarilyUnavailable,
     /// The store didn't answer, or answered with an error.
     StoreUnavailable = "store-unavailable" => TemporarilyUnavailable,
+    /// The store holds what this version can't read: a newer one wrote it, or it is damaged.
+    StoreUnreadable = "store-unreadable" => TemporarilyUnavailable,
     /// The commit's outcome could not be learned in time.
     OutcomeUnknown = "outcome-unknown" => TemporarilyUnavailable,
     /// The delegator's attributes are larger than an answer may be.

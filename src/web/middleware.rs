@@ -3,12 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::{
-    Error, HttpMessage,
+    Error, HttpMessage, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-        X_CONTENT_TYPE_OPTIONS,
+    http::{
+        ConnectionType,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+            X_CONTENT_TYPE_OPTIONS,
+        },
     },
     middleware::Next,
     web,
@@ -72,6 +75,9 @@ pub async fn around<B: MessageBody + 'static>(
     request.extensions_mut().insert(RequestId(id.clone()));
     let (span, exported) = (tracing::debug_span!("request", id = %id), exported(&request, &id));
     let mut response = next.call(request).instrument(exported.clone()).instrument(span).await?;
+    if let Some(state) = &state {
+        hang_up_if_draining(state, response.response_mut());
+    }
     if is_hook(&response) {
         mark(response.headers_mut(), &id);
         return Ok(response);
@@ -119,6 +125,14 @@ pub fn mark(headers: &mut HeaderMap, id: &str) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Has the callers of a process that ends connect anew, which takes them to another one. A balancer of connections leaves
+/// those that are there where they are, and a hook that is sent on one while it is closed gets no answer.
+pub fn hang_up_if_draining<B>(state: &AppState, response: &mut HttpResponse<B>) {
+    if state.readiness.is_draining() {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
 }
 
 fn headers(headers: &mut HeaderMap, id: &str, policy: &'static str, budget: Option<Budget>) {

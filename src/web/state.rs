@@ -67,16 +67,25 @@ impl AppState {
 /// Ready from the first moment that a hook can be answered in the IdP's form until the drain begins. It never asks
 /// store or directory: a replica that leaves because they are down turns refusals into unanswered hooks.
 #[derive(Debug, Default)]
-pub struct Readiness(AtomicBool);
+pub struct Readiness {
+    ready: AtomicBool,
+    draining: AtomicBool,
+}
 
 impl Readiness {
-    /// Says whether hooks should come here.
+    /// Says that hooks should come here, or not any more.
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::SeqCst);
+        self.ready.store(ready, Ordering::SeqCst);
+        self.draining.store(!ready, Ordering::SeqCst);
     }
 
     /// Whether hooks should come here.
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.ready.load(Ordering::SeqCst)
+    }
+
+    /// Whether the end has begun; not so before the beginning.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
     }
 }

@@ -174,6 +174,22 @@ fn numbers(declared: &str, named: impl Fn(&str) -> bool) -> Vec<(String, String)
     found
 }
 
+/// A kind whose numbers are in the source is named in messages, and has bodies that must be read for ever.
+#[test]
+fn every_kind_of_records_has_a_name_and_its_old_bodies() {
+    // Bytes as they are: answers to hooks, hashes, leases.
+    let without_form = [5, 41, 255];
+    let kinds = numbers(": Kind = Kind(", |_| true);
+    assert!(kinds.len() >= 20, "{kinds:?}");
+    for (number, place) in kinds {
+        let kind: u8 = number.parse().unwrap();
+        let name = behalf::app::kinds::name(behalf::ports::store::Kind(kind));
+        assert_ne!(name, behalf::app::kinds::UNKNOWN, "{place}: name it in src/app/kinds.rs");
+        let bodies = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/fixtures/records/{kind}.jsonl"));
+        assert!(without_form.contains(&kind) || bodies.exists(), "{place}: {} isn't there", bodies.display());
+    }
+}
+
 /// Records and index rows of all rooms lie in the same store: a number that is used twice mixes them up.
 #[test]
 fn no_number_of_records_or_lists_is_used_twice() {

@@ -2,6 +2,7 @@
 
 mod compose;
 mod image;
+mod supply;
 mod unit;
 
 use std::{

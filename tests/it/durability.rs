@@ -1,7 +1,7 @@
 //! The real binary, killed, starved of disk space, copied and restored: what was acknowledged stays.
 
 mod backup;
-mod disk;
+pub(crate) mod disk;
 pub(crate) mod drive;
 mod kill;
 pub(crate) mod ledger;
@@ -40,13 +40,13 @@ pub(crate) fn setting(name: &str) -> Option<u64> {
 }
 
 /// Says so that nobody overlooks it; an error where root runs the tests for a build server.
-fn skipped(what: &str, root: bool) {
+pub(crate) fn skipped(what: &str, root: bool) {
     eprintln!("SKIPPED: {what}");
     assert!(!(root && variable("CI").as_deref() == Some("true")), "must not be skipped here: {what}");
 }
 
 /// Whether root runs the tests.
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let id = std::process::Command::new("id").arg("-u").output();
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }

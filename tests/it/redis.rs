@@ -10,4 +10,5 @@ mod once;
 mod pair;
 mod reaper;
 mod reservations;
+mod rolling;
 mod sealer;

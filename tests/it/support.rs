@@ -1,5 +1,6 @@
 //! Stand-ins for the outside world that several tests share.
 
+pub(crate) mod balancer;
 pub(crate) mod collector;
 pub(crate) mod document;
 pub(crate) mod fake_directory;

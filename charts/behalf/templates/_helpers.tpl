@@ -42,9 +42,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* An image by its digest, or by its tag. */}}
+{{- define "behalf.reference" -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
+{{- end -}}
+
 {{- define "behalf.image" -}}
 {{- with .Values.image -}}
-{{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ default $.Chart.AppVersion .tag }}{{- end -}}
+{{ include "behalf.reference" (dict "repository" .repository "digest" .digest "tag" (default $.Chart.AppVersion .tag)) }}
 {{- end -}}
 {{- end -}}
 

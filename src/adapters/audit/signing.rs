@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,7 @@ use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 
 use crate::{
     domain::chain::{PublicKey, Signature},
+    file_mode,
     ports::{
         entropy::{self, Entropy},
         signer::Signer,
@@ -57,7 +58,7 @@ impl SigningKey {
     pub fn load(path: &Path) -> Result<Self, KeyError> {
         let failed = |error| KeyError::Io(path.to_owned(), error);
         let file = File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        if file_mode::open_to_others(&file.metadata().map_err(failed)?).is_some() {
             tracing::warn!(file = %path.display(), "the signing key can be read by others; it should have mode 0600");
         }
         let mut bytes = Vec::new();
@@ -122,6 +123,8 @@ pub fn verify(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::ports::entropy::SeededEntropy;
 

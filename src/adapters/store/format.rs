@@ -5,7 +5,10 @@
 
 use jiff::Timestamp;
 
-use crate::ports::store::{ChangeId, Index, IndexRow, Record, StoreError};
+use crate::{
+    app::kinds,
+    ports::store::{ChangeId, Index, IndexRow, Kind, Record, StoreError},
+};
 
 /// The layout of one record, in its first byte.
 pub(super) const RECORD_FORMAT: u8 = 1;
@@ -54,9 +57,15 @@ impl<'a> Head<'a> {
         out
     }
 
-    pub(super) fn decode(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+    /// Reads a record of this kind; what can't be read is said of that kind.
+    pub(super) fn decode(kind: Kind, bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let named = |Unreadable(why)| Unreadable(format!("a record{}: {why}", kinds::of(kind)));
+        Self::read(bytes).map_err(named)
+    }
+
+    fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         let mut input = Input(bytes);
-        input.format("a record", RECORD_FORMAT)?;
+        input.format("it", RECORD_FORMAT)?;
         let version = u64::from_be_bytes(input.take()?);
         let [flags] = input.take()?;
         let live_until = if flags & 1 == 0 { None } else { Some(input.time()?) };
@@ -98,7 +107,8 @@ impl Input<'_> {
         if format == known {
             return Ok(());
         }
-        Err(Unreadable(format!("{what} has format {format}; this version reads format {known}")))
+        let newer = if format > known { ": run the newer version that wrote it" } else { "" };
+        Err(Unreadable(format!("{what} has format {format}; this version reads format {known}{newer}")))
     }
 
     pub(super) fn time(&mut self) -> Result<Timestamp, Unreadable> {

@@ -111,8 +111,9 @@ pub async fn copy(from: &mut dyn Source, to: &mut dyn Sink) -> Result<Vec<Counte
 /// An epoch that names the target's line already would not be raised there, and ids from before could be used again.
 async fn another_line(from: &mut dyn Source, to: &mut dyn Sink, tenant: &TenantName) -> Result<(), MoveError> {
     let Some(line) = to.line(tenant).await? else { return Ok(()) };
-    let Some(bytes) = from.record(tenant, records::epoch_key()).await? else { return Ok(()) };
-    let record = Head::decode(&bytes)?.to_record();
+    let key = records::epoch_key();
+    let Some(bytes) = from.record(tenant, key).await? else { return Ok(()) };
+    let record = Head::decode(key.kind, &bytes)?.to_record();
     let epoch: Epoch = records::decode(&record).map_err(|error| MoveError::Read(error.to_string()))?;
     if epoch.incarnation != line {
         return Ok(());

@@ -181,7 +181,7 @@ impl Store for RedisStore {
         let mut records = std::collections::HashMap::with_capacity(keys.len());
         for (key, bytes) in keys.iter().zip(values) {
             if let Some(bytes) = bytes {
-                records.insert(*key, wire::record(&bytes)?);
+                records.insert(*key, wire::record(key.kind, &bytes)?);
             }
         }
         Ok(Snapshot { now: self.time_of(tenant, time, &meta), records })
@@ -223,7 +223,7 @@ impl Store for RedisStore {
             let (sort, key) = wire::row(member)?;
             // Rows are written and dropped with their record: one without is damage, and hides nothing.
             if let Some(bytes) = bytes {
-                rows.push((sort, key, wire::record(&bytes)?));
+                rows.push((sort, key, wire::record(key.kind, &bytes)?));
             }
         }
         Ok(ListPage { now, rows, more })

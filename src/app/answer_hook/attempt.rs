@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{Desk, bound::Bound, events::answer_withheld};
 use crate::{
-    app::{epoch, records, sealed, tries::Tries},
+    app::{epoch, error::reason_of, records, sealed, tries::Tries},
     domain::{
         audit::Code,
         chain::SealedHead,
@@ -78,7 +78,7 @@ impl From<StoreError> for Refusal {
             return Self::from(Reason::EpochChanged);
         }
         tracing::warn!(%error, "the store failed a hook");
-        Self::from(Reason::StoreUnavailable)
+        Self::from(reason_of(&error))
     }
 }
 

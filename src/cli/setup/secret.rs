@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use crate::{
     adapters::okta_admin::wish::SecretState,
     config::HookHeader,
+    file_mode,
     ports::entropy::{self, Entropy},
 };
 
@@ -87,8 +88,7 @@ fn stored(file: &Path, text: &str) -> Result<SecretString, String> {
             file.display()
         ));
     }
-    let mode = fs::metadata(file).map_or(0, |data| data.permissions().mode() & 0o777);
-    if mode & 0o077 != 0 {
+    if let Some(mode) = fs::metadata(file).ok().as_ref().and_then(file_mode::open_to_others) {
         return Err(format!(
             "{}: others than the owner may read or write this secret (mode {mode:03o}): `chmod 600` it, or delete it so \
              that a new one is made",
@@ -100,6 +100,8 @@ fn stored(file: &Path, text: &str) -> Result<SecretString, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::{adapters::system::OsEntropy, ports::entropy::Entropy};
     use secrecy::ExposeSecret as _;

@@ -54,6 +54,7 @@ async fn respond(request: &HttpRequest, body: actix_web::dev::Payload) -> HttpRe
     let span = tracing::debug_span!("request", id = %id);
     let mut response = answer(request, state, place, &id, body).instrument(span).await;
     middleware::mark(response.headers_mut(), &id);
+    middleware::hang_up_if_draining(state, &mut response);
     response
 }
 

@@ -122,3 +122,41 @@ async fn an_idle_connection_is_the_callers_to_close_and_does_not_outlive_the_pro
     assert_eq!(stream.read(&mut answer).await.unwrap(), 0);
     assert_eq!(service.process.end().await.code, Some(0));
 }
+
+/// Balancers of connections leave those that are there where they are; so their callers are sent away in time.
+#[tokio::test]
+async fn while_it_drains_every_answer_ends_its_connection() {
+    let world = World::new();
+    // Long enough that the end of the process has no part in it.
+    let service = world.serve(&[("BEHALF_DRAIN_DELAY", "60s")]).await;
+    let hook = world.hook("e1", None);
+    let hook = format!(
+        "POST /hooks/okta HTTP/1.1\r\nhost: x\r\nauthorization: {SECRET}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{hook}",
+        hook.len()
+    );
+    let mut connections = Vec::new();
+    for request in [hook, "GET /version HTTP/1.1\r\nhost: x\r\n\r\n".to_owned()] {
+        let mut stream = TcpStream::connect(&service.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 20") && !answer.contains("connection: close"), "{answer}");
+        connections.push((stream, request));
+    }
+    service.process.signal("TERM");
+    until("readiness to fail", async || {
+        let status = world.page(&service.url("/readyz")).await.expect("it still listens").0;
+        (status == 503).then_some(())
+    })
+    .await;
+    for (mut stream, request) in connections {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        tokio::time::timeout(Duration::from_secs(20), read).await.expect("the connection is closed").unwrap();
+        let answer = answer.to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 20") && answer.contains("connection: close"), "{answer}");
+    }
+}

@@ -14,7 +14,7 @@ mod copying;
 mod rights;
 
 /// What it takes to serve over Redis: our binary with a key to sign with.
-fn command(world: &World, arguments: &[&str], store: &str, change: &[(&'static str, &str)]) -> Command {
+pub(super) fn command(world: &World, arguments: &[&str], store: &str, change: &[(&'static str, &str)]) -> Command {
     let keys = world.path().join("keys");
     std::fs::create_dir_all(&keys).unwrap();
     SigningKey::load_or_make(&keys, &OsEntropy).unwrap();
@@ -28,6 +28,6 @@ async fn ask(world: &World, arguments: &[&str], store: &str, change: &[(&'static
     run(&mut command(world, arguments, store, change)).await
 }
 
-async fn serve(world: &World, store: &str, change: &[(&'static str, &str)]) -> Service {
+pub(super) async fn serve(world: &World, store: &str, change: &[(&'static str, &str)]) -> Service {
     Service::start(&mut command(world, &["serve"], store, change)).await
 }

@@ -26,6 +26,7 @@ const SHAPES: &[Wrong] = &[
     ("embedded", &["config.users[0].mail=\"x\""], &["/config/users/0", "'mail' not allowed"]),
     ("embedded", &["listen.port=80"], &["/listen/port", "minimum: got 80, want 1,024"]),
     ("embedded", &["image.digest=\"sha256:1\""], &["/image/digest"]),
+    ("redis-trial", &["redis.image.digest=\"7.2\""], &["/redis/image/digest"]),
     ("embedded", &["security.runAsUser=0"], &["/security/runAsUser", "want 1"]),
     ("redis", &["autoscaling.minReplicas=1"], &["/autoscaling/minReplicas", "want 2"]),
     ("redis", &["podDisruptionBudget.maxUnavailable=0"], &["/podDisruptionBudget/maxUnavailable"]),

@@ -12,13 +12,24 @@ use std::{
 use super::{Dice, drive::Load, is_root, ledger::Ledger, rig::World, skipped};
 
 /// A small file system of its own, gone with this value.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(at: &Path) -> Option<Self> {
+    /// `None`: it can't be mounted here.
+    pub(crate) fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m,mode=0700", "tmpfs"]).arg(at).output();
         mounted.is_ok_and(|done| done.status.success()).then(|| Self(at.to_owned()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// `ro` or `rw`.
+    pub(crate) fn remount(&self, how: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status();
+        assert!(done.unwrap().success(), "can't be mounted {how}");
     }
 
     /// Takes every byte that is left.

@@ -244,3 +244,18 @@ fn closed(error: StoreError) -> DirectoryError {
 fn unavailable(why: impl Into<String>) -> DirectoryError {
     DirectoryError::Unavailable(why.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As they were written once; `src/app/kinds/tests.rs` has the other kinds.
+    #[test]
+    fn grants_that_were_written_once_are_read() {
+        for line in include_str!("../../../../tests/it/fixtures/records/20.jsonl").lines() {
+            let before: serde_json::Value = serde_json::from_str(line).unwrap();
+            let grant: Grant = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_value(grant).unwrap(), before);
+        }
+    }
+}

@@ -12,7 +12,7 @@ use super::{
     tenants::time,
 };
 use crate::{
-    adapters::store::format::Head,
+    adapters::store::{bounds::RESERVED, format::Head},
     domain::ids::TenantName,
     ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Lease, MOST_FORGOTTEN, Put, Seq},
 };
@@ -157,7 +157,7 @@ impl<'txn> Batch<'txn> {
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(place) => {
                 let bytes = self.records.get(place.key().as_slice())?;
-                let head = bytes.as_ref().map(|bytes| Head::decode(bytes.value())).transpose()?;
+                let head = bytes.as_ref().map(|bytes| Head::decode(key.kind, bytes.value())).transpose()?;
                 place.insert(head.map(|head| Seen {
                     version: head.version,
                     live_until: head.live_until,
@@ -179,7 +179,7 @@ impl<'txn> Batch<'txn> {
         let Some(bytes) = self.records.get(record_key(tenant, lease::key(name)).as_slice())? else {
             return Ok(None);
         };
-        Held::decode(&Head::decode(bytes.value())?).map(Some)
+        Held::decode(&Head::decode(RESERVED, bytes.value())?).map(Some)
     }
 
     /// Takes or renews a lease. The tenant's counters grow as with any write.

@@ -23,7 +23,7 @@ pub enum OpenError {
     #[error("the data in {0} is in use by another process: stop that one, or choose another data folder")]
     InUse(String),
     /// The file, its folder or the disk.
-    #[error("the data in {0} can't be opened: {1}")]
+    #[error("the data in {0} can't be opened: {1}{remedy}", remedy = remedy(.1))]
     Io(String, #[source] io::Error),
     /// Only the beginning of a copy is there.
     #[error("in {0} is a copy that was broken off ({1}): copy again, or remove that file to begin with nothing")]
@@ -31,6 +31,21 @@ pub enum OpenError {
     /// Damaged beyond repair, written by a newer version, or not a database at all.
     #[error("the data in {0} can't be read: {1}")]
     Unreadable(String, String),
+}
+
+/// What to do about it, where that can be told.
+fn remedy(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+            format!(
+                "; give the folder to user {user} or group {group} (in Kubernetes by fsGroup), or choose another data folder"
+            )
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "; mount it writable, or choose another data folder".to_owned(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on its disk".to_owned(),
+        _ => String::new(),
+    }
 }
 
 /// Opens the database, the first time and again.

@@ -147,7 +147,7 @@ fn put_records(database: &Database, tenant: &TenantName, batch: &[Raw]) -> Resul
     {
         let (mut records, mut index) = (txn.open_table(RECORDS)?, txn.open_table(INDEX)?);
         for (key, bytes) in batch {
-            for row in Head::decode(bytes)?.rows {
+            for row in Head::decode(key.kind, bytes)?.rows {
                 index.insert(index_key(tenant, row, *key).as_slice(), ())?;
             }
             fresh += u64::from(records.insert(record_key(tenant, *key).as_slice(), bytes.as_slice())?.is_none());

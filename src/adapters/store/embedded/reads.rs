@@ -23,7 +23,7 @@ pub(super) fn records(txn: &ReadTransaction, tenant: &TenantName, keys: &[Key]) 
     let mut found = HashMap::with_capacity(keys.len());
     for key in keys {
         if let Some(bytes) = table.get(record_key(tenant, *key).as_slice())? {
-            found.insert(*key, Head::decode(bytes.value())?.to_record());
+            found.insert(*key, Head::decode(key.kind, bytes.value())?.to_record());
         }
     }
     Ok(found)
@@ -55,7 +55,7 @@ pub(super) fn list(txn: &ReadTransaction, tenant: &TenantName, index: Index, pag
         let (sort, key) = index_tail(row?.0.value())?;
         // Rows are written and dropped with their record: one without is damage, and hides nothing.
         if let Some(bytes) = records.get(record_key(tenant, key).as_slice())? {
-            rows.push((sort, key, Head::decode(bytes.value())?.to_record()));
+            rows.push((sort, key, Head::decode(key.kind, bytes.value())?.to_record()));
         }
     }
     Ok(Found { rows, more: false })

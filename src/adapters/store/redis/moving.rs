@@ -232,7 +232,7 @@ impl Sink for RedisSide {
         let (keys, mut pipe, mut rows) = (Keys(tenant), Pipeline::new(), Pipeline::new());
         for (key, bytes) in &batch {
             pipe.cmd("SET").arg(keys.record(*key)).arg(bytes.as_slice()).arg("NX");
-            for row in Head::decode(bytes)?.rows {
+            for row in Head::decode(key.kind, bytes)?.rows {
                 let member = [&row.sort.to_be_bytes(), key.to_bytes().as_slice()].concat();
                 rows.cmd("ZADD").arg(keys.index(row.index)).arg(0).arg(member).ignore();
             }

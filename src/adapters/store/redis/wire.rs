@@ -10,7 +10,7 @@ use super::keys::Keys;
 use crate::{
     adapters::store::format::{Head, Input, Unreadable},
     domain::ids::TenantName,
-    ports::store::{Change, Committed, Expect, Index, Key, Lease, Page, Record, Seq, StoreError, Stored},
+    ports::store::{Change, Committed, Expect, Index, Key, Kind, Lease, Page, Record, Seq, StoreError, Stored},
 };
 
 /// The layout of a tenant's counters.
@@ -71,8 +71,8 @@ impl Meta {
 }
 
 /// A record from its bytes.
-pub(super) fn record(bytes: &[u8]) -> Result<Record, Unreadable> {
-    Ok(Head::decode(bytes)?.to_record())
+pub(super) fn record(kind: Kind, bytes: &[u8]) -> Result<Record, Unreadable> {
+    Ok(Head::decode(kind, bytes)?.to_record())
 }
 
 /// Whom a script is told about the time.

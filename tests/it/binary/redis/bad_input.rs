@@ -139,10 +139,14 @@ async fn records_of_a_later_version_keep_the_service_from_starting() {
     server.command(&["EVAL", later, "0"]);
     let ended = ask(&world, &["serve"], &store, &[]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.err.contains("a record has format 2") && ended.err.contains("format 1"), "{}", ended.err);
+    assert!(
+        ended.err.contains("a record of kind 1 (epoch): it has format 2") && ended.err.contains("format 1"),
+        "{}",
+        ended.err
+    );
     let checked = ask(&world, &["check"], &store, &[]).await;
     assert_eq!(checked.code, Some(1), "{checked:?}");
-    assert!(checked.out.contains("a record has format 2"), "{}", checked.out);
+    assert!(checked.out.contains("a record of kind 1 (epoch): it has format 2"), "{}", checked.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -156,9 +156,11 @@ async fn scripts(connection: &mut MultiplexedConnection, tenant: &TenantName, di
     lease.load_async(connection).await.map_err(said)?;
     let call = wire::list(&list, tenant, nothing, page, 1);
     let _: Value = call.invoke_async(connection).await.map_err(said)?;
-    let epoch = cmd("MGET").arg(Keys(tenant).record(records::epoch_key())).query_async(connection).await;
+    let key = records::epoch_key();
+    let epoch = cmd("MGET").arg(Keys(tenant).record(key)).query_async(connection).await;
     let [epoch]: [Option<Vec<u8>>; 1] = epoch.map_err(said)?;
-    epoch.as_deref().map(wire::record).transpose().map_err(|unreadable| unreadable.to_string())?;
+    let epoch = epoch.as_deref().map(|bytes| wire::record(key.kind, bytes));
+    epoch.transpose().map_err(|unreadable| unreadable.to_string())?;
     let late = Change::new(ChangeId(entropy::bytes(&*dial.entropy)), jiff::Timestamp::MIN);
     let call = wire::commit(&commit, tenant, &late, "check", Time { fixed: None, skew: 0 });
     let answer: (i64, Reply) = call.invoke_async(connection).await.map_err(said)?;
