@@ -4,19 +4,26 @@ use actix_web::App;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        OpenApi as Document, Server,
+        OpenApi as Document, RefOr, Schema, Server,
+        extensions::ExtensionsBuilder,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_actix_web::AppExt as _;
 
-use super::{compat::CompatErrorBody, ops_routes, problem::Problem, tenant_routes};
+use super::{
+    compat::CompatErrorBody,
+    ops_routes,
+    problem::{Problem, codes::CODES},
+    tenant_routes,
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "behalf",
         description = "Delegated access: one user acts on behalf of another inside the tokens that an identity provider mints.",
+        contact(name = "The maintainers of behalf"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers(
@@ -40,7 +47,7 @@ use super::{compat::CompatErrorBody, ops_routes, problem::Problem, tenant_routes
         (name = "operations", description = "For operators; under the bare path only"),
     ),
     components(schemas(CompatErrorBody, Problem)),
-    modifiers(&Security)
+    modifiers(&Security, &Codes)
 )]
 struct Base;
 
@@ -62,6 +69,19 @@ impl Modify for Security {
         let header =
             ApiKeyValue::with_description("authorization", "The hook's shared secret; the header is configurable");
         components.add_security_scheme("hook_secret", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    }
+}
+
+/// The codes of problems, as a list that may grow. With `enum`, a code of tomorrow would break a client of today.
+struct Codes;
+
+impl Modify for Codes {
+    fn modify(&self, document: &mut Document) {
+        let schemas = document.components.get_or_insert_with(Default::default).schemas.get_mut("Problem");
+        let Some(RefOr::T(Schema::Object(problem))) = schemas else { return };
+        if let Some(RefOr::T(Schema::Object(code))) = problem.properties.get_mut("code") {
+            code.extensions = Some(ExtensionsBuilder::new().add("x-extensible-enum", CODES).build());
+        }
     }
 }
 

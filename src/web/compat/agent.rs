@@ -32,6 +32,8 @@ pub struct Entity {
 }
 
 /// Lists for whom I may act (Okta Managed Access).
+///
+/// `GET /v1/grants/delegators` gives the same people, with their logins.
 #[utoipa::path(
     operation_id = "compat-agent-list", tag = "compatibility",
     responses(
@@ -66,6 +68,8 @@ pub struct EntityBegun {
 }
 
 /// Begins a delegation (Okta Managed Access).
+///
+/// Every refusal is the same 401, also where an approval must be waited for; `POST /v1/delegations` says more.
 #[utoipa::path(
     operation_id = "compat-agent-begin", tag = "compatibility",
     request_body(content((EntityRequest = "application/json"), (EntityRequest = "application/x-www-form-urlencoded"))),

@@ -100,7 +100,9 @@ impl AgentView {
     }
 }
 
-/// Lists who may act for me (Okta Managed Access). Deleted users are left out.
+/// Lists who may act for me (Okta Managed Access).
+///
+/// Deleted users are left out; `GET /v1/grants` shows them.
 #[utoipa::path(
     operation_id = "compat-delegator-agents", tag = "compatibility",
     responses((status = 200, description = "My agents.", body = Agents), CompatProblems),
@@ -138,6 +140,8 @@ fn no_such_agent() -> CompatError {
 }
 
 /// Lets a user act for me (Okta Managed Access).
+///
+/// As `POST /v1/grants`, with an empty answer.
 #[utoipa::path(
     operation_id = "compat-delegator-add", tag = "compatibility",
     request_body(content((AgentRequest = "application/json"), (AgentRequest = "application/x-www-form-urlencoded"))),
@@ -155,6 +159,8 @@ pub async fn add_agent(
 }
 
 /// Ends a grant of mine (Okta Managed Access).
+///
+/// As `DELETE /v1/grants/{agent}`, with an empty answer. Takes effect on the next hook.
 #[utoipa::path(
     operation_id = "compat-delegator-remove", tag = "compatibility",
     request_body(content((AgentRequest = "application/json"), (AgentRequest = "application/x-www-form-urlencoded"))),

@@ -20,7 +20,7 @@ use crate::{
     web::{
         error::ApiError,
         extract::{Json, Then, Writer, scope_set, user_ref},
-        problem::{BodyProblems, CallerProblems},
+        problem::{AdministratorProblems, BodyProblems, CallerProblems},
         state::AppState,
     },
 };
@@ -236,7 +236,7 @@ impl From<Explanation> for PolicyAnswer {
 /// nothing. Stages that a rule asks for are named, not run.
 #[utoipa::path(
     operation_id = "policy-explain", tag = "policy", request_body = ExplainRequest,
-    responses((status = 200, description = "Told.", body = PolicyAnswer), CallerProblems, BodyProblems),
+    responses((status = 200, description = "Told.", body = PolicyAnswer), CallerProblems, BodyProblems, AdministratorProblems),
     security(("user_token" = []))
 )]
 #[post("/v1/policy/explain")]
