@@ -47,7 +47,7 @@ use super::{
         (name = "operations", description = "For operators; under the bare path only"),
     ),
     components(schemas(CompatErrorBody, Problem)),
-    modifiers(&Security, &Codes)
+    modifiers(&Security)
 )]
 struct Base;
 
@@ -72,19 +72,6 @@ impl Modify for Security {
     }
 }
 
-/// The codes of problems, as a list that may grow. With `enum`, a code of tomorrow would break a client of today.
-struct Codes;
-
-impl Modify for Codes {
-    fn modify(&self, document: &mut Document) {
-        let schemas = document.components.get_or_insert_with(Default::default).schemas.get_mut("Problem");
-        let Some(RefOr::T(Schema::Object(problem))) = schemas else { return };
-        if let Some(RefOr::T(Schema::Object(code))) = problem.properties.get_mut("code") {
-            code.extensions = Some(ExtensionsBuilder::new().add("x-extensible-enum", CODES).build());
-        }
-    }
-}
-
 /// The document, without starting a server.
 pub fn document() -> Document {
     let (_, mut document) = App::new()
@@ -94,6 +81,7 @@ pub fn document() -> Document {
         .configure(ops_routes)
         .split_for_parts();
     bare_only(&mut document);
+    list_codes(&mut document);
     document
 }
 
@@ -105,6 +93,15 @@ fn bare_only(document: &mut Document) {
                 operation.servers = Some(vec![Server::new("/")]);
             }
         }
+    }
+}
+
+/// The codes of problems, as a list that may grow. With `enum`, a code of tomorrow would break a client of today.
+fn list_codes(document: &mut Document) {
+    let problem = document.components.as_mut().and_then(|components| components.schemas.get_mut("Problem"));
+    let Some(RefOr::T(Schema::Object(problem))) = problem else { return };
+    if let Some(RefOr::T(Schema::Object(code))) = problem.properties.get_mut("code") {
+        code.extensions = Some(ExtensionsBuilder::new().add("x-extensible-enum", CODES).build());
     }
 }
 
