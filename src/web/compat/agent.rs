@@ -56,6 +56,7 @@ pub async fn list(CompatReader(reader): CompatReader) -> Result<HttpResponse, Co
 #[schema(example = json!({"entityid": "00u1bob"}))]
 pub struct EntityRequest {
     /// Id or login of the delegator.
+    #[schema(required = true, nullable = false)]
     entityid: Option<String>,
 }
 

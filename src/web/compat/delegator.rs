@@ -20,6 +20,7 @@ use crate::{
 #[schema(example = json!({"op": "ACTIVATE"}))]
 pub struct ActivationRequest {
     /// `ACTIVATE` or `DEACTIVATE`, in any case.
+    #[schema(required = true, nullable = false)]
     op: Option<String>,
 }
 
@@ -123,6 +124,7 @@ pub async fn agents(CompatReader(reader): CompatReader) -> Result<HttpResponse, 
 #[schema(example = json!({"agentid": "ann@example.com"}))]
 pub struct AgentRequest {
     /// Id or login.
+    #[schema(required = true, nullable = false)]
     agentid: Option<String>,
 }
 

@@ -42,7 +42,8 @@ const COMMENT: usize = 500;
 pub struct ListQuery {
     /// `requester` (the default): what I asked for. `delegator`: what was asked for on my behalf. `approver`: what
     /// awaits my vote; a page may be short and still have a next one. `administrator`: all.
-    #[param(nullable = false, value_type = Option<String>, example = "approver")]
+    #[param(nullable = false, value_type = Option<String>, pattern = "^(requester|delegator|approver|administrator)$",
+            example = "approver")]
     role: Option<RoleName>,
     /// Items on the page, 1 to 200; default 50.
     #[param(nullable = false, minimum = 1, maximum = 200, example = 50)]
@@ -192,7 +193,7 @@ fn shown(approval: Approval) -> HttpResponse {
 #[schema(example = json!({"decision": "approve", "version": 1, "comment": "as agreed"}))]
 pub struct VoteRequest {
     /// `approve` or `deny`.
-    #[schema(value_type = String, example = "approve")]
+    #[schema(value_type = String, pattern = "^(approve|deny)$", example = "approve")]
     decision: Choice,
     /// The version of the request that you saw.
     #[schema(minimum = 1)]

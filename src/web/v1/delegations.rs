@@ -28,10 +28,10 @@ use crate::{
 #[schema(example = json!({"delegator": "bob@example.com", "reason": "invoice run"}))]
 pub struct BeginRequest {
     /// Id or login of the delegator.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     delegator: String,
     /// Upper bound of the delegated token's scopes; default: those of the access token.
-    #[schema(max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     scopes: Option<Vec<String>>,
     /// Why, in the agent's words.
     #[schema(max_length = 500)]

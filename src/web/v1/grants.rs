@@ -108,7 +108,7 @@ pub async fn delegators(Reader { door, caller }: Reader) -> Result<HttpResponse,
 #[schema(example = json!({"agent": "ann@example.com"}))]
 pub struct AddRequest {
     /// Id or login of the agent.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     agent: String,
 }
 

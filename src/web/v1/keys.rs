@@ -248,7 +248,7 @@ pub async fn awaiting(
 #[schema(example = json!({"decision": "approve"}))]
 pub struct KeyVoteRequest {
     /// `approve` or `deny`.
-    #[schema(value_type = String, example = "approve")]
+    #[schema(value_type = String, pattern = "^(approve|deny)$", example = "approve")]
     decision: Choice,
 }
 

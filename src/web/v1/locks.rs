@@ -123,7 +123,7 @@ pub async fn list(
 #[schema(example = json!({"reason": "on holiday"}))]
 pub struct PlaceRequest {
     /// Id or login, for administrators; default: my account.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     user: Option<String>,
     /// Why.
     #[schema(max_length = 500)]
@@ -211,7 +211,7 @@ async fn account(door: &Door, caller: &Caller, text: &str) -> Result<UserId, Api
 #[schema(example = json!({"user": "00u1bob"}))]
 pub struct CheckRequest {
     /// Id or login.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     user: String,
 }
 

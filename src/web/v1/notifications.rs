@@ -159,7 +159,7 @@ pub struct NotificationPage {
 #[into_params(parameter_in = Query)]
 pub struct NotificationQuery {
     /// `waiting`, `sent`, `dead` or `unreachable`; default `dead`.
-    #[param(nullable = false, example = "dead")]
+    #[param(nullable = false, pattern = "^(waiting|sent|dead|unreachable)$", example = "dead")]
     state: Option<String>,
     /// Items on the page, 1 to 200; default 50.
     #[param(nullable = false, minimum = 1, maximum = 200, example = 50)]

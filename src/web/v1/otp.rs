@@ -143,7 +143,7 @@ pub async fn remove(Writer { door, caller }: Writer, state: web::Data<AppState>)
 #[schema(example = json!({"username": "dba@example.com", "code": "123456"}))]
 pub struct OtpVerifyRequest {
     /// Login of the shared account.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     username: String,
     /// What the holder's authenticator shows.
     #[schema(max_length = 64)]

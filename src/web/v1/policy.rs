@@ -53,16 +53,16 @@ impl From<Moment> for At {
     "scopes": ["payments.read"], "at": "hook"}))]
 pub struct ExplainRequest {
     /// Id or login of who would act.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     agent: String,
     /// Id or login of on whose behalf.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     delegator: String,
     /// The OAuth client.
     #[schema(max_length = 256)]
     client: String,
     /// The scopes that would be asked for; default: none.
-    #[schema(max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     scopes: Option<Vec<String>>,
     /// When; default: `hook`.
     at: Option<Moment>,

@@ -170,7 +170,7 @@ fn item(slot: Slot) -> Option<ReservationItem> {
 #[schema(example = json!({"account": "00u1dba", "minutes": 5}))]
 pub struct ReserveRequest {
     /// Id or login of the account; this or `pool`.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     account: Option<String>,
     /// Any free account of this pool.
     #[schema(max_length = 64)]

@@ -37,7 +37,7 @@ const SUBJECT: usize = 320;
     "context": {"amount": 125_000, "currency": "EUR"}, "reason": "end of month"}))]
 pub struct AskRequest {
     /// About whom: id or login. Default: the `sub` of the token. He can't decide about it.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     user: Option<String>,
     /// What it is about.
     #[schema(max_length = 200)]

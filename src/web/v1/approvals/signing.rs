@@ -69,7 +69,7 @@ pub(super) fn signature(given: SignatureRequest) -> Result<Signature, ApiError> 
 #[schema(example = json!({"decision": "approve"}))]
 pub struct ChallengeRequest {
     /// `approve` or `deny`.
-    #[schema(value_type = String, example = "approve")]
+    #[schema(value_type = String, pattern = "^(approve|deny)$", example = "approve")]
     decision: Choice,
 }
 
