@@ -320,6 +320,7 @@ fn state(
         doors,
         metrics,
         show_metrics: config.metrics == MetricsAt::Main,
+        show_docs: config.server.docs,
         rate_limit: RateLimit::per_minute(config.server.rate_limit),
         openapi: openapi::json(),
         routes: RouteTable::of(&document),

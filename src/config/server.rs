@@ -44,6 +44,8 @@ pub struct Server {
     pub drain_delay: Duration,
     /// API requests per user and minute.
     pub rate_limit: NonZeroU32,
+    /// Whether the pages at `/docs/` are there.
+    pub docs: bool,
 }
 
 /// Files in PEM form; both were readable when the configuration was loaded.
@@ -103,6 +105,7 @@ pub(super) fn server(r: &mut Reader<'_>) -> Read<Server> {
     let grace = r.value(&settings::GRACE, duration_within(Duration::ZERO..=Duration::from_mins(10)));
     let drain = r.value(&settings::DRAIN, duration_within(Duration::ZERO..=Duration::from_mins(2)));
     let rate_limit = r.value(&settings::RATE_LIMIT, parse::number(NonZeroU32::MIN..=NonZeroU32::MAX));
+    let docs = r.optional(&settings::DOCS, parse::switch);
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     Ok(Server {
         bind: bind?,
@@ -112,6 +115,7 @@ pub(super) fn server(r: &mut Reader<'_>) -> Read<Server> {
         shutdown_grace: grace?,
         drain_delay: drain?,
         rate_limit: rate_limit?,
+        docs: docs?.unwrap_or(r.sources.development),
     })
 }
 

@@ -109,6 +109,8 @@ settings! {
             "What tokens of applications without OIDC have in `aud`: this service's own address. Required where a tenant has `applications`");
         OTP_KEY = setting("otp.key_file", "BEHALF_OTP_KEY_FILE", "",
             "The key that seals the secrets of one-time codes: 32 bytes in base64; two lines while it is changed, the new one first. Without it nobody can enrol");
+        DOCS = setting("server.docs", "BEHALF_DOCS", "",
+            "Whether the pages at `/docs/` show the API document; by default off, and on with BEHALF_ENV=development");
         METRICS = setting("metrics.enabled", "BEHALF_METRICS", "on", "Whether `/metrics` answers");
         METRICS_BIND = setting("metrics.bind", "BEHALF_METRICS_BIND", "",
             "Address and port for `/metrics` alone, without TLS; it then answers nowhere else");

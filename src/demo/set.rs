@@ -150,6 +150,7 @@ pub(super) fn variables(issuer: &str, secret: &str, users: &Path) -> Vec<(String
     [
         ("BEHALF_BIND", "127.0.0.1:0"),
         ("BEHALF_WORKERS", "2"),
+        ("BEHALF_DOCS", "on"),
         ("BEHALF_STORE", "memory"),
         ("BEHALF_ISSUER", issuer),
         ("BEHALF_AUDIENCE", "api://default"),

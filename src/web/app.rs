@@ -31,33 +31,42 @@ pub fn app(
         InitError = (),
     >,
 > {
+    let show_docs = state.show_docs;
     // The scope comes first: its prefix is compared once, the bare routes one after the other.
     let (app, _) = App::new()
         .app_data(state)
-        .app_data(web::QueryConfig::default().error_handler(|error, _| invalid("query", &error).into()))
-        .app_data(web::PathConfig::default().error_handler(|error, _| invalid("path", &error).into()))
+        .app_data(web::PathConfig::default().error_handler(|error, _| invalid(&error).into()))
         .into_utoipa_app()
         .map(|app| app.service(web::scope("/t/{tenant}").configure(undocumented_tenant_routes)))
         .configure(tenant_routes)
         .configure(ops_routes)
         .split_for_parts();
+    app.configure(|app| {
+        if show_docs {
+            docs(app)
+        }
+    })
+    .default_service(web::to(unknown_route))
+    .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+    .wrap(from_fn(around))
+    .wrap_fn(|request, others| {
+        if hooks::is_plain(&request) {
+            return Either::Left(hooks::straight(request));
+        }
+        Either::Right(others.call(request).map_ok(ServiceResponse::map_into_right_body))
+    })
+}
+
+/// The API document for people.
+fn docs(app: &mut web::ServiceConfig) {
     // By default the pages ask swagger.io whether the document is valid.
     let offline = utoipa_swagger_ui::Config::default().validator_url("none");
     app.service(SwaggerUi::new("/docs/{_:.*}").config(offline).url("/openapi.json", openapi::document()))
-        .service(web::redirect("/docs", "/docs/"))
-        .default_service(web::to(unknown_route))
-        .wrap(Condition::new(!origins.is_empty(), cors(origins)))
-        .wrap(from_fn(around))
-        .wrap_fn(|request, others| {
-            if hooks::is_plain(&request) {
-                return Either::Left(hooks::straight(request));
-            }
-            Either::Right(others.call(request).map_ok(ServiceResponse::map_into_right_body))
-        })
+        .service(web::redirect("/docs", "/docs/"));
 }
 
-fn invalid(part: &str, error: &dyn std::fmt::Display) -> ApiError {
-    ApiError::Invalid { field: None, problem: format!("the {part} is not what this route takes: {}", brief(error)) }
+fn invalid(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::Invalid { field: None, problem: format!("the path is not what this route takes: {}", brief(error)) }
 }
 
 fn cors(origins: Vec<String>) -> Cors {

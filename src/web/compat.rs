@@ -36,7 +36,7 @@ pub enum CompatProblems {
     #[response(status = 400)]
     Invalid(CompatErrorBody),
     /// No token, a bad token, or (beginning a delegation) any refusal.
-    #[response(status = 401)]
+    #[response(status = 401, headers(("www-authenticate" = String, description = "How to authenticate.")))]
     NotAuthenticated(CompatErrorBody),
     /// The token lacks the scope for changes, or is itself delegated.
     #[response(status = 403)]
@@ -48,10 +48,10 @@ pub enum CompatProblems {
     #[response(status = 413)]
     TooLarge(CompatErrorBody),
     /// Too many requests.
-    #[response(status = 429)]
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds to wait.")))]
     TooMany(CompatErrorBody),
     /// Store, directory or issuer could not be asked.
-    #[response(status = 503)]
+    #[response(status = 503, headers(("retry-after" = u64, description = "Seconds to wait.")))]
     Unavailable(CompatErrorBody),
 }
 

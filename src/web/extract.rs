@@ -3,6 +3,7 @@
 mod application;
 mod body;
 mod caller;
+mod fields;
 mod paging;
 mod text;
 mod then;
@@ -11,6 +12,7 @@ pub use self::{
     application::{ByApplication, ByEither, ForApprovals, ForLockCheck, ForOtp, Needs},
     body::{Json, JsonOrForm, json_bytes},
     caller::{CompatReader, CompatWriter, Reader, Writer, door, door_of, request_id, state},
+    fields::Query,
     paging::{PageQuery, cursor_text, limit, parse_cursor},
     text::{brief, free_text, scope_set, user_ref},
     then::Then,

@@ -87,6 +87,8 @@ pub async fn hook(request: HttpRequest, path: web::Path<DialectPath>, body: web:
 }
 
 /// Answers Okta's token inline hook, under the path of Okta Managed Access.
+///
+/// The same as `POST /hooks/okta`.
 #[utoipa::path(
     operation_id = "token-enrichment-agent", tag = "hooks",
     request_body(content = TokenHookRequest, content_type = "application/json", example = json!({

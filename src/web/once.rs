@@ -62,7 +62,8 @@ pub struct KeyHeader {
 pub enum KeyProblems {
     /// `idempotency-in-progress`: the first request with this `Idempotency-Key` hasn't ended; try again after
     /// `Retry-After` seconds.
-    #[response(status = 409, content_type = "application/problem+json")]
+    #[response(status = 409, headers(("retry-after" = u64, description = "Seconds to wait.")),
+               content_type = "application/problem+json")]
     InProgress(Problem),
     /// `idempotency-key-reused`: this `Idempotency-Key` was used for another request.
     #[response(status = 422, content_type = "application/problem+json")]

@@ -4,19 +4,26 @@ use actix_web::App;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        OpenApi as Document, Server,
+        OpenApi as Document, RefOr, Schema, Server,
+        extensions::ExtensionsBuilder,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_actix_web::AppExt as _;
 
-use super::{compat::CompatErrorBody, ops_routes, problem::Problem, tenant_routes};
+use super::{
+    compat::CompatErrorBody,
+    ops_routes,
+    problem::{Problem, codes::CODES},
+    tenant_routes,
+};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "behalf",
         description = "Delegated access: one user acts on behalf of another inside the tokens that an identity provider mints.",
+        contact(name = "The maintainers of behalf"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers(
@@ -74,6 +81,7 @@ pub fn document() -> Document {
         .configure(ops_routes)
         .split_for_parts();
     bare_only(&mut document);
+    list_codes(&mut document);
     document
 }
 
@@ -85,6 +93,15 @@ fn bare_only(document: &mut Document) {
                 operation.servers = Some(vec![Server::new("/")]);
             }
         }
+    }
+}
+
+/// The codes of problems, as a list that may grow. With `enum`, a code of tomorrow would break a client of today.
+fn list_codes(document: &mut Document) {
+    let problem = document.components.as_mut().and_then(|components| components.schemas.get_mut("Problem"));
+    let Some(RefOr::T(Schema::Object(problem))) = problem else { return };
+    if let Some(RefOr::T(Schema::Object(code))) = problem.properties.get_mut("code") {
+        code.extensions = Some(ExtensionsBuilder::new().add("x-extensible-enum", CODES).build());
     }
 }
 

@@ -18,15 +18,19 @@ use crate::{
 const PROBE: Duration = Duration::from_secs(2);
 
 /// Whether the process runs at all.
-#[utoipa::path(operation_id = "livez", tag = "operations",
+///
+/// It asks nothing and nobody; `/readyz` and `/healthz` say more.
+#[utoipa::path(operation_id = "livez", tag = "operations", security(()),
     responses((status = 200, description = "It does.", body = String, content_type = "text/plain", example = json!("ok"))))]
 #[get("/livez")]
 pub async fn livez() -> HttpResponse {
     text(StatusCode::OK, "ok")
 }
 
-/// Whether hooks should be sent here: started and not draining. Asks no dependency.
-#[utoipa::path(operation_id = "readyz", tag = "operations", responses(
+/// Whether hooks should be sent here.
+///
+/// They should once it has started, and until it drains. It asks no dependency.
+#[utoipa::path(operation_id = "readyz", tag = "operations", security(()), responses(
     (status = 200, description = "They should.", body = String, content_type = "text/plain", example = json!("ready")),
     (status = 503, description = "Starting or draining.", body = String, content_type = "text/plain",
      example = json!("not ready"))))]
@@ -82,8 +86,11 @@ pub struct Health {
     hooks: Vec<Calls>,
 }
 
-/// Asks every dependency and names those that are down. For people and alerts, not for load balancers.
-#[utoipa::path(operation_id = "healthz", tag = "operations", responses(
+/// Asks every dependency and names those that are down.
+///
+/// For people and alerts, not for load balancers: a replica that leaves for a dependency's sake leaves hooks
+/// unanswered.
+#[utoipa::path(operation_id = "healthz", tag = "operations", security(()), responses(
     (status = 200, description = "All answered.", body = Health),
     (status = 503, description = "Some didn't.", body = Health)))]
 #[get("/healthz")]
@@ -163,7 +170,9 @@ async fn probe(name: String, ask: impl Future<Output = Result<(), &'static str>>
 }
 
 /// Metrics in OpenMetrics text form.
-#[utoipa::path(operation_id = "metrics", tag = "operations", responses(
+///
+/// What this process counted since it started.
+#[utoipa::path(operation_id = "metrics", tag = "operations", security(()), responses(
     (status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text",
      example = json!("# EOF")),
     (status = 404, description = "They are switched off, or at an address of their own. Empty body.")))]
@@ -198,7 +207,9 @@ pub struct Version {
 }
 
 /// Which version runs.
-#[utoipa::path(operation_id = "version", tag = "operations",
+///
+/// That of the process that answers: replicas may differ for a while.
+#[utoipa::path(operation_id = "version", tag = "operations", security(()),
     responses((status = 200, description = "This one.", body = Version)))]
 #[get("/version")]
 pub async fn version() -> HttpResponse {
@@ -206,7 +217,9 @@ pub async fn version() -> HttpResponse {
 }
 
 /// This document.
-#[utoipa::path(operation_id = "openapi", tag = "operations", responses((status = 200, description = "The document.",
+///
+/// It is the same for every tenant. The pages at `/docs/`, where they are switched on, show it to people.
+#[utoipa::path(operation_id = "openapi", tag = "operations", security(()), responses((status = 200, description = "The document.",
     body = Object, content_type = "application/json", example = json!({"openapi": "3.1.0"}))))]
 #[get("/openapi.json")]
 pub async fn openapi_json(state: web::Data<AppState>) -> HttpResponse {

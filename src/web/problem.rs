@@ -1,5 +1,7 @@
 //! Problem documents (RFC 9457).
 
+pub mod codes;
+
 use actix_web::{HttpResponse, HttpResponseBuilder, http::StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,7 +24,7 @@ pub struct Problem {
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// Stable, for programs.
+    /// Stable, for programs. Those of today are in `x-extensible-enum`; new ones may come.
     pub code: String,
     /// For people: what went wrong and what to do.
     pub detail: String,
@@ -80,29 +82,51 @@ pub fn answer_to(status: StatusCode, retry_after: Option<u64>) -> HttpResponseBu
     answer
 }
 
-/// The problems that every route for users can answer with.
+/// The problems that every route for users can answer with. A route that has more of a kind says so after these.
 #[derive(IntoResponses)]
 pub enum CallerProblems {
     /// `invalid-request`: a parameter, the body or a field of it is no good; `field` names it.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(Problem),
-    /// `invalid-token`: no bearer token, or one that isn't valid here. `insufficient-user-authentication`: sign in again
-    /// (RFC 9470).
-    #[response(status = 401, content_type = "application/problem+json")]
+    /// `invalid-token`: no bearer token, or one that isn't valid here.
+    #[response(status = 401, headers(("www-authenticate" = String, description = "How to authenticate.")),
+               content_type = "application/problem+json")]
     NotAuthenticated(Problem),
-    /// `delegated-token`, `scope-missing`, `administrator-only`, `not-delegated` or `not-a-member`.
+    /// `delegated-token`: the token is itself delegated. Where something is changed, `scope-missing`: it lacks the scope
+    /// for that.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
     /// `not-found`: no such tenant, or no such thing that is yours.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// `rate-limited`, `too-many-pending` or `too-many-held`: try again after `Retry-After` seconds.
-    #[response(status = 429, content_type = "application/problem+json")]
+    /// `rate-limited`: too many requests of this user.
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds to wait.")),
+               content_type = "application/problem+json")]
     TooMany(Problem),
     /// `temporarily-unavailable`: store, directory or issuer could not be asked. Nothing was changed, or it is safe
     /// to repeat.
-    #[response(status = 503, content_type = "application/problem+json")]
+    #[response(status = 503, headers(("retry-after" = u64, description = "Seconds to wait.")),
+               content_type = "application/problem+json")]
     Unavailable(Problem),
+}
+
+/// What a route for administrators says to others.
+#[derive(IntoResponses)]
+pub enum AdministratorProblems {
+    /// `administrator-only`: this takes the administrator's role. `delegated-token`: the token is itself delegated. Where
+    /// something is changed, `scope-missing`: it lacks the scope for that.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+}
+
+/// What a route says to whoever signed in too long ago.
+#[derive(IntoResponses)]
+pub enum SignInProblems {
+    /// `invalid-token`: no bearer token, or one that isn't valid here. `insufficient-user-authentication`: sign in again
+    /// (RFC 9470).
+    #[response(status = 401, headers(("www-authenticate" = String, description = "How to authenticate.")),
+               content_type = "application/problem+json")]
+    NotFresh(Problem),
 }
 
 /// The problems that routes for applications alone can answer with, besides those of their tokens.
@@ -117,11 +141,13 @@ pub enum ApplicationProblems {
     /// `not-found`: no such tenant.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
-    /// `rate-limited`: try again after `Retry-After` seconds.
-    #[response(status = 429, content_type = "application/problem+json")]
+    /// `rate-limited`: too many requests of this application.
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds to wait.")),
+               content_type = "application/problem+json")]
     TooMany(Problem),
     /// `temporarily-unavailable`: store or directory could not be asked. The token is used up all the same.
-    #[response(status = 503, content_type = "application/problem+json")]
+    #[response(status = 503, headers(("retry-after" = u64, description = "Seconds to wait.")),
+               content_type = "application/problem+json")]
     Unavailable(Problem),
 }
 

@@ -42,6 +42,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Whether `/metrics` answers.
     pub show_metrics: bool,
+    /// Whether `/docs/` answers.
+    pub show_docs: bool,
     /// Ids for requests that bring none.
     pub request_ids: RequestIds,
     /// Brake on API callers.

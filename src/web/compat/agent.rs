@@ -32,6 +32,8 @@ pub struct Entity {
 }
 
 /// Lists for whom I may act (Okta Managed Access).
+///
+/// `GET /v1/grants/delegators` gives the same people, with their logins.
 #[utoipa::path(
     operation_id = "compat-agent-list", tag = "compatibility",
     responses(
@@ -54,6 +56,7 @@ pub async fn list(CompatReader(reader): CompatReader) -> Result<HttpResponse, Co
 #[schema(example = json!({"entityid": "00u1bob"}))]
 pub struct EntityRequest {
     /// Id or login of the delegator.
+    #[schema(required = true, nullable = false)]
     entityid: Option<String>,
 }
 
@@ -66,6 +69,8 @@ pub struct EntityBegun {
 }
 
 /// Begins a delegation (Okta Managed Access).
+///
+/// Every refusal is the same 401, also where an approval must be waited for; `POST /v1/delegations` says more.
 #[utoipa::path(
     operation_id = "compat-agent-begin", tag = "compatibility",
     request_body(content((EntityRequest = "application/json"), (EntityRequest = "application/x-www-form-urlencoded"))),

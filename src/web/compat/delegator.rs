@@ -20,6 +20,7 @@ use crate::{
 #[schema(example = json!({"op": "ACTIVATE"}))]
 pub struct ActivationRequest {
     /// `ACTIVATE` or `DEACTIVATE`, in any case.
+    #[schema(required = true, nullable = false)]
     op: Option<String>,
 }
 
@@ -100,7 +101,9 @@ impl AgentView {
     }
 }
 
-/// Lists who may act for me (Okta Managed Access). Deleted users are left out.
+/// Lists who may act for me (Okta Managed Access).
+///
+/// Deleted users are left out; `GET /v1/grants` shows them.
 #[utoipa::path(
     operation_id = "compat-delegator-agents", tag = "compatibility",
     responses((status = 200, description = "My agents.", body = Agents), CompatProblems),
@@ -121,6 +124,7 @@ pub async fn agents(CompatReader(reader): CompatReader) -> Result<HttpResponse, 
 #[schema(example = json!({"agentid": "ann@example.com"}))]
 pub struct AgentRequest {
     /// Id or login.
+    #[schema(required = true, nullable = false)]
     agentid: Option<String>,
 }
 
@@ -138,6 +142,8 @@ fn no_such_agent() -> CompatError {
 }
 
 /// Lets a user act for me (Okta Managed Access).
+///
+/// As `POST /v1/grants`, with an empty answer.
 #[utoipa::path(
     operation_id = "compat-delegator-add", tag = "compatibility",
     request_body(content((AgentRequest = "application/json"), (AgentRequest = "application/x-www-form-urlencoded"))),
@@ -155,6 +161,8 @@ pub async fn add_agent(
 }
 
 /// Ends a grant of mine (Okta Managed Access).
+///
+/// As `DELETE /v1/grants/{agent}`, with an empty answer. Takes effect on the next hook.
 #[utoipa::path(
     operation_id = "compat-delegator-remove", tag = "compatibility",
     request_body(content((AgentRequest = "application/json"), (AgentRequest = "application/x-www-form-urlencoded"))),

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::text::brief;
+use super::{fields, text::brief};
 use crate::web::{BODY_LIMIT, compat::CompatError, error::ApiError};
 
 /// How long a body may take to arrive.
@@ -71,7 +71,10 @@ async fn read(payload: Result<web::Payload, actix_web::Error>) -> Result<web::By
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::Invalid {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = fields::read("body", &mut json)?;
+    // Nothing may follow.
+    json.end().map(|()| read).map_err(|error| ApiError::Invalid {
         field: None,
         problem: format!("the body is not what this route takes: {}", brief(&error)),
     })
@@ -84,8 +87,5 @@ fn parse_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
             return Err(ApiError::Invalid { field: Some(brief(&name)), problem: "is there twice".to_owned() });
         }
     }
-    serde_json::from_value(Value::Object(fields)).map_err(|error| ApiError::Invalid {
-        field: None,
-        problem: format!("the form is not what this route takes: {}", brief(&error)),
-    })
+    fields::read("form", Value::Object(fields))
 }

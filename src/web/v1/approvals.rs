@@ -22,9 +22,11 @@ use crate::{
     domain::approval::{Approval, ApprovalId, Choice},
     web::{
         error::ApiError,
-        extract::{ByEither, ForApprovals, Json, Reader, Then, Writer, cursor_text, free_text, limit, parse_cursor},
+        extract::{
+            ByEither, ForApprovals, Json, Query, Reader, Then, Writer, cursor_text, free_text, limit, parse_cursor,
+        },
         once::{self, KeyHeader, Keyed},
-        problem::{BodyProblems, CallerProblems, Problem},
+        problem::{AdministratorProblems, BodyProblems, CallerProblems, Problem, SignInProblems},
         replicated,
         state::AppState,
     },
@@ -40,7 +42,8 @@ const COMMENT: usize = 500;
 pub struct ListQuery {
     /// `requester` (the default): what I asked for. `delegator`: what was asked for on my behalf. `approver`: what
     /// awaits my vote; a page may be short and still have a next one. `administrator`: all.
-    #[param(nullable = false, value_type = Option<String>, example = "approver")]
+    #[param(nullable = false, value_type = Option<String>, pattern = "^(requester|delegator|approver|administrator)$",
+            example = "approver")]
     role: Option<RoleName>,
     /// Items on the page, 1 to 200; default 50.
     #[param(nullable = false, minimum = 1, maximum = 200, example = 50)]
@@ -81,14 +84,16 @@ pub struct ApprovalPage {
 }
 
 /// Lists approvals: mine, those on my behalf, those that await my vote, or all.
+///
+/// Newest first; `role` says which.
 #[utoipa::path(
     operation_id = "approval-list", tag = "approvals", params(ListQuery),
-    responses((status = 200, description = "A page.", body = ApprovalPage), CallerProblems),
+    responses((status = 200, description = "A page.", body = ApprovalPage), CallerProblems, AdministratorProblems),
     security(("user_token" = []))
 )]
 #[get("/v1/approvals")]
 pub async fn list(
-    Then(Reader { door, caller }, query): Then<Reader, web::Query<ListQuery>>,
+    Then(Reader { door, caller }, query): Then<Reader, Query<ListQuery>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (limit, after) = (limit(query.limit)?, query.cursor.as_deref().map(parse_cursor).transpose()?);
@@ -149,12 +154,12 @@ impl WaitQuery {
 /// the end of that time, or when this process stops, with the approval as it is.
 #[utoipa::path(
     operation_id = "approval-get", tag = "approvals", params(ApprovalPath, WaitQuery),
-    responses((status = 200, description = "The approval.", body = ApprovalItem), CallerProblems),
+    responses((status = 200, description = "The approval.", body = ApprovalItem), CallerProblems, (status = 429, description = "`too-many-watchers`: too many wait for changes already. `rate-limited`: too many requests of this caller.", headers(("retry-after" = u64, description = "Seconds to wait.")), body = Problem, content_type = "application/problem+json"), (status = 403, description = "`right-missing`: the application is registered without the right `approvals`. `delegated-token`: the token is itself delegated.", body = Problem, content_type = "application/problem+json")),
     security(("user_token" = []), ("application_token" = []))
 )]
 #[get("/v1/approvals/{id}")]
 pub async fn get(
-    Then(by, Then(path, query)): Then<ByEither<ForApprovals>, Then<web::Path<ApprovalPath>, web::Query<WaitQuery>>>,
+    Then(by, Then(path, query)): Then<ByEither<ForApprovals>, Then<web::Path<ApprovalPath>, Query<WaitQuery>>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (id, until) = (path.id()?, query.until()?);
@@ -188,7 +193,7 @@ fn shown(approval: Approval) -> HttpResponse {
 #[schema(example = json!({"decision": "approve", "version": 1, "comment": "as agreed"}))]
 pub struct VoteRequest {
     /// `approve` or `deny`.
-    #[schema(value_type = String, example = "approve")]
+    #[schema(value_type = String, pattern = "^(approve|deny)$", example = "approve")]
     decision: Choice,
     /// The version of the request that you saw.
     #[schema(minimum = 1)]
@@ -200,13 +205,15 @@ pub struct VoteRequest {
     signature: Option<signing::SignatureRequest>,
 }
 
-/// Decides about a request. The first denial wins; one person counts once; nobody decides about his own request.
+/// Decides about a request.
+///
+/// The first denial wins; one person counts once; nobody decides about his own request.
 #[utoipa::path(
     operation_id = "approval-vote", tag = "approvals", params(ApprovalPath, KeyHeader), request_body = VoteRequest,
     responses(
         (status = 200, description = "The vote counts.", body = ApprovalItem, headers(
             ("idempotent-replayed" = bool, description = "True if this is the answer of before, to the same key."))),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, SignInProblems, (status = 403, description = "`not-an-approver`: the rule doesn't name me, or I asked for it. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`approval-closed` (with its `state`), `already-voted`, `version-changed`, \
          `epoch-changed` or `signature-spent`; `idempotency-in-progress`: the first request with this \
          `Idempotency-Key` hasn't ended.", body = Problem, content_type = "application/problem+json"),
@@ -248,11 +255,13 @@ pub async fn vote(
 }
 
 /// Takes back my request while it waits.
+///
+/// What is decided already is taken back by `POST /v1/approvals/{id}/revoke`.
 #[utoipa::path(
     operation_id = "approval-withdraw", tag = "approvals", params(ApprovalPath),
     responses(
         (status = 200, description = "Withdrawn.", body = ApprovalItem),
-        CallerProblems,
+        CallerProblems, (status = 403, description = "`not-yours`: only who asked for it may. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`approval-closed` (with its `state`).", body = Problem,
          content_type = "application/problem+json"),
     ),
@@ -277,12 +286,14 @@ pub struct RevokeRequest {
     reason: Option<String>,
 }
 
-/// Takes back a decision: who asked for it, who voted, or an administrator. Takes effect on the next hook.
+/// Takes back a decision.
+///
+/// Whoever asked for it, whoever voted, or an administrator may. Takes effect on the next hook.
 #[utoipa::path(
     operation_id = "approval-revoke", tag = "approvals", params(ApprovalPath), request_body = RevokeRequest,
     responses(
         (status = 200, description = "Revoked.", body = ApprovalItem),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, (status = 403, description = "`not-yours`: only who asked for it, who voted, or an administrator may. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`approval-closed` or `approval-pending` (with its `state`).", body = Problem,
          content_type = "application/problem+json"),
     ),

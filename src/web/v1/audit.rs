@@ -11,7 +11,7 @@ use crate::{
     ports::store::Seq,
     web::{
         error::ApiError,
-        extract::{Reader, Then, limit},
+        extract::{Query, Reader, Then, limit},
         problem::CallerProblems,
         state::AppState,
     },
@@ -72,7 +72,10 @@ pub struct AuditPage {
     first_seq: u64,
 }
 
-/// Lists audit events: all for an administrator, for everybody else those that concern him.
+/// Lists audit events.
+///
+/// All for an administrator, for everybody else those that concern him. Oldest first, in the order of `seq`: the last
+/// page is where new events come in.
 #[utoipa::path(
     operation_id = "audit-list", tag = "audit", params(AuditQuery),
     responses((status = 200, description = "A page.", body = AuditPage), CallerProblems),
@@ -80,10 +83,10 @@ pub struct AuditPage {
 )]
 #[get("/v1/audit")]
 pub async fn list(
-    Then(Reader { door, caller }, query): Then<Reader, web::Query<AuditQuery>>,
+    Then(Reader { door, caller }, query): Then<Reader, Query<AuditQuery>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let query = query.into_inner();
+    let query = query.0;
     let filter = Filter {
         from: time("from", query.from.as_deref())?,
         to: time("to", query.to.as_deref())?,

@@ -14,7 +14,7 @@ use crate::{
     ports::shown::ShownUser,
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, scope_set, user_ref},
+        extract::{Json, PageQuery, Query, Reader, Then, Writer, cursor_text, free_text, scope_set, user_ref},
         people::Person,
         problem::{BodyProblems, CallerProblems, Problem},
         state::AppState,
@@ -28,10 +28,10 @@ use crate::{
 #[schema(example = json!({"delegator": "bob@example.com", "reason": "invoice run"}))]
 pub struct BeginRequest {
     /// Id or login of the delegator.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     delegator: String,
     /// Upper bound of the delegated token's scopes; default: those of the access token.
-    #[schema(max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     scopes: Option<Vec<String>>,
     /// Why, in the agent's words.
     #[schema(max_length = 500)]
@@ -123,7 +123,7 @@ pub struct Begun {
         (status = 201, description = "Begun.", body = Begun),
         (status = 202, description = "Somebody has to approve first.", body = Waiting,
          headers(("location" = String, description = "The approval."))),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, (status = 429, description = "`too-many-pending`: too many of my delegations wait for their hook. `too-many-open`: too many of my requests wait for a decision; `retry-after` says when one of them ends at the latest. `too-many-held`: I hold as many accounts as I may. `rate-limited`: too many requests of this user.", headers(("retry-after" = u64, description = "Seconds to wait.")), body = Problem, content_type = "application/problem+json"), (status = 403, description = "`not-delegated`: whatever the cause. `scope-not-allowed`: the rule doesn't allow a scope. `not-a-member`: I may not reserve the account. `break-glass-role`: I may not skip votes. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`reserved`: somebody else holds the account, `until` then; `lifetime-too-short`: \
          what is left of the approval is less than a token lives at least.", body = Problem,
          content_type = "application/problem+json"),
@@ -224,7 +224,9 @@ pub struct DelegationPage {
     next_cursor: Option<String>,
 }
 
-/// Lists my delegations, newest first.
+/// Lists my delegations.
+///
+/// Newest first. Their secret ids aren't shown again; `reference` names them.
 #[utoipa::path(
     operation_id = "delegation-list", tag = "delegations", params(PageQuery),
     responses((status = 200, description = "A page.", body = DelegationPage), CallerProblems),
@@ -232,7 +234,7 @@ pub struct DelegationPage {
 )]
 #[get("/v1/delegations")]
 pub async fn list(
-    Then(Reader { door, caller }, page): Then<Reader, web::Query<PageQuery>>,
+    Then(Reader { door, caller }, page): Then<Reader, Query<PageQuery>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = (page.after()?, page.limit()?);
@@ -267,6 +269,8 @@ pub struct DelegationPath {
 }
 
 /// Cancels a delegation that waits for its hook.
+///
+/// Mine alone. To cancel it twice is no mistake.
 #[utoipa::path(
     operation_id = "delegation-cancel", tag = "delegations", params(DelegationPath),
     responses(

@@ -15,10 +15,10 @@ use crate::{
     },
     web::{
         error::ApiError,
-        extract::{Reader, Then, Writer, user_ref},
+        extract::{Query, Reader, Then, Writer, user_ref},
         once::{self, KeyHeader, KeyProblems, Keyed},
         people::Person,
-        problem::{BodyProblems, CallerProblems},
+        problem::{BodyProblems, CallerProblems, Problem},
         replicated,
         state::{AppState, Door},
     },
@@ -62,7 +62,9 @@ pub struct AgentList {
     items: Vec<AgentItem>,
 }
 
-/// Lists who may act for me. Deleted users are shown by their id, so that they can be removed.
+/// Lists who may act for me.
+///
+/// Deleted users are shown by their id, so that they can be removed.
 #[utoipa::path(
     operation_id = "grant-list", tag = "grants",
     responses((status = 200, description = "My agents.", body = AgentList), CallerProblems),
@@ -106,18 +108,20 @@ pub async fn delegators(Reader { door, caller }: Reader) -> Result<HttpResponse,
 #[schema(example = json!({"agent": "ann@example.com"}))]
 pub struct AddRequest {
     /// Id or login of the agent.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     agent: String,
 }
 
 /// Lets a user act for me, until I remove the grant.
+///
+/// The grant is kept in the directory.
 #[utoipa::path(
     operation_id = "grant-add", tag = "grants", params(KeyHeader), request_body = AddRequest,
     responses(
         (status = 201, description = "Granted.", body = Person, headers(
             ("idempotent-replayed" = bool, description = "True if this is the answer of before, to the same key."))),
         (status = 200, description = "It was granted already.", body = Person),
-        CallerProblems, BodyProblems, KeyProblems,
+        CallerProblems, BodyProblems, KeyProblems, (status = 403, description = "`cannot-delegate`: my account can't be delegated. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("user_token" = []))
 )]
@@ -158,19 +162,21 @@ pub struct OfDelegator {
     delegator: Option<String>,
 }
 
-/// Ends a grant of mine; an administrator ends anybody's. Takes effect on the next hook.
+/// Ends a grant of mine; an administrator ends anybody's.
+///
+/// Takes effect on the next hook.
 #[utoipa::path(
     operation_id = "grant-remove", tag = "grants", params(AgentPath, OfDelegator),
     responses(
         (status = 204, description = "There is no such grant any more.", headers(
             ("behalf-replicated" = bool, description = "Whether a second server of a shared store has that already; absent where there is no second server."))),
-        CallerProblems,
+        CallerProblems, (status = 403, description = "`administrator-only`: the grant is another's. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("user_token" = []))
 )]
 #[delete("/v1/grants/{agent}")]
 pub async fn remove(
-    Then(Then(Writer { door, caller }, path), query): Then<Then<Writer, web::Path<AgentPath>>, web::Query<OfDelegator>>,
+    Then(Then(Writer { door, caller }, path), query): Then<Then<Writer, web::Path<AgentPath>>, Query<OfDelegator>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let agent = user_ref("agent", &path.agent)?;

@@ -16,8 +16,8 @@ use crate::{
     },
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, door, free_text},
-        problem::{BodyProblems, CallerProblems, Problem},
+        extract::{Json, PageQuery, Query, Reader, Then, Writer, cursor_text, door, free_text},
+        problem::{AdministratorProblems, BodyProblems, CallerProblems, Problem, SignInProblems},
         replicated,
         state::AppState,
     },
@@ -80,6 +80,8 @@ pub struct KeyList {
 }
 
 /// Lists my keys.
+///
+/// Those that are out of use, too, as long as they are remembered.
 #[utoipa::path(
     operation_id = "key-list", tag = "keys",
     responses((status = 200, description = "The keys.", body = KeyList), CallerProblems),
@@ -113,7 +115,7 @@ pub struct RegisterRequest {
     operation_id = "key-register", tag = "keys", request_body = RegisterRequest,
     responses(
         (status = 201, description = "Registered.", body = KeyItem),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, SignInProblems, (status = 403, description = "`account-inactive`: my account isn't active in the directory. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`key-exists` or `too-many-keys`.", body = Problem,
          content_type = "application/problem+json"),
         (status = 423, description = "`locked`: my account is locked.", body = Problem,
@@ -149,7 +151,9 @@ impl KeyPath {
     }
 }
 
-/// Takes a key of mine out of use, with effect on the next vote. What it signed stays signed.
+/// Takes a key of mine out of use.
+///
+/// Takes effect on the next vote. What it signed stays signed.
 #[utoipa::path(
     operation_id = "key-revoke", tag = "keys", params(KeyPath),
     responses(
@@ -169,12 +173,14 @@ pub async fn revoke(
     Ok(replicated::empty(HttpResponse::NoContent(), &state, &door).await)
 }
 
-/// Takes anybody's key out of use; for administrators.
+/// Takes anybody's key out of use.
+///
+/// For administrators. Takes effect on the next vote; what it signed stays signed.
 #[utoipa::path(
     operation_id = "key-withdraw", tag = "keys", params(KeyPath),
     responses(
         (status = 204, description = "Revoked."),
-        CallerProblems,
+        CallerProblems, AdministratorProblems,
         (status = 409, description = "`key-closed`: it is out of use already.", body = Problem,
          content_type = "application/problem+json"),
     ),
@@ -214,7 +220,9 @@ pub struct KeyPage {
     next_cursor: Option<String>,
 }
 
-/// Lists keys of others that wait for my approval. A page may be short and still have a next one.
+/// Lists keys of others that wait for my approval.
+///
+/// A page may be short and still have a next one.
 #[utoipa::path(
     operation_id = "key-awaiting", tag = "keys", params(PageQuery),
     responses((status = 200, description = "A page.", body = KeyPage), CallerProblems),
@@ -222,7 +230,7 @@ pub struct KeyPage {
 )]
 #[get("/v1/keys")]
 pub async fn awaiting(
-    Then(Reader { door, caller }, page): Then<Reader, web::Query<PageQuery>>,
+    Then(Reader { door, caller }, page): Then<Reader, Query<PageQuery>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = (page.after()?, page.limit()?);
@@ -240,11 +248,13 @@ pub async fn awaiting(
 #[schema(example = json!({"decision": "approve"}))]
 pub struct KeyVoteRequest {
     /// `approve` or `deny`.
-    #[schema(value_type = String, example = "approve")]
+    #[schema(value_type = String, pattern = "^(approve|deny)$", example = "approve")]
     decision: Choice,
 }
 
-/// Approves another's key, or refuses it. Compare its `kid` with what its owner tells you.
+/// Approves another's key, or refuses it.
+///
+/// Compare its `kid` with what its owner tells you.
 #[utoipa::path(
     operation_id = "key-vote", tag = "keys", params(KeyPath), request_body = KeyVoteRequest,
     responses(
@@ -271,7 +281,7 @@ pub async fn decide(
 ///
 /// With these, evidence and the audit trail's checkpoints are verified. Open to everybody.
 #[utoipa::path(
-    operation_id = "service-keys", tag = "keys",
+    operation_id = "service-keys", tag = "keys", security(()),
     responses(
         (status = 200, description = "The keys.", body = Object, example = json!({"keys": [{
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "alg": "EdDSA", "use": "sig",

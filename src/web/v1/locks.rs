@@ -16,11 +16,11 @@ use crate::{
     web::{
         error::ApiError,
         extract::{
-            ByApplication, ByEither, ForLockCheck, Json, PageQuery, Reader, Then, Writer, cursor_text, free_text,
-            user_ref,
+            ByApplication, ByEither, ForLockCheck, Json, PageQuery, Query, Reader, Then, Writer, cursor_text,
+            free_text, user_ref,
         },
         once::{self, KeyHeader, KeyProblems, Keyed},
-        problem::{BodyProblems, CallerProblems},
+        problem::{AdministratorProblems, BodyProblems, CallerProblems, Problem},
         replicated,
         state::{AppState, Door},
     },
@@ -99,6 +99,8 @@ pub struct LockPage {
 }
 
 /// Lists the lock of my account; for an administrator, all locks.
+///
+/// One item for each account, whichever side locked it.
 #[utoipa::path(
     operation_id = "lock-list", tag = "locks", params(PageQuery),
     responses((status = 200, description = "A page.", body = LockPage), CallerProblems),
@@ -106,7 +108,7 @@ pub struct LockPage {
 )]
 #[get("/v1/locks")]
 pub async fn list(
-    Then(Reader { door, caller }, page): Then<Reader, web::Query<PageQuery>>,
+    Then(Reader { door, caller }, page): Then<Reader, Query<PageQuery>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = (page.after()?, page.limit()?);
@@ -121,21 +123,23 @@ pub async fn list(
 #[schema(example = json!({"reason": "on holiday"}))]
 pub struct PlaceRequest {
     /// Id or login, for administrators; default: my account.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     user: Option<String>,
     /// Why.
     #[schema(max_length = 500)]
     reason: Option<String>,
 }
 
-/// Locks an account against delegation, as delegator and as agent. Takes effect on the next hook.
+/// Locks an account against delegation, as delegator and as agent.
+///
+/// My own; an administrator locks any. Takes effect on the next hook.
 #[utoipa::path(
     operation_id = "lock-place", tag = "locks", params(KeyHeader), request_body = PlaceRequest,
     responses(
         (status = 201, description = "Locked.", body = Locked, headers(
             ("idempotent-replayed" = bool, description = "True if this is the answer of before, to the same key."))),
         (status = 200, description = "It was locked by this side already.", body = Locked),
-        CallerProblems, BodyProblems, KeyProblems,
+        CallerProblems, BodyProblems, KeyProblems, AdministratorProblems,
     ),
     security(("user_token" = []))
 )]
@@ -167,9 +171,11 @@ pub struct UserPath {
 }
 
 /// Lifts my own lock; an administrator lifts any of another's account.
+///
+/// A lock that an administrator placed is lifted by an administrator, and by another one than its owner.
 #[utoipa::path(
     operation_id = "lock-lift", tag = "locks", params(UserPath),
-    responses((status = 204, description = "Lifted."), CallerProblems),
+    responses((status = 204, description = "Lifted."), CallerProblems, AdministratorProblems),
     security(("user_token" = []))
 )]
 #[delete("/v1/locks/{user}")]
@@ -205,7 +211,7 @@ async fn account(door: &Door, caller: &Caller, text: &str) -> Result<UserId, Api
 #[schema(example = json!({"user": "00u1bob"}))]
 pub struct CheckRequest {
     /// Id or login.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     user: String,
 }
 
@@ -219,10 +225,12 @@ pub struct Checked {
     message: String,
 }
 
-/// Tells whether an account is locked: my own; for an administrator, and an application with the right `lock_check`, any.
+/// Tells whether an account is locked.
+///
+/// My own; for an administrator, and an application with the right `lock_check`, any.
 #[utoipa::path(
     operation_id = "lock-check", tag = "locks", request_body = CheckRequest,
-    responses((status = 200, description = "Checked.", body = Checked), CallerProblems, BodyProblems),
+    responses((status = 200, description = "Checked.", body = Checked), CallerProblems, BodyProblems, (status = 403, description = "`administrator-only`: the account is another's. `right-missing`: the application is registered without the right `lock_check`. `delegated-token`: the token is itself delegated.", body = Problem, content_type = "application/problem+json")),
     security(("user_token" = []), ("application_token" = []))
 )]
 #[post("/v1/locks/check")]

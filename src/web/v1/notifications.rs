@@ -10,8 +10,8 @@ use crate::{
     domain::notice::{Notification, Role, State},
     web::{
         error::ApiError,
-        extract::{PageQuery, Reader, Then, Writer, cursor_text},
-        problem::{CallerProblems, Problem},
+        extract::{PageQuery, Query, Reader, Then, Writer, cursor_text},
+        problem::{AdministratorProblems, CallerProblems, Problem},
         state::AppState,
     },
 };
@@ -88,7 +88,9 @@ pub struct ApprovalPath {
     id: String,
 }
 
-/// Lists who was told of an approval, for its requester and for administrators.
+/// Lists who was told of an approval.
+///
+/// For its requester and for administrators.
 #[utoipa::path(
     operation_id = "approval-deliveries", tag = "notifications", params(ApprovalPath),
     responses((status = 200, description = "States; people aren't named.", body = Deliveries), CallerProblems),
@@ -157,7 +159,7 @@ pub struct NotificationPage {
 #[into_params(parameter_in = Query)]
 pub struct NotificationQuery {
     /// `waiting`, `sent`, `dead` or `unreachable`; default `dead`.
-    #[param(nullable = false, example = "dead")]
+    #[param(nullable = false, pattern = "^(waiting|sent|dead|unreachable)$", example = "dead")]
     state: Option<String>,
     /// Items on the page, 1 to 200; default 50.
     #[param(nullable = false, minimum = 1, maximum = 200, example = 50)]
@@ -167,18 +169,20 @@ pub struct NotificationQuery {
     cursor: Option<String>,
 }
 
-/// Lists notifications by their state, for administrators.
+/// Lists notifications by their state.
+///
+/// For administrators.
 #[utoipa::path(
     operation_id = "notification-list", tag = "notifications", params(NotificationQuery),
-    responses((status = 200, description = "A page.", body = NotificationPage), CallerProblems),
+    responses((status = 200, description = "A page.", body = NotificationPage), CallerProblems, AdministratorProblems),
     security(("user_token" = []))
 )]
 #[get("/v1/notifications")]
 pub async fn list(
-    Then(Reader { door, caller }, query): Then<Reader, web::Query<NotificationQuery>>,
+    Then(Reader { door, caller }, query): Then<Reader, Query<NotificationQuery>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let NotificationQuery { state: asked, limit, cursor } = query.into_inner();
+    let NotificationQuery { state: asked, limit, cursor } = query.0;
     let page = PageQuery { limit, cursor };
     let position = (page.after()?, page.limit()?);
     let name = state_name(asked.as_deref())?;
@@ -204,7 +208,9 @@ pub struct NotificationPath {
     id: String,
 }
 
-/// Has a notification that was given up tried again, for administrators.
+/// Has a notification that was given up tried again.
+///
+/// For administrators.
 #[utoipa::path(
     operation_id = "notification-retry", tag = "notifications", params(NotificationPath),
     responses(
@@ -213,7 +219,7 @@ pub struct NotificationPath {
             "event": "evt_AZOq4Yp7QkJ2cGx3eUpYcw", "webhook": "ops", "made_at": "2026-11-21T10:00:00Z",
             "delivery": {"type": "approval.requested", "channel": "webhook", "state": "waiting", "failures": 0,
                 "next_try_at": "2026-11-23T08:00:00Z"}})),
-        CallerProblems,
+        CallerProblems, AdministratorProblems,
         (status = 409, description = "`not-given-up`: it waits, or was sent.", body = Problem,
          content_type = "application/problem+json"),
     ),

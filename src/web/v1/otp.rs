@@ -13,7 +13,7 @@ use crate::{
     web::{
         error::ApiError,
         extract::{ByApplication, ForOtp, Json, Reader, Then, Writer},
-        problem::{ApplicationProblems, BodyProblems, CallerProblems, Problem},
+        problem::{ApplicationProblems, BodyProblems, CallerProblems, Problem, SignInProblems},
         state::AppState,
     },
 };
@@ -33,6 +33,8 @@ pub struct OtpStanding {
 }
 
 /// Tells whether I have enrolled an authenticator.
+///
+/// Its secret isn't shown again.
 #[utoipa::path(
     operation_id = "otp-standing", tag = "one-time codes",
     responses((status = 200, description = "What is enrolled.", body = OtpStanding), CallerProblems),
@@ -61,15 +63,17 @@ pub struct OtpBegun {
     confirm_until: Timestamp,
 }
 
-/// Makes a new secret for my authenticator. It counts once I have confirmed it by a code; what I had before works until
-/// then. Takes a sign-in of the last five minutes.
+/// Makes a new secret for my authenticator.
+///
+/// It counts once I have confirmed it by a code; what I had before works until then. Takes a sign-in of the last five
+/// minutes.
 #[utoipa::path(
     operation_id = "otp-begin", tag = "one-time codes",
     responses(
         (status = 201, description = "The secret, shown this once.", body = OtpBegun),
         (status = 409, description = "`otp-not-set-up`: the service has no key for such secrets.", body = Problem,
          content_type = "application/problem+json"),
-        CallerProblems,
+        CallerProblems, SignInProblems,
     ),
     security(("user_token" = []))
 )]
@@ -97,14 +101,16 @@ pub struct OtpConfirmRequest {
     code: String,
 }
 
-/// Confirms the new secret by a code. From now on codes of this authenticator count, and no others.
+/// Confirms the new secret by a code.
+///
+/// From now on codes of this authenticator count, and no others.
 #[utoipa::path(
     operation_id = "otp-confirm", tag = "one-time codes", request_body = OtpConfirmRequest,
     responses(
         (status = 204, description = "Enrolled."),
         (status = 409, description = "`otp-nothing-pending`: no secret waits for a code. `otp-not-set-up`.",
          body = Problem, content_type = "application/problem+json"),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, (status = 403, description = "`otp-wrong-code`: it is not the code. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("user_token" = []))
 )]
@@ -118,6 +124,8 @@ pub async fn confirm(
 }
 
 /// Removes what I have enrolled.
+///
+/// No code of mine counts from then on.
 #[utoipa::path(
     operation_id = "otp-remove", tag = "one-time codes",
     responses((status = 204, description = "Removed."), CallerProblems),
@@ -135,7 +143,7 @@ pub async fn remove(Writer { door, caller }: Writer, state: web::Data<AppState>)
 #[schema(example = json!({"username": "dba@example.com", "code": "123456"}))]
 pub struct OtpVerifyRequest {
     /// Login of the shared account.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     username: String,
     /// What the holder's authenticator shows.
     #[schema(max_length = 64)]
@@ -168,8 +176,9 @@ pub struct OtpVerified {
     holder: OtpAccount,
 }
 
-/// Logs the holder of a shared account in, by its name and his own code. His reservation is used up by it. All that
-/// fails has one answer.
+/// Logs the holder of a shared account in, by its name and his own code.
+///
+/// His reservation is used up by it. All that fails has one answer.
 #[utoipa::path(
     operation_id = "otp-verify", tag = "one-time codes", request_body = OtpVerifyRequest,
     responses(

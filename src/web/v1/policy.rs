@@ -20,7 +20,7 @@ use crate::{
     web::{
         error::ApiError,
         extract::{Json, Then, Writer, scope_set, user_ref},
-        problem::{BodyProblems, CallerProblems},
+        problem::{AdministratorProblems, BodyProblems, CallerProblems},
         state::AppState,
     },
 };
@@ -53,16 +53,16 @@ impl From<Moment> for At {
     "scopes": ["payments.read"], "at": "hook"}))]
 pub struct ExplainRequest {
     /// Id or login of who would act.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     agent: String,
     /// Id or login of on whose behalf.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     delegator: String,
     /// The OAuth client.
     #[schema(max_length = 256)]
     client: String,
     /// The scopes that would be asked for; default: none.
-    #[schema(max_items = 100)]
+    #[schema(min_items = 1, max_items = 100)]
     scopes: Option<Vec<String>>,
     /// When; default: `hook`.
     at: Option<Moment>,
@@ -236,7 +236,7 @@ impl From<Explanation> for PolicyAnswer {
 /// nothing. Stages that a rule asks for are named, not run.
 #[utoipa::path(
     operation_id = "policy-explain", tag = "policy", request_body = ExplainRequest,
-    responses((status = 200, description = "Told.", body = PolicyAnswer), CallerProblems, BodyProblems),
+    responses((status = 200, description = "Told.", body = PolicyAnswer), CallerProblems, BodyProblems, AdministratorProblems),
     security(("user_token" = []))
 )]
 #[post("/v1/policy/explain")]

@@ -17,8 +17,8 @@ use crate::{
     },
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text, user_ref},
-        problem::{BodyProblems, CallerProblems, Problem},
+        extract::{Json, PageQuery, Query, Reader, Then, Writer, cursor_text, free_text, user_ref},
+        problem::{AdministratorProblems, BodyProblems, CallerProblems, Problem},
         state::AppState,
     },
 };
@@ -83,6 +83,8 @@ pub struct Accounts {
 }
 
 /// Lists the shared accounts of the groups in which I am now.
+///
+/// Each with its state, and until when it is held.
 #[utoipa::path(
     operation_id = "reservation-accounts", tag = "reservations",
     responses((status = 200, description = "The accounts.", body = Accounts), CallerProblems),
@@ -168,7 +170,7 @@ fn item(slot: Slot) -> Option<ReservationItem> {
 #[schema(example = json!({"account": "00u1dba", "minutes": 5}))]
 pub struct ReserveRequest {
     /// Id or login of the account; this or `pool`.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     account: Option<String>,
     /// Any free account of this pool.
     #[schema(max_length = 64)]
@@ -223,7 +225,7 @@ pub struct ReservedItem {
     operation_id = "reservation-make", tag = "reservations", request_body = ReserveRequest,
     responses(
         (status = 201, description = "Reserved.", body = ReservedItem),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, (status = 429, description = "`too-many-held`: I hold as many as I may. `rate-limited`: too many requests of this user.", headers(("retry-after" = u64, description = "Seconds to wait.")), body = Problem, content_type = "application/problem+json"), (status = 403, description = "`not-a-member`: there is no such shared account that I may use. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`reserved`: somebody holds it, `until` then; `account-not-active`: it can't be used.",
          body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid-hold`: it can't be reserved for that long.",
@@ -254,7 +256,9 @@ pub struct ReservationPage {
     next_cursor: Option<String>,
 }
 
-/// Lists what I hold or held last, newest first; of each account only its last reservation.
+/// Lists what I hold or held last.
+///
+/// Newest first; of each account only its last reservation.
 #[utoipa::path(
     operation_id = "reservation-list", tag = "reservations", params(PageQuery),
     responses((status = 200, description = "A page.", body = ReservationPage), CallerProblems),
@@ -262,7 +266,7 @@ pub struct ReservationPage {
 )]
 #[get("/v1/reservations")]
 pub async fn list(
-    Then(Reader { door, caller }, page): Then<Reader, web::Query<PageQuery>>,
+    Then(Reader { door, caller }, page): Then<Reader, Query<PageQuery>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = (page.after()?, page.limit()?);
@@ -280,7 +284,9 @@ pub struct ReservationPath {
     id: String,
 }
 
-/// Shows a reservation: my own; for an administrator, any. Until its account is reserved again.
+/// Shows a reservation: my own; for an administrator, any.
+///
+/// Until its account is reserved again.
 #[utoipa::path(
     operation_id = "reservation-get", tag = "reservations", params(ReservationPath),
     responses((status = 200, description = "The reservation.", body = ReservationItem), CallerProblems),
@@ -297,6 +303,8 @@ pub async fn get(
 }
 
 /// Gives back what I hold.
+///
+/// To give it back twice is no mistake.
 #[utoipa::path(
     operation_id = "reservation-release", tag = "reservations", params(ReservationPath),
     responses(
@@ -326,13 +334,15 @@ pub struct ForceRequest {
     reason: String,
 }
 
-/// Takes a reservation from whoever holds it. For administrators.
+/// Takes a reservation from whoever holds it.
+///
+/// For administrators. The holder is shown the reason.
 #[utoipa::path(
     operation_id = "reservation-force-release", tag = "reservations", params(ReservationPath),
     request_body = ForceRequest,
     responses(
         (status = 204, description = "The account is free."),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, AdministratorProblems,
         (status = 409, description = "`not-held`: it has ended already.", body = Problem,
          content_type = "application/problem+json"),
     ),

@@ -10,7 +10,7 @@ use crate::{
     app::approvals::reviews::{self, Closing, Review},
     web::{
         error::ApiError,
-        extract::{Json, PageQuery, Reader, Then, Writer, cursor_text, free_text},
+        extract::{Json, PageQuery, Query, Reader, Then, Writer, cursor_text, free_text},
         problem::{BodyProblems, CallerProblems, Problem},
         state::AppState,
     },
@@ -88,7 +88,9 @@ pub struct ReviewPage {
     next_cursor: Option<String>,
 }
 
-/// Lists reviews: all for an administrator, those of my own emergencies for everybody else.
+/// Lists reviews of emergencies in which votes were skipped.
+///
+/// All for an administrator, those of my own emergencies for everybody else.
 #[utoipa::path(
     operation_id = "review-list", tag = "approvals", params(PageQuery),
     responses((status = 200, description = "A page.", body = ReviewPage), CallerProblems),
@@ -96,7 +98,7 @@ pub struct ReviewPage {
 )]
 #[get("/v1/reviews")]
 pub async fn list(
-    Then(Reader { door, caller }, page): Then<Reader, web::Query<PageQuery>>,
+    Then(Reader { door, caller }, page): Then<Reader, Query<PageQuery>>,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (after, limit) = (page.after()?, page.limit()?);
@@ -115,12 +117,14 @@ pub struct CloseRequest {
     comment: String,
 }
 
-/// Closes a review, as an administrator whose emergency it wasn't.
+/// Closes a review.
+///
+/// As an administrator whose emergency it wasn't.
 #[utoipa::path(
     operation_id = "review-close", tag = "approvals", params(ApprovalPath), request_body = CloseRequest,
     responses(
         (status = 200, description = "Closed.", body = ReviewItem),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, (status = 403, description = "`administrator-only`: this takes the administrator's role. `own-review`: it was my emergency. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`review-closed`.", body = Problem, content_type = "application/problem+json"),
         (status = 423, description = "`locked`: my account is locked.", body = Problem,
          content_type = "application/problem+json"),

@@ -10,6 +10,7 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
     ("BEHALF_WORKERS", "server.workers", "77", "workers: 77"),
     ("BEHALF_SHUTDOWN_GRACE", "server.shutdown_grace", "77s", "shutdown_grace: 77s"),
     ("BEHALF_DRAIN_DELAY", "server.drain_delay", "77s", "drain_delay: 77s"),
+    ("BEHALF_DOCS", "server.docs", "on", "docs: true"),
     ("BEHALF_RATE_LIMIT", "server.rate_limit", "77", "rate_limit: 77"),
     ("BEHALF_APPLICATIONS_AUDIENCE", "applications.audience", "https://sample.test", "applications_audience: Some"),
     ("BEHALF_METRICS", "metrics.enabled", "off", "metrics: Nowhere"),

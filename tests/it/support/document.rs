@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use behalf::web::openapi;
+use behalf::web::{openapi, problem::codes::CODES};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -130,5 +130,11 @@ pub(crate) fn check(method: &str, path: &str, status: u16, content_type: Option<
         let json: Value = serde_json::from_slice(body).unwrap();
         let schema = declared.get("schema").cloned().unwrap_or(json!({}));
         assert_eq!(faults(&schema, &json), Vec::<String>::new(), "{what}: {json}");
+        if media == "application/problem+json" {
+            assert!(
+                json["code"].as_str().is_some_and(|code| CODES.contains(&code)),
+                "{what}: {json} has a code of its own"
+            );
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::HashSet,
     fmt::Write as _,
-    io::{self, Write as _},
     path::PathBuf,
     process::Command,
     sync::{
@@ -23,7 +22,10 @@ use behalf::{
 use ldap3::{Ldap, LdapConnAsync, Mod, Scope, SearchEntry};
 
 use self::process::Running;
-use crate::support::redis::tls_file;
+use crate::support::{
+    peers::{heavy, say},
+    redis::tls_file,
+};
 
 mod ds389;
 mod process;
@@ -79,20 +81,6 @@ fn is_installed(program: &str) -> bool {
     assert!(!in_ci, "{program} isn't installed; ./check installs it");
     say(&format!("a test with {program}, which isn't installed; ./check installs it"));
     false
-}
-
-/// Whether the tests with servers that take long, and want to be root, are wanted.
-#[expect(clippy::disallowed_methods, reason = "which tests to run is no setting of behalf")]
-fn heavy(what: &str) -> bool {
-    let wanted = std::env::var_os("BEHALF_TEST_PEERS").is_some_and(|peers| peers == "heavy");
-    if !wanted {
-        say(&format!("a test with {what}; ./check --full runs it (BEHALF_TEST_PEERS=heavy)"));
-    }
-    wanted
-}
-
-fn say(skipped: &str) {
-    io::stderr().write_all(format!("\nSKIPPED: {skipped}\n").as_bytes()).unwrap();
 }
 
 /// A number that nobody else has.

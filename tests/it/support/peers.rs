@@ -37,3 +37,18 @@ fn install(name: &str) -> Result<PathBuf, String> {
         Err(error) => Err(error.to_string()),
     }
 }
+
+/// Whether the tests with peers that take long, or want to be root, are wanted.
+#[expect(clippy::disallowed_methods, reason = "which tests to run is no setting of behalf")]
+pub(crate) fn heavy(what: &str) -> bool {
+    let wanted = std::env::var_os("BEHALF_TEST_PEERS").is_some_and(|peers| peers == "heavy");
+    if !wanted {
+        say(&format!("a test with {what}; ./check --full runs it (BEHALF_TEST_PEERS=heavy)"));
+    }
+    wanted
+}
+
+/// Says that a test is left out: on standard error, not by a macro, whose text a passing test hides.
+pub(crate) fn say(skipped: &str) {
+    io::stderr().write_all(format!("\nSKIPPED: {skipped}\n").as_bytes()).unwrap();
+}

@@ -272,6 +272,7 @@ impl TestApp {
             doors: tenants.iter().map(|(name, tenant)| (name.clone(), door(tenant))).collect(),
             metrics,
             show_metrics: true,
+            show_docs: true,
             rate_limit: RateLimit::per_minute(NonZeroU32::new(setup.per_minute).unwrap()),
             openapi: openapi::json(),
             routes: RouteTable::of(&openapi::document()),

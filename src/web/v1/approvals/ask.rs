@@ -37,7 +37,7 @@ const SUBJECT: usize = 320;
     "context": {"amount": 125_000, "currency": "EUR"}, "reason": "end of month"}))]
 pub struct AskRequest {
     /// About whom: id or login. Default: the `sub` of the token. He can't decide about it.
-    #[schema(max_length = 320)]
+    #[schema(min_length = 1, max_length = 320)]
     user: Option<String>,
     /// What it is about.
     #[schema(max_length = 200)]
@@ -55,8 +55,10 @@ pub struct AskRequest {
     ticket: Option<String>,
 }
 
-/// Asks for an approval, as an application with the right `approvals`. Who decides is set by its registration. No
-/// delegation is ever granted by it: what follows from it is the application's business.
+/// Asks for an approval, as an application with the right `approvals`.
+///
+/// Who decides is set by its registration. No delegation is ever granted by it: what follows from it is the
+/// application's business.
 #[utoipa::path(
     operation_id = "approval-ask", tag = "approvals", params(KeyHeader), request_body = AskRequest,
     responses(
@@ -70,7 +72,7 @@ pub struct AskRequest {
         (status = 422, description = "`reason-required`, `ticket-required`, `no-approvers`, `request-too-long` or \
          `idempotency-key-reused`.",
          body = Problem, content_type = "application/problem+json"),
-        ApplicationProblems, BodyProblems,
+        ApplicationProblems, BodyProblems, (status = 429, description = "`too-many-open`: too many requests of this application wait; `retry-after` says when one of them ends at the latest. `rate-limited`: too many requests of this application.", headers(("retry-after" = u64, description = "Seconds to wait.")), body = Problem, content_type = "application/problem+json"),
     ),
     security(("application_token" = []))
 )]

@@ -18,7 +18,7 @@ use crate::{
     web::{
         error::ApiError,
         extract::{ByEither, ForApprovals, Then},
-        problem::CallerProblems,
+        problem::{CallerProblems, Problem},
         state::AppState,
     },
 };
@@ -51,7 +51,7 @@ pub struct LastEventId {
         (status = 200, description = "Messages `approval`, each with the approval as JSON.", body = String,
          content_type = "text/event-stream", example = "id: 2\nevent: approval\ndata: {\"state\": \"APPROVED\"}\n\n"),
         (status = 204, description = "It is closed, as you know."),
-        CallerProblems,
+        CallerProblems, (status = 429, description = "`too-many-watchers`: too many wait for changes already. `rate-limited`: too many requests of this caller.", headers(("retry-after" = u64, description = "Seconds to wait.")), body = Problem, content_type = "application/problem+json"), (status = 403, description = "`right-missing`: the application is registered without the right `approvals`. `delegated-token`: the token is itself delegated.", body = Problem, content_type = "application/problem+json"),
     ),
     security(("user_token" = []), ("application_token" = []))
 )]

@@ -69,7 +69,7 @@ pub(super) fn signature(given: SignatureRequest) -> Result<Signature, ApiError> 
 #[schema(example = json!({"decision": "approve"}))]
 pub struct ChallengeRequest {
     /// `approve` or `deny`.
-    #[schema(value_type = String, example = "approve")]
+    #[schema(value_type = String, pattern = "^(approve|deny)$", example = "approve")]
     decision: Choice,
 }
 
@@ -119,12 +119,14 @@ impl From<Issued> for ChallengeItem {
     }
 }
 
-/// Asks for a challenge, if my vote would count now. It is good once, for five minutes.
+/// Asks for a challenge, if my vote would count now.
+///
+/// It is good once, for five minutes.
 #[utoipa::path(
     operation_id = "approval-challenge", tag = "approvals", params(ApprovalPath), request_body = ChallengeRequest,
     responses(
         (status = 201, description = "The challenge.", body = ChallengeItem),
-        CallerProblems, BodyProblems,
+        CallerProblems, BodyProblems, (status = 403, description = "`not-an-approver`: the rule doesn't name me, or I asked for it. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "`approval-closed` (with its `state`) or `already-voted`.", body = Problem,
          content_type = "application/problem+json"),
         (status = 423, description = "`locked`: my account is locked.", body = Problem,
