@@ -1,0 +1,62 @@
+// Sessions. The browser holds a random name in a cookie that scripts can't read; tokens stay here. They are kept in
+// memory, for one process: with several, put them into a store that all of them share.
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { config } from './config.mjs';
+
+const IDLE = 8 * 3600_000;
+// Who doesn't come back from the identity provider.
+const UNFINISHED = 10 * 60_000;
+const MOST = 10_000;
+
+const secure = config.base.startsWith('https:');
+// The prefix makes browsers refuse it from another host or without TLS.
+const COOKIE = secure ? '__Host-session' : 'session';
+const ATTRIBUTES = `Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
+
+const sessions = new Map();
+const random = () => randomBytes(32).toString('base64url');
+
+/** The request's session, if it has one. */
+export function find(request) {
+  const cookies = (request.headers.cookie ?? '').split(';').map((part) => part.trim().split('='));
+  const id = cookies.find(([name]) => name === COOKIE)?.[1];
+  const session = sessions.get(id);
+  if (!session || Date.now() - session.touched > (session.own ? IDLE : UNFINISHED)) return undefined;
+  session.touched = Date.now();
+  return session;
+}
+
+/** A new session in place of the old one. At sign-in that is a must: the old name may be known to somebody else. */
+export function begin(response, old, content = {}) {
+  if (old) sessions.delete(old.id);
+  // The oldest come first, because a Map keeps its order.
+  if (sessions.size >= MOST) sessions.delete(sessions.keys().next().value);
+  const session = { id: random(), csrf: random(), touched: Date.now(), ...content };
+  sessions.set(session.id, session);
+  response.setHeader('set-cookie', `${COOKIE}=${session.id}; ${ATTRIBUTES}`);
+  return session;
+}
+
+/** Forgets a session, and its tokens with it. */
+export function end(response, session) {
+  sessions.delete(session.id);
+  response.setHeader('set-cookie', `${COOKIE}=; ${ATTRIBUTES}; Max-Age=0`);
+}
+
+/** Whether a form was one of this session's pages. */
+export function ownForm(session, form) {
+  const [sent, expected] = [form.get('csrf') ?? '', session.csrf].map((text) => Buffer.from(text));
+  return sent.length === expected.length && timingSafeEqual(sent, expected);
+}
+
+/** One after the other within a session: a refresh token works once, and an impatient user clicks twice. */
+export function inTurn(session, work) {
+  session.turn = (session.turn ?? Promise.resolve()).catch(() => {}).then(work);
+  return session.turn;
+}
+
+setInterval(() => {
+  for (const [id, { touched, own }] of sessions) {
+    if (Date.now() - touched > (own ? IDLE : UNFINISHED)) sessions.delete(id);
+  }
+}, 60_000).unref();
