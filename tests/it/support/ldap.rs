@@ -75,15 +75,22 @@ fn is_installed(program: &str) -> bool {
     if found.is_ok_and(|found| found.status.success()) {
         return true;
     }
-    let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    assert!(!in_ci, "{program} isn't installed; ./check installs it");
-    say(&format!("a test with {program}, which isn't installed; ./check installs it"));
+    missing::<()>(program);
     false
 }
 
-/// Whether the tests with servers that take long, and want to be root, are wanted.
+/// Says that this isn't there, so that a test can't run. Under CI that is a failure.
+#[expect(clippy::disallowed_methods, reason = "CI is the environment's business, and no setting of behalf")]
+pub(crate) fn missing<T>(program: &str) -> Option<T> {
+    let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(!in_ci, "{program} isn't installed; ./check installs it");
+    say(&format!("a test with {program}, which isn't installed; ./check installs it"));
+    None
+}
+
+/// Whether the tests with programs that take long to install or to start, or want to be root, are wanted.
 #[expect(clippy::disallowed_methods, reason = "which tests to run is no setting of behalf")]
-fn heavy(what: &str) -> bool {
+pub(crate) fn heavy(what: &str) -> bool {
     let wanted = std::env::var_os("BEHALF_TEST_PEERS").is_some_and(|peers| peers == "heavy");
     if !wanted {
         say(&format!("a test with {what}; ./check --full runs it (BEHALF_TEST_PEERS=heavy)"));

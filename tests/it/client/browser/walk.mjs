@@ -1,6 +1,7 @@
 // Ann at the example client, in Chromium: node walk.mjs MODULES CHROMIUM APP PICTURES. Says on standard output where it
 // is; what isn't as it should be ends it with an error.
 import assert from 'node:assert/strict';
+import { inflateSync } from 'node:zlib';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -22,7 +23,17 @@ const heading = (text) => page.getByRole('heading', { level: 1, name: text, exac
 const actFor = (login) => page.getByRole('button', { name: `Act for ${login}` }).click();
 const back = () => page.getByRole('button', { name: 'Return to yourself' }).click();
 const claim = (name) => page.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
-const picture = (name) => page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+
+/** A picture of the page, on which there is something: a blank one has hardly two different bytes. */
+async function picture(name) {
+  const png = await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  const parts = [];
+  for (let at = 8; at < png.length; at += 12 + png.readUInt32BE(at)) {
+    if (png.toString('latin1', at + 4, at + 8) === 'IDAT') parts.push(png.subarray(at + 8, at + 8 + png.readUInt32BE(at)));
+  }
+  const different = new Set(inflateSync(Buffer.concat(parts))).size;
+  assert.ok(png.readUInt32BE(16) === 1000 && different > 64, `${name} is blank: ${different} different bytes`);
+}
 
 async function delegatedFor(login) {
   await heading(`You act on behalf of ${login}`);
@@ -53,6 +64,7 @@ try {
   assert.equal(await claim('on_behalf_sub').count(), 0);
   say({ at: 'returned' });
 
+  await page.getByRole('group', { name: 'dan@example.test' }).getByLabel('Reason').fill('invoice run');
   await actFor('dan@example.test');
   await heading('Somebody has to approve first');
   await page.getByRole('status').getByText('PENDING').waitFor();
@@ -74,7 +86,7 @@ try {
   await heading('Sign in');
   say({ at: 'end' });
 } catch (error) {
-  await picture('client-failed');
+  await page.screenshot({ path: join(pictures, 'client-failed.png') });
   console.error(complaints.join('\n'));
   throw error;
 } finally {
