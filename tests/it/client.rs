@@ -64,13 +64,10 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let service = serve(&issuer, &dir).await;
         issuer.set_hook(Some(hook(&service)));
-        let app = App::start(&[
-            ("ISSUER", issuer.issuer()),
-            ("BEHALF_URL", &service.url("")),
-            ("CLIENT_ID", CLIENT),
-            ("PORT", &port.to_string()),
-        ]);
-        let world = Self { app: app.await?, issuer, service, http: http_client::build(None).unwrap(), dir };
+        let (own, port) = (service.url(""), port.to_string());
+        let app = [("ISSUER", issuer.issuer()), ("BEHALF_URL", &own), ("CLIENT_ID", CLIENT), ("PORT", &port)];
+        let app = App::start(&app).await?;
+        let world = Self { app, issuer, service, http: http_client::build(None).unwrap(), dir };
         for delegator in ["bob", "dan", "lou"] {
             let (status, said) = world.call(Method::POST, "/v1/grants", delegator, json!({"agent": ANN})).await;
             assert_eq!(status, StatusCode::CREATED, "{said}");

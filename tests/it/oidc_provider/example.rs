@@ -8,16 +8,17 @@ use crate::client::{app::App, visitor::Visitor};
 #[tokio::test]
 async fn the_example_client_acts_and_signs_out() {
     let Some(world) = World::build().await else { return };
-    let app = App::start(&[
-        ("ISSUER", &world.provider.issuer),
-        ("BEHALF_URL", &world.service.url("")),
+    let own = world.service.url("");
+    let app = [
+        ("ISSUER", world.provider.issuer.as_str()),
+        ("BEHALF_URL", &own),
         ("CLIENT_ID", "app"),
         ("CLIENT_SECRET", "a-secret-of-the-app"),
         // The address that the provider knows; the visitor goes where it really is.
         ("BASE_URL", "http://127.0.0.1:9"),
         ("PORT", "0"),
-    ]);
-    let Some(app) = app.await else { return };
+    ];
+    let Some(app) = App::start(&app).await else { return };
     let mut ann = Visitor::of(&app);
     let home = ann.sign_in("ann@example.test").await;
     assert_eq!(home.heading(), "You act as yourself", "{}", home.body);
