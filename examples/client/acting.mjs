@@ -38,6 +38,11 @@ export async function act(session, wish) {
   }
 }
 
+/** Forgets a delegated token that has ended by itself. */
+export function dropEnded(session) {
+  if (session.acting?.expires <= Date.now()) session.acting = undefined;
+}
+
 /** Turns the id, which is good for a minute and for one use, into a delegated token. */
 async function exchange(session, { delegationid, delegator }) {
   const { token, refreshToken } = await identity.refresh(session.refreshToken, delegationid);

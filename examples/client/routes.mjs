@@ -26,7 +26,9 @@ const asset = async (name, type) => ({ file: await readFile(new URL(`public/${na
 async function home({ session }) {
   if (!session?.own) return { page: pages.welcome() };
   const access = await sessions.inTurn(session, () => acting.ownAccess(session));
-  return { page: pages.home(session, await behalf.delegators(access)) };
+  const delegators = await behalf.delegators(access);
+  acting.dropEnded(session);
+  return { page: pages.home(session, delegators) };
 }
 
 async function signIn({ session, query, response }) {

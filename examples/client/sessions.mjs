@@ -13,34 +13,44 @@ const secure = config.base.startsWith('https:');
 const COOKIE = secure ? '__Host-session' : 'session';
 const ATTRIBUTES = `Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}`;
 
-const sessions = new Map();
+// Apart, so that whoever opens the sign-in ten thousand times doesn't push out those who are signed in.
+const signedIn = new Map();
+const strangers = new Map();
 const random = () => randomBytes(32).toString('base64url');
+
+const over = ({ touched, own }) => Date.now() - touched > (own ? IDLE : UNFINISHED);
 
 /** The request's session, if it has one. */
 export function find(request) {
   const cookies = (request.headers.cookie ?? '').split(';').map((part) => part.trim().split('='));
   const id = cookies.find(([name]) => name === COOKIE)?.[1];
-  const session = sessions.get(id);
-  if (!session || Date.now() - session.touched > (session.own ? IDLE : UNFINISHED)) return undefined;
+  const session = signedIn.get(id) ?? strangers.get(id);
+  if (!session || over(session)) return undefined;
   session.touched = Date.now();
   return session;
 }
 
 /** A new session in place of the old one. At sign-in that is a must: the old name may be known to somebody else. */
 export function begin(response, old, content = {}) {
-  if (old) sessions.delete(old.id);
-  // The oldest come first, because a Map keeps its order.
-  if (sessions.size >= MOST) sessions.delete(sessions.keys().next().value);
+  if (old) forget(old);
   const session = { id: random(), csrf: random(), touched: Date.now(), ...content };
-  sessions.set(session.id, session);
+  const room = session.own ? signedIn : strangers;
+  // The oldest come first, because a Map keeps its order.
+  if (room.size >= MOST) room.delete(room.keys().next().value);
+  room.set(session.id, session);
   response.setHeader('set-cookie', `${COOKIE}=${session.id}; ${ATTRIBUTES}`);
   return session;
 }
 
 /** Forgets a session, and its tokens with it. */
 export function end(response, session) {
-  sessions.delete(session.id);
+  forget(session);
   response.setHeader('set-cookie', `${COOKIE}=; ${ATTRIBUTES}; Max-Age=0`);
+}
+
+function forget({ id }) {
+  signedIn.delete(id);
+  strangers.delete(id);
 }
 
 /** Whether a form was one of this session's pages. */
@@ -56,7 +66,5 @@ export function inTurn(session, work) {
 }
 
 setInterval(() => {
-  for (const [id, { touched, own }] of sessions) {
-    if (Date.now() - touched > (own ? IDLE : UNFINISHED)) sessions.delete(id);
-  }
+  [...signedIn.values(), ...strangers.values()].filter(over).forEach(forget);
 }, 60_000).unref();
