@@ -101,7 +101,8 @@ impl Visitor {
             let Some(location) = page.headers.get(LOCATION) else { return page };
             let base = &page.headers[AT];
             let to = Url::parse(base.to_str().unwrap()).unwrap().join(location.to_str().unwrap()).unwrap();
-            let to = to.as_str().replacen(&self.at.0, &self.at.1, 1);
+            let own = to.as_str().strip_prefix(&format!("{}/", self.at.0));
+            let to = own.map_or(to.clone(), |path| self.url(&format!("/{path}")));
             page = self.send(self.http.get(to)).await;
         }
         panic!("ten redirects: {page:?}");
