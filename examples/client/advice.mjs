@@ -7,7 +7,7 @@ import { Problem } from './behalf.mjs';
 const ADVICE = {
   'not-delegated': 'Ask that person to name you as an agent, or whether the account is still active.',
   'delegation-not-usable': 'Start again. An id is good for a minute, once, and for you alone.',
-  locked: 'The account is locked against delegation. Only who locked it, or an administrator, can lift that.',
+  locked: 'Only who locked it, or an administrator, can lift that.',
   reserved: 'Somebody else uses this account. Try again later.',
   'reservation-required': 'This account has to be reserved first.',
   'not-a-member': 'You are not in the group that may use this account.',
