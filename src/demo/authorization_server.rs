@@ -2,6 +2,7 @@
 //! seconds, no redirects; whatever isn't a 200 mints the plain token; a patch applies whole or not at all; `error` mints
 //! none. It signs anybody in without a password and listens on loopback only.
 
+mod chooser;
 mod error;
 mod grants;
 mod hook;

@@ -11,6 +11,8 @@ use crate::adapters::system::{OsEntropy, SystemClock};
 pub(super) const CLIENT: &str = "demo-app";
 /// Where its codes go; nothing listens there, the app reads the redirect itself.
 pub(super) const REDIRECT: &str = "http://127.0.0.1/callback";
+/// Where `examples/client` is served, unless it is told otherwise.
+pub(super) const EXAMPLE: &str = "http://127.0.0.1:3000";
 
 pub(super) const ANN: &str = "ann@example.test";
 pub(super) const BOB: &str = "bob@example.test";
@@ -67,7 +69,11 @@ pub(super) fn issuer() -> Result<DevServer, DevServerError> {
         path: "/oauth2/default".to_owned(),
         audience: "api://default".to_owned(),
         users: PEOPLE.map(signs_in).to_vec(),
-        clients: vec![DevClient { id: CLIENT.to_owned(), secret: None, redirect_uris: vec![REDIRECT.to_owned()] }],
+        clients: vec![DevClient {
+            id: CLIENT.to_owned(),
+            secret: None,
+            redirect_uris: vec![REDIRECT.to_owned(), format!("{EXAMPLE}/callback")],
+        }],
         scopes: ["behalf".to_owned()].into(),
         hook: None,
         clock: Arc::new(SystemClock),

@@ -12,7 +12,7 @@ use super::{
     authorization_server::{DevServer, HookTarget, PATIENCE},
     backstage::Backstage,
     client::{self, OWN_STATE, Session},
-    people::{self, ANN, BOB, CAROL, CLIENT, EVE},
+    people::{self, ANN, BOB, CAROL, CLIENT, EVE, EXAMPLE},
     say::say,
 };
 use crate::{
@@ -98,7 +98,8 @@ impl Set {
     pub(super) async fn print_commands(&self) -> Result<(), String> {
         let (ann, bob) = (self.sign_in(ANN).await?, self.sign_in(BOB).await?);
         let (carol, eve) = (self.sign_in(CAROL).await?, self.sign_in(EVE).await?);
-        let (api, token) = (&self.api, format!("{}/v1/token", self.issuer.issuer()));
+        let (api, issuer) = (&self.api, self.issuer.issuer());
+        let token = format!("{issuer}/v1/token");
         say(&format!(
             "\nIt runs on; Ctrl-C ends it. To try (the tokens are good for an hour; the store's clock is ahead by the \
              demo's 61 s, so times in answers are, too):\n\n\
@@ -120,7 +121,11 @@ impl Set {
              -d '{{\"delegator\":\"bob@example.test\"}}'\n\
              curl -s {api}/v1/audit -H \"authorization: Bearer $CAROL\"\n\
              curl -s {api}/healthz; curl -s {api}/metrics | grep '^behalf_hooks'\n\n\
-             in a browser: {api}/docs/",
+             in a browser: {api}/docs/\n\n\
+             an application that does this for its users, from behalf's sources, with Node.js 18 or newer:\n\
+             npm ci --prefix examples/client\n\
+             ISSUER={issuer} BEHALF_URL={api} CLIENT_ID={CLIENT} node examples/client/main.mjs\n\
+             then in a browser, as {ANN}: {EXAMPLE}/",
             ann.access, bob.access, carol.access, eve.access, ann.refresh,
         ));
         Ok(())

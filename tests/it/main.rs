@@ -9,6 +9,7 @@ mod audit;
 mod authz_coverage;
 mod binary;
 mod chart;
+mod client;
 mod config;
 mod contract;
 mod deploy;

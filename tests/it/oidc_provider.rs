@@ -1,6 +1,7 @@
 //! Our binary behind an authorization server that we did not write: npm's oidc-provider signs the tokens, and asks our
 //! hook as Okta does (`oidc_provider/hook.mjs`).
 
+mod example;
 mod peer;
 mod strictness;
 

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::{
-    DevClient, Shared,
+    DevClient, Shared, chooser,
     error::OAuthError,
     grants::{Login, PendingCode, Refresh},
     lock,
@@ -68,8 +68,8 @@ async fn keys(shared: Data<Shared>) -> HttpResponse {
     HttpResponse::Ok().json(lock(&shared.keys).document())
 }
 
-/// Signs in whom `login_hint` names. Until client and redirect URI are known to fit, errors stay here; then they go to
-/// the client (RFC 6749, 4.1.2.1).
+/// Signs in whom `login_hint` names, or asks who it is. Until client and redirect URI are known to fit, errors stay here;
+/// then they go to the client (RFC 6749, 4.1.2.1).
 async fn authorize(shared: Data<Shared>, request: HttpRequest) -> Result<HttpResponse, OAuthError> {
     let query = Params::read(request.query_string().as_bytes())?;
     let (id, redirect) = (query.need("client_id")?, query.need("redirect_uri")?);
@@ -78,6 +78,12 @@ async fn authorize(shared: Data<Shared>, request: HttpRequest) -> Result<HttpRes
     let (Some(client), Ok(mut back)) = (client, Url::parse(redirect)) else {
         return Err(OAuthError::invalid_request("unknown client_id, or a redirect_uri that is not its own"));
     };
+    if query.get("login_hint").is_none()
+        && query.get("prompt") != Some("none")
+        && let Ok(asked) = Url::parse(&asked_url(&shared, &request))
+    {
+        return Ok(chooser::page(&shared, &asked));
+    }
     let result = sign_in(&shared, client, &request, &query);
     {
         let mut answer = back.query_pairs_mut();

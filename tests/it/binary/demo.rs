@@ -8,6 +8,7 @@ use behalf::{
 };
 
 use super::World;
+use crate::client::{app::App, visitor::Visitor};
 use crate::hooks::rounds;
 use crate::support::process::{Process, behalf, run, until};
 
@@ -229,6 +230,21 @@ async fn a_step_that_does_not_hold_fails_it() {
     nothing_is_left_in(dir.path());
 }
 
+/// By the line that is printed for it, but on another port: tests run at the same time.
+async fn the_application_runs(demo: &mut Process) {
+    let line = |line: &str| line.strip_suffix(" node examples/client/main.mjs").map(str::to_owned);
+    let printed = demo.line("how to start the example client", line).await;
+    let open = |line: &str| line.strip_prefix("then in a browser, as ann@example.test: ").map(str::to_owned);
+    let public = demo.line("where it is then", open).await;
+    let mut environment: Vec<_> = printed.split(' ').map(|pair| pair.split_once('=').unwrap()).collect();
+    environment.extend([("PORT", "0"), ("BASE_URL", public.as_str())]);
+    let Some(app) = App::start(&environment).await else { return };
+    let mut ann = Visitor::of(&app);
+    let home = ann.sign_in("ann@example.test").await;
+    let acting = ann.press(&home, "Act for bob@example.test", &[]).await;
+    assert_eq!(acting.row("on_behalf_sub"), ["", r#""bob@example.test""#, "added"], "{}", acting.body);
+}
+
 #[tokio::test]
 async fn it_stays_and_the_commands_that_it_prints_work() {
     for signal in ["INT", "TERM"] {
@@ -245,6 +261,7 @@ async fn it_stays_and_the_commands_that_it_prints_work() {
         assert!(tried.out.contains("bob@example.test"), "for whom Ann may act: {}", tried.out);
         assert!(tried.out.contains(r#""on_behalf_sub":"bob@example.test""#), "decoded: {}", tried.out);
         assert!(tried.out.contains("not-delegated") && tried.out.contains("behalf_hooks"), "{}", tried.out);
+        the_application_runs(&mut demo).await;
         let verdict = out.iter().position(|line| line == "Every step did what it said.").unwrap();
         assert!(verdict < start, "before the commands");
         assert!(tried.out.contains("access_token") && !tried.out.contains("server_error"), "{}", tried.out);

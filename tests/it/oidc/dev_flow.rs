@@ -179,7 +179,6 @@ async fn authorize_says_what_is_wrong() {
     let app = App::of(&server);
     for (change, error) in [
         (("login_hint", "nobody"), "login_required"),
-        (("login_hint", ""), "login_required"),
         (("response_type", "code id_token"), "unsupported_response_type"),
         (("scope", "openid nonsense"), "invalid_scope"),
         (("scope", ""), "invalid_scope"),
@@ -195,6 +194,28 @@ async fn authorize_says_what_is_wrong() {
         let response = app.http.get(app.authorize_url(&[change])).send().await.unwrap();
         assert_eq!(response.status(), 400, "{change:?} must not be redirected");
     }
+}
+
+/// A browser comes without a `login_hint`.
+#[tokio::test]
+async fn authorize_asks_who_it_is() {
+    let clock = clock();
+    let server = start(&clock);
+    let app = App::of(&server);
+    let unnamed = app.authorize_url(&[("login_hint", ""), ("state", "a\"b<i>&c")]);
+    let page = app.http.get(unnamed).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let page = page.text().await.unwrap();
+    assert!(!page.contains("<i>"), "{page}");
+    let link = page.split("<a href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let response = app.http.get(link).send().await.unwrap();
+    let back = Url::parse(response.headers()["location"].to_str().unwrap()).unwrap();
+    let back: BTreeMap<_, _> = back.query_pairs().into_owned().collect();
+    assert_eq!(back["state"], "a\"b<i>&c");
+    assert_eq!(app.exchange(&back["code"]).await.0, 200);
+
+    let back = app.authorize(&[("login_hint", ""), ("prompt", "none")]).await;
+    assert_eq!(back["error"], "login_required");
 }
 
 #[tokio::test]

@@ -22,7 +22,12 @@ const { Provider, errors } = await import(pathToFileURL(modules));
 const AUDIENCE = 'api://default';
 const API_SCOPE = 'behalf';
 const LIFETIME = 3600;
-const CLIENT = { client_id: 'app', client_secret: 'a-secret-of-the-app', redirect_uris: ['http://127.0.0.1:9/callback'] };
+const CLIENT = {
+  client_id: 'app',
+  client_secret: 'a-secret-of-the-app',
+  redirect_uris: ['http://127.0.0.1:9/callback'],
+  post_logout_redirect_uris: ['http://127.0.0.1:9/'],
+};
 const PEOPLE = {
   '00u1ann': { login: 'ann@example.test', department: 'Engineering' },
   '00u2bob': { login: 'bob@example.test', department: 'Operations' },

@@ -42,7 +42,7 @@ async fn call(command: &mut Command) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn heavy_a_typescript_client_calls() {
+async fn heavy_generated_typescript_client_calls() {
     if !heavy("a generated TypeScript client") {
         return;
     }
@@ -75,7 +75,7 @@ async fn heavy_a_typescript_client_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn heavy_a_rust_client_calls() {
+async fn heavy_generated_rust_client_calls() {
     if !heavy("a generated Rust client") {
         return;
     }

@@ -38,6 +38,15 @@ fn install(name: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Says that this program isn't there, so that a test can't run. Under CI that is a failure.
+#[expect(clippy::disallowed_methods, reason = "CI is the environment's business, and no setting of behalf")]
+pub(crate) fn missing<T>(program: &str) -> Option<T> {
+    let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(!in_ci, "{program} isn't installed; ./check installs it");
+    say(&format!("a test with {program}, which isn't installed; ./check installs it"));
+    None
+}
+
 /// Whether the tests with peers that take long, or want to be root, are wanted.
 #[expect(clippy::disallowed_methods, reason = "which tests to run is no setting of behalf")]
 pub(crate) fn heavy(what: &str) -> bool {
