@@ -69,7 +69,7 @@ impl Peer {
         let id = std::process::id();
         let host = format!("127.{}.{}.{}", 64 + (id >> 14) % 64, (id >> 7) % 128 + 1, id % 128 + 1);
         if std::net::TcpListener::bind((host.as_str(), 389)).is_err() {
-            super::say("a test with Samba's Active Directory, which wants port 389: be root");
+            crate::support::peers::say("a test with Samba's Active Directory, which wants port 389: be root");
             return None;
         }
         let folder: PathBuf = tempfile::Builder::new().prefix("behalf-samba-").tempdir().unwrap().keep();
