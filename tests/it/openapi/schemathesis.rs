@@ -17,6 +17,8 @@ const NOT: &str = "positive_data_acceptance,allow_header_conformance";
 /// What an identity provider sends is never answered with a 4xx: it would mint the plain token.
 const NOT_OF_HOOKS: &str = "positive_data_acceptance,allow_header_conformance,negative_data_rejection";
 
+/// What is asked with the tokens of those who may less; the administrator's run has every bound of every parameter.
+const INVENTED: [&str; 4] = ["--phases", "examples,fuzzing", "--max-examples", "4"];
 /// It takes the schema of a stream's body for that of each message, and a stream doesn't end.
 const STREAM: &str = "approval-events";
 
@@ -78,35 +80,28 @@ async fn finds_nothing(authorization: impl Fn(&Rig) -> String, not: &str, usual:
     assert!(said.contains(&format!("Tested: {operations}\n")), "{said}");
 }
 
+/// How many operations it may ask for.
+fn all() -> usize {
+    operations().len() - 1
+}
+
 fn bearer(rig: &Rig, who: usize) -> String {
     format!("Bearer {}", rig.token(who))
 }
 
 #[tokio::test]
 async fn with_an_administrators_token_the_service_does_what_the_document_says() {
-    finds_nothing(|rig| bearer(rig, BOB), NOT, &["--phases", "examples,coverage"], operations().len() - 1).await;
+    finds_nothing(|rig| bearer(rig, BOB), NOT, &["--phases", "examples,coverage"], all()).await;
 }
 
 #[tokio::test]
 async fn with_a_users_token_the_service_does_what_the_document_says() {
-    finds_nothing(
-        |rig| bearer(rig, ANN),
-        NOT,
-        &["--phases", "examples,fuzzing", "--max-examples", "4"],
-        operations().len(),
-    )
-    .await;
+    finds_nothing(|rig| bearer(rig, ANN), NOT, &INVENTED, all()).await;
 }
 
 #[tokio::test]
 async fn with_an_approvers_token_the_service_does_what_the_document_says() {
-    finds_nothing(
-        |rig| bearer(rig, EVE),
-        NOT,
-        &["--phases", "examples,fuzzing", "--max-examples", "4"],
-        operations().len(),
-    )
-    .await;
+    finds_nothing(|rig| bearer(rig, EVE), NOT, &INVENTED, all()).await;
 }
 
 #[tokio::test]
