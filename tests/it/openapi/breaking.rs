@@ -62,7 +62,8 @@ fn what_breaks_clients_of_the_last_tag_fails() {
     let (repository, present) = (Repository::new(), super::document());
     repository.commit(present);
     repository.git(&["tag", "v1"]);
-    assert_eq!(repository.breaking(), (true, "breaking: nothing that breaks clients of v1\n".to_owned()));
+    let (fine, said) = repository.breaking();
+    assert!(fine && said.ends_with("breaking: nothing that breaks clients of v1\n"), "{said}");
 
     let mut more = present.clone();
     more["paths"]["/v1/more"] = more["paths"]["/v1/grants"].clone();
