@@ -101,7 +101,7 @@ mod tests {
         for (body, field) in [
             (r#"{"count": 300}"#, Some("count")),
             (r#"{"count": "1"}"#, Some("count")),
-            (r#"{}"#, Some("count")),
+            ("{}", Some("count")),
             (r#"{"count": 1, "count": 2}"#, Some("count")),
             (r#"{"count": 1, "more": 2}"#, Some("more")),
             (r#"{"count": 1, "inner": {}}"#, Some("inner.text")),

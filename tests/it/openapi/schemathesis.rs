@@ -47,7 +47,13 @@ async fn furnish(rig: &Rig) -> String {
             path if path.starts_with("/v1/reservations/{id}") => reservation.to_string(),
             _ => continue,
         };
-        text += &format!("[[operations]]\ninclude-operation-id = \"{id}\"\nparameters = {{ \"path.id\" = {known} }}\n");
+        let lines = [
+            "[[operations]]",
+            &format!("include-operation-id = \"{id}\""),
+            &format!("parameters = {{ \"path.id\" = {known} }}"),
+            "",
+        ];
+        text.push_str(&lines.join("\n"));
     }
     text
 }
