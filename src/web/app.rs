@@ -43,7 +43,7 @@ pub fn app(
         .split_for_parts();
     app.configure(|app| {
         if show_docs {
-            docs(app)
+            docs(app);
         }
     })
     .default_service(web::to(unknown_route))

@@ -41,9 +41,9 @@ where
     })
 }
 
-/// The problem with what is at `path`; `.` is the whole.
+/// The problem with what is at `path`; `.` is the whole, and `?` a place that has no name because the text breaks off.
 fn wrong(part: &str, path: &str, said: &str) -> ApiError {
-    let within = Some(path).filter(|path| *path != ".");
+    let within = Some(path).filter(|path| *path != "." && !path.ends_with('?'));
     let field = match (within, named(said)) {
         // Whether a place that isn't known is in the path is the format's business.
         (Some(path), Some(name)) if path.rsplit('.').next() != Some(name) => Some(format!("{path}.{name}")),
@@ -101,7 +101,7 @@ mod tests {
         for (body, field) in [
             (r#"{"count": 300}"#, Some("count")),
             (r#"{"count": "1"}"#, Some("count")),
-            (r#"{}"#, Some("count")),
+            ("{}", Some("count")),
             (r#"{"count": 1, "count": 2}"#, Some("count")),
             (r#"{"count": 1, "more": 2}"#, Some("more")),
             (r#"{"count": 1, "inner": {}}"#, Some("inner.text")),
@@ -110,6 +110,7 @@ mod tests {
             (r#"{"count": 1, "list": [1, true]}"#, Some("list[1]")),
             ("[]", None),
             ("{", None),
+            (r#"{"inner": {"#, None),
             ("", None),
         ] {
             assert_eq!(field_of_json(body).as_deref(), field, "{body}");

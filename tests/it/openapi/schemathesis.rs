@@ -47,7 +47,8 @@ async fn furnish(rig: &Rig) -> String {
             path if path.starts_with("/v1/reservations/{id}") => reservation.to_string(),
             _ => continue,
         };
-        text += &format!("[[operations]]\ninclude-operation-id = \"{id}\"\nparameters = {{ \"path.id\" = {known} }}\n");
+        let parameters = format!("parameters = {{ \"path.id\" = {known} }}");
+        text.extend(["[[operations]]\ninclude-operation-id = \"", id, "\"\n", &parameters, "\n"]);
     }
     text
 }
