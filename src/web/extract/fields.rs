@@ -41,9 +41,9 @@ where
     })
 }
 
-/// The problem with what is at `path`; `.` is the whole.
+/// The problem with what is at `path`; `.` is the whole, and `?` a place that has no name because the text breaks off.
 fn wrong(part: &str, path: &str, said: &str) -> ApiError {
-    let within = Some(path).filter(|path| *path != ".");
+    let within = Some(path).filter(|path| *path != "." && !path.ends_with('?'));
     let field = match (within, named(said)) {
         // Whether a place that isn't known is in the path is the format's business.
         (Some(path), Some(name)) if path.rsplit('.').next() != Some(name) => Some(format!("{path}.{name}")),
@@ -110,6 +110,7 @@ mod tests {
             (r#"{"count": 1, "list": [1, true]}"#, Some("list[1]")),
             ("[]", None),
             ("{", None),
+            (r#"{"inner": {"#, None),
             ("", None),
         ] {
             assert_eq!(field_of_json(body).as_deref(), field, "{body}");

@@ -47,13 +47,8 @@ async fn furnish(rig: &Rig) -> String {
             path if path.starts_with("/v1/reservations/{id}") => reservation.to_string(),
             _ => continue,
         };
-        let lines = [
-            "[[operations]]",
-            &format!("include-operation-id = \"{id}\""),
-            &format!("parameters = {{ \"path.id\" = {known} }}"),
-            "",
-        ];
-        text.push_str(&lines.join("\n"));
+        let parameters = format!("parameters = {{ \"path.id\" = {known} }}");
+        text.extend(["[[operations]]\ninclude-operation-id = \"", id, "\"\n", &parameters, "\n"]);
     }
     text
 }
