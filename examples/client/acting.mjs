@@ -23,6 +23,9 @@ async function takeOwn(session) {
  */
 export async function act(session, wish) {
   const access = await ownAccess(session);
+  const before = session.waiting;
+  // A request for something else would go on waiting where nobody sees it.
+  if (before && JSON.stringify(before.wish) !== JSON.stringify(wish)) await stopWaiting(session, before.approval.id);
   const begun = await behalf.begin(access, wish);
   if (begun.approval) {
     session.waiting = { wish, approval: begun.approval, poll: begun.wait.poll };
@@ -45,14 +48,16 @@ export function dropEnded(session) {
 
 /** Turns the id, which is good for a minute and for one use, into a delegated token. */
 async function exchange(session, { delegationid, delegator }) {
+  // Whatever comes of it, nobody goes on acting for the one before without having been told.
+  session.acting = undefined;
   const { token, refreshToken } = await identity.refresh(session.refreshToken, delegationid);
   session.refreshToken = refreshToken;
   const claims = identity.claimsOf(token.access);
-  // Never skip this: a provider that can't reach its hook mints a plain token, and acts as if nothing were wrong.
-  if (claims.on_behalf !== 'True' || !claims.on_behalf_sub) {
-    session.own = token;
-    throw new NotDelegated();
-  }
+  // Never skip this: a provider that can't reach its hook mints a plain token, and acts as if nothing were wrong. Such a
+  // token isn't kept either: it is the user's own only if nothing went wrong. (Where BEHALF_CLAIM_… or
+  // BEHALF_SUBJECT_ATTRIBUTE name other claims or another attribute than the login, compare those.)
+  if (claims.on_behalf !== 'True' || claims.on_behalf_sub !== delegator.login) throw new NotDelegated();
+  if (claims.sub !== identity.claimsOf(session.own.access).sub) throw new NotDelegated();
   session.acting = { delegator, subject: claims.on_behalf_sub, ...token };
 }
 
@@ -66,15 +71,16 @@ export async function returnToSelf(session) {
 }
 
 /** Waits for news of the approval, half a minute at most. */
-export async function news(session, signal) {
-  const { waiting } = session;
-  const approval = await behalf.watch(session.own.access, waiting.poll, waiting.approval.revision, signal);
+export async function news({ own, waiting }, signal) {
+  const approval = await behalf.watch(own.access, waiting.poll, waiting.approval.revision, signal);
   waiting.approval = approval;
   return approval;
 }
 
-/** Waits no longer. What was decided in the meantime isn't open any more, and that is fine. */
-export async function stopWaiting(session) {
+/** Waits no longer for this approval. What was decided in the meantime isn't open any more, and that is fine. */
+export async function stopWaiting(session, id) {
+  // Two clicks, or a page of an earlier request.
+  if (session.waiting?.approval.id !== id) return;
   const { approval } = session.waiting;
   if (approval.state === 'PENDING') {
     const closed = (error) => {

@@ -20,6 +20,10 @@ const ADVICE = {
   'stage-missing': 'Start again: the rules have changed in the meantime.',
   'lifetime-too-short': 'What is left of the approval is too short. Start again to ask for a new one.',
   'too-many-pending': 'Too many attempts are open. Wait a minute.',
+  'too-many-open': 'Too many of your requests wait for approval. Take one back, or wait until one is decided.',
+  'too-many-held': 'You hold too many accounts. Release one, or wait until its time is over.',
+  'account-not-active': 'That account is not active. Ask its owner or an administrator.',
+  'delegated-token': 'Return to yourself first.',
   'rate-limited': 'Too many calls. Wait a moment.',
   'approval-closed': 'It was decided in the meantime. Go back to see what became of it.',
   'temporarily-unavailable': 'Nothing was changed. Try again in a moment.',
@@ -27,6 +31,7 @@ const ADVICE = {
   'invalid-token': 'Sign in again.',
   'insufficient-user-authentication': 'Sign in again.',
   invalid_grant: 'Your sign-in has ended. Sign in again.',
+  login_required: 'The identity provider knows no such user. Look at how the login is written.',
   access_denied: 'The identity provider did not let you in. Ask the administrator.',
 };
 const OTHERWISE = 'Try again. If it stays so, tell the administrator the code.';

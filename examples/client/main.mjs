@@ -28,12 +28,14 @@ async function serve(request, response) {
 async function answer(request, response, session) {
   if (!URL.canParse(request.url, 'http://here')) return failure(session, NOT_HERE);
   const { pathname, searchParams: query } = new URL(request.url, 'http://here');
-  const handler = routes[`${request.method} ${pathname}`];
+  // The answer to HEAD is that to GET; Node.js leaves its body out.
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const handler = routes[`${method} ${pathname}`];
   if (!handler) return failure(session, NOT_HERE);
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   const asked = { request, response, session, query, gone: gone.signal };
-  if (request.method === 'GET') return handler(asked);
+  if (method === 'GET') return handler(asked);
   const form = await read(request);
   if (!session?.own || !form || !sessions.ownForm(session, form)) return failure(session, WRONG_FORM);
   return handler({ ...asked, form });

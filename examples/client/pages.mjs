@@ -121,7 +121,7 @@ export function waiting(session) {
   const script = html`<script type="module" src="/waiting.js"></script>`;
   const again = Object.entries(wish).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`);
   return page('Somebody has to approve first', session, html`
-<p role="status" id="status" data-state="${state}" data-revision="${revision}"><strong>${state}</strong>
+<p role="status" id="status" data-state="${state}" data-revision="${revision}" data-approval="${approval.id}"><strong>${state}</strong>
 <span>${WORDS[state]}</span></p>
 <dl>
 <dt>On behalf of</dt><dd>${delegator.login}</dd>
@@ -130,9 +130,9 @@ export function waiting(session) {
 <dt>Request</dt><dd><code>${approval.id}</code></dd>
 ${votes.map((vote) => html`<dt>Vote</dt><dd>${vote.decision}${vote.comment && html`: ${vote.comment}`}</dd>`)}
 </dl>
-${mayGoOn && form(session, '/act', html`${again}<button>Go on</button>`, 'go-on')}
-${form(session, '/cancel', html`<button class="quiet">${state === 'PENDING' ? 'Cancel' : 'Back'}</button>`)}
-<noscript><p><a href="/waiting/news">Wait for news</a></p></noscript>
+${mayGoOn && form(session, '/act', html`${again}<button>Go on</button>`, session.acting ? undefined : 'go-on')}
+${form(session, '/cancel', html`<input type="hidden" name="approval" value="${approval.id}"><button class="quiet">${state === 'PENDING' ? 'Cancel' : 'Back'}</button>`)}
+${state === 'PENDING' && html`<noscript><p><a href="/waiting/news">Wait for news</a></p></noscript>`}
 `, script);
 }
 

@@ -67,12 +67,13 @@ function waiting({ session }) {
 async function news({ session, request, gone }) {
   if (!session?.waiting) return { to: '/' };
   await sessions.inTurn(session, () => acting.ownAccess(session));
+  if (!session.waiting) return { to: '/' };
   const { state, revision } = await acting.news(session, gone);
   return request.headers.accept === 'application/json' ? { json: { state, revision } } : { to: '/waiting' };
 }
 
-async function cancel({ session }) {
-  if (session.waiting) await sessions.inTurn(session, () => acting.stopWaiting(session));
+async function cancel({ session, form }) {
+  await sessions.inTurn(session, () => acting.stopWaiting(session, form.get('approval')));
   return { to: '/' };
 }
 

@@ -51,7 +51,7 @@ pub async fn place(
     let key = records::lock_key(&target.id);
     let mut tries = services.tries();
     while tries.again().await {
-        let snapshot = services.store.read(&tenant.name, &[key]).await?;
+        let (snapshot, own) = read(services, tenant, caller, side, key).await?;
         let present = records::find::<Lock>(&snapshot, &key)?.map(|(lock, _)| lock);
         let placed = Placed { by: by.clone(), at: snapshot.now, reason: reason.clone() };
         let Some(lock) = Lock::place(present.clone(), target.clone(), side, placed) else {
@@ -62,7 +62,7 @@ pub async fn place(
             .in_request(caller.request.as_deref());
         let event = reason.iter().fold(event, |e, text| e.detail("reason", text.as_str()));
         let put = records::put_lock(&lock)?;
-        if commit(services, tenant, key, Some(put), event, &snapshot).await? {
+        if commit(services, tenant, key, own, Some(put), event, &snapshot).await? {
             return Ok((lock, true));
         }
     }
@@ -79,7 +79,7 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
     let key = records::lock_key(user);
     let mut tries = services.tries();
     while tries.again().await {
-        let snapshot = services.store.read(&tenant.name, &[key]).await?;
+        let (snapshot, own) = read(services, tenant, caller, side, key).await?;
         let Some((lock, _)) = records::find::<Lock>(&snapshot, &key)? else {
             return Err(AppError::NotFound("lock"));
         };
@@ -91,7 +91,7 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
         };
         let event = event(services, tenant, Code::LockLifted, &by, side, &target, &snapshot)
             .in_request(caller.request.as_deref());
-        if commit(services, tenant, key, put, event, &snapshot).await? {
+        if commit(services, tenant, key, own, put, event, &snapshot).await? {
             return Ok(());
         }
     }
@@ -122,6 +122,20 @@ pub async fn check(services: &Services, tenant: &Tenant, caller: &Caller, who: &
         _ => return Err(services.denied(tenant, caller, "lock.check", who.as_str()).await),
     };
     Ok(find(services, tenant, caller, &user.id).await?.is_some())
+}
+
+/// The lock under `key`, for who is about to change it; and what must hold of an administrator's own account: a locked one
+/// locks and frees nobody else. Otherwise who has taken it over could lock out those who locked it.
+async fn read(
+    services: &Services,
+    tenant: &Tenant,
+    caller: &Caller,
+    side: Side,
+    key: Key,
+) -> Result<(Snapshot, Option<(Key, Expect)>), AppError> {
+    let snapshot = services.store.read(&tenant.name, &[key, records::lock_key(&caller.user)]).await?;
+    let own = (side == Side::Administrator).then(|| unlocked(&snapshot, &caller.user)).transpose()?;
+    Ok((snapshot, own))
 }
 
 /// Whether the account that `who` names is locked; for who may know of every account.
@@ -175,13 +189,14 @@ async fn commit(
     services: &Services,
     tenant: &Tenant,
     key: Key,
+    own: Option<(Key, Expect)>,
     put: Option<Put>,
     event: Event,
     snapshot: &Snapshot,
 ) -> Result<bool, AppError> {
     let drops = if put.is_none() { vec![key] } else { Vec::new() };
     let change = Change {
-        expect: vec![(key, snapshot.as_seen(&key))],
+        expect: [(key, snapshot.as_seen(&key))].into_iter().chain(own).collect(),
         puts: put.into_iter().collect(),
         drops,
         events: records::encode_events(&[event])?,

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, DirBuilder, File},
-    io,
+    io::{self, Write as _},
     os::{
         fd::AsFd as _,
         unix::{fs::DirBuilderExt as _, process::CommandExt as _},
@@ -23,8 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// What cleans up if the demo is killed: then its end of the input is closed. Otherwise this is killed first.
-const WATCHDOG: &str =
-    r#"ids=; while read -r id; do ids="$ids $id"; done; [ -z "$ids" ] || kill -KILL $ids; rm -rf "$1""#;
+const WATCHDOG: &str = r#"ids=
+while read -r id; do
+    case "$id" in
+    -*) left=; for other in $ids; do [ "$other" = "${id#-}" ] || left="$left $other"; done; ids=$left ;;
+    *) ids="$ids $id" ;;
+    esac
+done
+[ -z "$ids" ] || kill -KILL $ids
+rm -rf "$1""#;
 /// What becomes the program of a process. First it tells the watchdog who it is: were that left to the demo, killed
 /// before it came to it, the process would stay.
 const LAUNCHER: &str = r#"echo "$$" && log=$1 && shift && exec "$@" >>"$log" 2>&1"#;
@@ -87,7 +94,9 @@ impl Backstage {
     /// Starts a process whose output goes to a file of its name. The command is one of [`Self::command`].
     pub(super) fn start(&self, name: &str, mut command: Command) -> Result<Child, String> {
         let process = command.spawn().map_err(|error| cant_start(name, &error))?;
-        Ok(Child { name: name.to_owned(), process, log: self.path(&log_of(name)) })
+        let watchdog = self.watchdog.as_ref().and_then(|it| it.stdin.as_ref());
+        let watchdog = watchdog.and_then(|input| input.as_fd().try_clone_to_owned().ok()).map(File::from);
+        Ok(Child { name: name.to_owned(), process, log: self.path(&log_of(name)), watchdog })
     }
 }
 
@@ -116,6 +125,7 @@ pub(super) struct Child {
     name: String,
     process: std::process::Child,
     log: PathBuf,
+    watchdog: Option<File>,
 }
 
 impl Child {
@@ -155,10 +165,40 @@ impl Drop for Child {
         // It may have ended already; then there is nothing to do.
         drop(self.process.kill());
         drop(self.process.wait());
+        if let Some(mut watchdog) = self.watchdog.take() {
+            // From now on the number may be somebody else's.
+            drop(writeln!(watchdog, "-{}", self.process.id()));
+        }
     }
 }
 
 /// Runs a command to its end.
 pub(super) async fn output(mut command: Command) -> io::Result<Output> {
     tokio::task::spawn_blocking(move || command.output()).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left running by the watchdog of a process that it was told this of.
+    fn survives(told: impl Fn(u32) -> String) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut watchdog = Command::new("sh");
+        watchdog.args(["-c", WATCHDOG, "watchdog"]).arg(folder.path().join("gone")).stdin(Stdio::piped());
+        let mut watchdog = watchdog.spawn().unwrap();
+        watchdog.stdin.take().unwrap().write_all(told(process.id()).as_bytes()).unwrap();
+        assert!(watchdog.wait().unwrap().success());
+        // Where nothing has killed it, it ends by itself, at the end of its input.
+        drop(process.stdin.take());
+        process.wait().unwrap().success()
+    }
+
+    #[test]
+    fn a_watchdog_kills_what_runs_and_not_who_has_its_number_later() {
+        assert!(!survives(|id| format!("{id}\n")));
+        assert!(survives(|id| format!("{id}\n-{id}\n")));
+        assert!(!survives(|id| format!("{id}\n-{id}\n1{id}\n-1{id}\n{id}\n")));
+    }
 }

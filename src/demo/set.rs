@@ -122,7 +122,7 @@ impl Set {
              curl -s {api}/v1/audit -H \"authorization: Bearer $CAROL\"\n\
              curl -s {api}/healthz; curl -s {api}/metrics | grep '^behalf_hooks'\n\n\
              in a browser: {api}/docs/\n\n\
-             an application that does this for its users, from behalf's sources, with Node.js 18 or newer:\n\
+             an application that does this for its users, from behalf's sources, with Node.js 18.17 or newer:\n\
              npm ci --prefix examples/client\n\
              ISSUER={issuer} BEHALF_URL={api} CLIENT_ID={CLIENT} node examples/client/main.mjs\n\
              then in a browser, as {ANN}: {EXAMPLE}/",

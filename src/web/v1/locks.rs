@@ -139,6 +139,8 @@ pub struct PlaceRequest {
         (status = 201, description = "Locked.", body = Locked, headers(
             ("idempotent-replayed" = bool, description = "True if this is the answer of before, to the same key."))),
         (status = 200, description = "It was locked by this side already.", body = Locked),
+        (status = 423, description = "`locked`: another's account, while mine is locked.", body = Problem,
+            content_type = "application/problem+json"),
         CallerProblems, BodyProblems, KeyProblems, AdministratorProblems,
     ),
     security(("user_token" = []))
@@ -175,7 +177,12 @@ pub struct UserPath {
 /// A lock that an administrator placed is lifted by an administrator, and by another one than its owner.
 #[utoipa::path(
     operation_id = "lock-lift", tag = "locks", params(UserPath),
-    responses((status = 204, description = "Lifted."), CallerProblems, AdministratorProblems),
+    responses(
+        (status = 204, description = "Lifted."),
+        (status = 423, description = "`locked`: another's account, while mine is locked.", body = Problem,
+            content_type = "application/problem+json"),
+        CallerProblems, AdministratorProblems,
+    ),
     security(("user_token" = []))
 )]
 #[delete("/v1/locks/{user}")]

@@ -65,6 +65,11 @@ async fn a_locked_administrator_lifts_his_own_lock_and_not_that_of_another() {
     assert_eq!(app.post("/v1/locks", "root2", &json!({"user": "00uroot"})).await.status, 201);
     app.delete("/v1/locks/00uroot", "root").await.is_problem(403, "administrator-only");
     assert!(is_locked(&app, "root", "00uroot").await);
+    // Nor does he lock out those who could lift it, or free others.
+    assert_eq!(app.post("/v1/locks", "bob", &json!({})).await.status, 201);
+    app.post("/v1/locks", "root", &json!({"user": "00uroot2"})).await.is_problem(423, "locked");
+    app.delete("/v1/locks/00ubob", "root").await.is_problem(423, "locked");
+    assert!(!is_locked(&app, "root2", "00uroot2").await && is_locked(&app, "root2", "00ubob").await);
     assert_eq!(app.delete("/v1/locks/00uroot", "root2").await.status, 204);
     assert!(!is_locked(&app, "root", "00uroot").await);
 }

@@ -55,6 +55,14 @@ async fn a_plain_token_is_not_taken_for_a_delegated_one() {
     assert_eq!((refused.status, refused.text("code")), (StatusCode::BAD_GATEWAY, "plain-token".to_owned()));
     let home = ann.get("/").await;
     assert_eq!((home.heading(), home.row("on_behalf").len()), ("You act as yourself".to_owned(), 0));
+
+    // Nor does whoever acted for somebody before go on with that, behind a page that says the contrary.
+    world.issuer.set_hook(Some(hook(&world.service)));
+    let acting = ann.press(&home, ACT, &[]).await;
+    assert_eq!(acting.heading(), "You act on behalf of bob@example.test");
+    world.issuer.set_hook(None);
+    assert_eq!(ann.press(&acting, ACT, &[]).await.text("code"), "plain-token");
+    assert_eq!(ann.get("/").await.heading(), "You act as yourself");
 }
 
 #[tokio::test]
