@@ -167,23 +167,23 @@ codes! {
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Result {
-    /// `success` or `failure`.
-    pub result: String,
     /// The exact reason's code.
     pub reason: Option<String>,
+    /// `success` or `failure`.
+    pub result: String,
 }
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// `user`, `administrator`, `application`, `idp` or `service`.
-    #[serde(rename = "type")]
-    pub kind: String,
     /// Immutable id.
     pub id: String,
     /// Login, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
+    /// `user`, `administrator`, `application`, `idp` or `service`.
+    #[serde(rename = "type")]
+    pub kind: String,
 }
 
 impl Actor {
@@ -195,6 +195,12 @@ impl Actor {
     /// A user of whom only the id is known.
     pub fn user_id(id: &str) -> Self {
         Self { kind: "user".to_owned(), id: id.to_owned(), login: None }
+    }
+
+    /// The same user, in that role.
+    #[must_use]
+    pub fn as_administrator(self) -> Self {
+        Self { kind: "administrator".to_owned(), ..self }
     }
 
     /// An application without OIDC.
@@ -211,11 +217,11 @@ impl Actor {
 /// What it was done to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
+    /// Its public id; never a bearer secret.
+    pub id: String,
     /// `delegation`, `reservation`, `user`, `lock`, `epoch`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its public id; never a bearer secret.
-    pub id: String,
 }
 
 /// Through what it was done.
@@ -229,12 +235,12 @@ pub struct Client {
 /// The request that carried it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Request {
-    /// Our request id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
     /// The IdP's id of the hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook_event_id: Option<String>,
+    /// Our request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
 
 /// What policy said.
@@ -258,52 +264,55 @@ pub struct Transition {
 }
 
 /// One event, as it is stored, before the store numbers it.
+///
+/// Here and in its parts the fields stand in the order of their names, so that an event is stored in the canonical form
+/// in which it is sealed (RFC 8785), and sealing only has to see that it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Format version.
-    pub v: u8,
-    /// Its id.
-    pub id: EventId,
-    /// When, UTC, by the store's clock.
-    pub time: Timestamp,
-    /// Stable code.
-    pub code: String,
-    /// Stable dotted type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `info`, `warning` or `critical`.
-    pub severity: String,
-    /// The tenant.
-    pub tenant: TenantName,
-    /// How it ended.
-    pub outcome: Result,
     /// Who.
     pub actor: Actor,
-    /// For whom.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_behalf_of: Option<Actor>,
-    /// To what.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub target: Vec<Target>,
-    /// Through what.
-    #[serde(default)]
-    pub client: Client,
-    /// Carried by.
-    #[serde(default)]
-    pub request: Request,
-    /// What policy said.
-    #[serde(default)]
-    pub policy: Policy,
     /// Before and after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Transition>,
+    /// Through what.
+    #[serde(default)]
+    pub client: Client,
+    /// Stable code.
+    pub code: String,
     /// What has no field of its own.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
+    /// Its id.
+    pub id: EventId,
+    /// For whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<Actor>,
+    /// How it ended.
+    pub outcome: Result,
+    /// What policy said.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Carried by.
+    #[serde(default)]
+    pub request: Request,
+    /// `info`, `warning` or `critical`.
+    pub severity: String,
+    /// To what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target: Vec<Target>,
+    /// The tenant.
+    pub tenant: TenantName,
+    /// When, UTC, by the store's clock.
+    pub time: Timestamp,
+    /// Stable dotted type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Format version.
+    pub v: u8,
 }
 
 impl Event {
-    /// A successful event; the `with_` and `on_` functions add to it.
+    /// A successful event; the other functions add to it.
     pub fn new(code: Code, tenant: &TenantName, actor: Actor, id: EventId, time: Timestamp) -> Self {
         Self {
             v: 1,

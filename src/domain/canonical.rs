@@ -1,7 +1,7 @@
 //! Canonical JSON (RFC 8785, "JCS").
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::chain::FormError;
 
@@ -29,10 +29,13 @@ fn is_plain(value: &Value) -> bool {
         Value::Null | Value::Bool(_) | Value::String(_) => true,
         Value::Number(number) => number.as_i64().is_some_and(|number| number.unsigned_abs() <= MOST_EXACT),
         Value::Array(items) => items.iter().all(is_plain),
-        Value::Object(map) => {
-            map.keys().all(|name| name.is_ascii()) && map.keys().is_sorted() && map.values().all(is_plain)
-        }
+        Value::Object(map) => is_plain_object(map),
     }
+}
+
+/// The same for an object.
+pub(super) fn is_plain_object(map: &Map<String, Value>) -> bool {
+    map.keys().all(|name| name.is_ascii()) && map.keys().is_sorted() && map.values().all(is_plain)
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    audit::Code,
-    canonical::canonical_value,
+    audit::{Code, Event},
+    canonical::{canonical_value, is_plain_object},
     hex::{hex, unhex},
     ids::TenantName,
 };
@@ -129,14 +129,20 @@ pub struct SealedEvent {
 impl SealedEvent {
     /// Takes an event as the store has it, in any spelling.
     pub fn read(body: &[u8]) -> Result<Self, FormError> {
+        as_written(body).map_or_else(|| Self::read_any(body), Ok)
+    }
+
+    /// The same for what this version doesn't write.
+    fn read_any(body: &[u8]) -> Result<Self, FormError> {
         let value: Value = serde_json::from_slice(body).map_err(|error| FormError::Unreadable(error.to_string()))?;
         let text = |name: &str| value.get(name).and_then(Value::as_str);
+        let told = text("code").zip(value.get("details").and_then(Value::as_object));
         Ok(Self {
             json: canonical_value(&value)?,
             tenant: text("tenant").and_then(|name| TenantName::parse(name).ok()),
             time: text("time").and_then(|time| time.parse().ok()),
-            rotation: Rotation::of_event(&value),
-            trimmed: trimmed(&value),
+            rotation: told.and_then(|(code, details)| Rotation::of_event(code, details)),
+            trimmed: told.and_then(|(code, details)| trimmed(code, details)),
         })
     }
 
@@ -146,9 +152,22 @@ impl SealedEvent {
     }
 }
 
-fn trimmed(event: &Value) -> Option<u64> {
-    let tells = event.get("code")?.as_str()? == Code::AuditTrimmed.code();
-    event.pointer("/details/up_to").filter(|_| tells)?.as_u64()
+/// The event, if the bytes are just what is written for it now: that is its canonical form if its details are plain, and
+/// far sooner seen than made.
+fn as_written(body: &[u8]) -> Option<SealedEvent> {
+    let event: Event = serde_json::from_slice(body).ok()?;
+    let json = serde_json::to_string(&event).ok()?;
+    (json.as_bytes() == body && is_plain_object(&event.details)).then(|| SealedEvent {
+        json,
+        rotation: Rotation::of_event(&event.code, &event.details),
+        trimmed: trimmed(&event.code, &event.details),
+        tenant: Some(event.tenant),
+        time: Some(event.time),
+    })
+}
+
+fn trimmed(code: &str, details: &Map<String, Value>) -> Option<u64> {
+    details.get("up_to").filter(|_| code == Code::AuditTrimmed.code())?.as_u64()
 }
 
 /// One link of the chain.

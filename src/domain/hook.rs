@@ -178,13 +178,13 @@ impl Decision {
         Self { outcome: Outcome::Untouched, effect: Effect::Untouched, event: None, trace: Vec::new(), sealed: None };
 }
 
-/// What one stage said.
+/// What one stage said. A part of events: its fields stand in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceLine {
-    /// The stage's name.
-    pub stage: String,
     /// `continue`, `patch` or the reason's code.
     pub said: String,
+    /// The stage's name.
+    pub stage: String,
 }
 
 /// What a refusal, or a failure of ours, does to the token.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::{Digest, FormError};
@@ -58,11 +58,11 @@ impl Rotation {
     }
 
     /// What an event tells of a rotation, if it is one and complete.
-    pub(super) fn of_event(event: &Value) -> Option<Self> {
-        if event.get("code")?.as_str()? != Code::SigningKeyRotated.code() {
+    pub(super) fn of_event(code: &str, details: &Map<String, Value>) -> Option<Self> {
+        if code != Code::SigningKeyRotated.code() {
             return None;
         }
-        serde_json::from_value(event.pointer("/details/rotation")?.clone()).ok()
+        serde_json::from_value(details.get("rotation")?.clone()).ok()
     }
 }
 

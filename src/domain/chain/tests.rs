@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::{super::canonical::canonical, *};
 
+mod as_written;
+
 fn acme() -> TenantName {
     TenantName::parse("acme").unwrap()
 }
