@@ -305,7 +305,8 @@ pub trait Store: Send + Sync + 'static {
     async fn incarnation(&self, tenant: &TenantName) -> Result<String, StoreError>;
 
     /// Waits for a moment until a second server has everything that was committed in this tenant so far. `None`: there
-    /// is no second server to have it.
+    /// is no second server to have it. `false` also where another server than the one that took the commit has the
+    /// records now.
     async fn replicated(&self, tenant: &TenantName) -> Result<Option<bool>, StoreError> {
         let _ = tenant;
         Ok(None)

@@ -22,7 +22,15 @@ use jiff::SignedDuration;
 use redis::Script;
 use tokio_stream::wrappers::WatchStream;
 
-use self::{clock::Times, fault::Fault, keys::Keys, link::Link, servers::Servers, wire::Meta};
+use self::{
+    clock::{Before, Times},
+    fault::Fault,
+    keys::Keys,
+    lines::Lines,
+    link::Link,
+    servers::Servers,
+    wire::Meta,
+};
 pub use self::{
     settings::{Address, Dial, Login, Topology},
     stream::{Trust, TrustError},
@@ -42,6 +50,7 @@ mod fault;
 mod hints;
 pub mod inspect;
 mod keys;
+mod lines;
 mod link;
 pub mod moving;
 mod near;
@@ -82,6 +91,7 @@ pub struct RedisStore {
     scripts: Scripts,
     times: Times,
     hints: hints::Hints,
+    lines: Lines,
     /// A replica was seen.
     had_replica: AtomicBool,
 }
@@ -102,6 +112,7 @@ impl RedisStore {
             scripts: Scripts::new(),
             times: Times::new(instead),
             hints: hints::Hints::new(),
+            lines: Lines::default(),
             had_replica: AtomicBool::new(false),
         }
     }
@@ -138,8 +149,14 @@ impl RedisStore {
         Ok(Some(Counters { records, events, last_seq: seq, line }))
     }
 
-    fn time_of(&self, tenant: &TenantName, (seconds, micros): (i64, i64), meta: &Meta) -> jiff::Timestamp {
-        wire::time(self.times.now(tenant, seconds.saturating_mul(1_000_000).saturating_add(micros), meta))
+    fn time_of(
+        &self,
+        tenant: &TenantName,
+        before: Before,
+        (seconds, micros): (i64, i64),
+        meta: &Meta,
+    ) -> jiff::Timestamp {
+        wire::time(self.times.now(tenant, before, seconds.saturating_mul(1_000_000).saturating_add(micros), meta))
     }
 }
 
@@ -171,7 +188,7 @@ impl Store for RedisStore {
         let mut pipe = redis::pipe();
         let all = std::iter::once(names.counters()).chain(keys.iter().map(|key| names.record(*key)));
         pipe.cmd("MGET").arg(all.collect::<Vec<_>>()).cmd("TIME");
-        let pipe = &pipe;
+        let (pipe, before) = (&pipe, self.times.before(tenant));
         let read = self.call(tenant, |link| async move {
             link.call(|mut lane| async move { pipe.query_async::<Read>(&mut lane).await }).await
         });
@@ -184,12 +201,12 @@ impl Store for RedisStore {
                 records.insert(*key, wire::record(key.kind, &bytes)?);
             }
         }
-        Ok(Snapshot { now: self.time_of(tenant, time, &meta), records })
+        Ok(Snapshot { now: self.time_of(tenant, before, time, &meta), records })
     }
 
     async fn commit(&self, tenant: &TenantName, change: Change) -> Result<Committed, StoreError> {
         bounds::check(&change).map_err(StoreError::Unavailable)?;
-        let (change, script, times) = (&change, &self.scripts.commit, &self.times);
+        let (change, script, times, lines) = (&change, &self.scripts.commit, &self.times, &self.lines);
         let sent = self.call(tenant, |link| async move {
             if change.begins.as_ref().is_some_and(|line| *line != link.line) {
                 return Ok(None);
@@ -199,6 +216,8 @@ impl Store for RedisStore {
             let reply = link.call(|lane| wire::invoke(script, call, lane)).await?;
             if wire::is_of_another_line(&reply) {
                 link.give_up();
+            } else {
+                lines.committed(tenant, &link.line);
             }
             Ok(Some(reply))
         });
@@ -212,11 +231,11 @@ impl Store for RedisStore {
         let limit = page.limit.clamp(1, MOST_LISTED);
         let script = &self.scripts.list;
         let call = wire::list(script, tenant, index, page, limit);
-        let call = &call;
+        let (call, before) = (&call, self.times.before(tenant));
         let listed =
             self.call(tenant, |link| async move { link.call(|lane| wire::invoke::<Listed>(script, call, lane)).await });
         let (meta, seconds, micros, members, records) = listed.await.map_err(not_read)?;
-        let now = self.time_of(tenant, (seconds, micros), &Meta::decode(meta.as_deref())?);
+        let now = self.time_of(tenant, before, (seconds, micros), &Meta::decode(meta.as_deref())?);
         let more = members.len() > limit;
         let mut rows = Vec::with_capacity(members.len());
         for (member, bytes) in members.iter().zip(records).take(limit) {
@@ -271,8 +290,11 @@ impl Store for RedisStore {
 
     async fn replicated(&self, tenant: &TenantName) -> Result<Option<bool>, StoreError> {
         let mark = Keys(tenant).mark();
-        let mark = mark.as_slice();
-        let waited = self.call(tenant, |link| async move { link.wait_for_replica(mark, REPLICA_WAIT).await });
+        let (mark, lines) = (mark.as_slice(), &self.lines);
+        let waited = self.call(tenant, |link| async move {
+            let waited = link.wait_for_replica(mark, REPLICA_WAIT).await?;
+            Ok(waited.map(|has_it| has_it && lines.has_all(tenant, &link.line)))
+        });
         let had_one = |now: Option<bool>| match now {
             Some(_) => {
                 self.had_replica.store(true, Ordering::Relaxed);

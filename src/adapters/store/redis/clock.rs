@@ -7,15 +7,17 @@ use dashmap::DashMap;
 use super::wire::{Meta, Time};
 use crate::{domain::ids::TenantName, ports::clock::Clock};
 
-/// Answers may overtake each other by this much; more means that the server's clock was set back. In microseconds.
-const TOLERANCE: i64 = 50_000;
-
 #[derive(Debug, Clone, Copy, Default)]
 struct Shown {
+    /// In microseconds.
     high: i64,
     /// How far ahead of the server's time.
     skew: i64,
 }
+
+/// What had been shown when the server was asked, in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before(i64);
 
 /// What this process has shown to each tenant.
 pub(super) struct Times {
@@ -39,17 +41,25 @@ impl Times {
         self.instead.as_ref().map(|clock| clock.now().as_microsecond())
     }
 
+    /// The highest time that was shown by now. To be asked before the server is: its answer can't be from before that.
+    pub(super) fn before(&self, tenant: &TenantName) -> Before {
+        Before(self.tenant(tenant).lock().unwrap_or_else(PoisonError::into_inner).high)
+    }
+
     /// The tenant's time, in microseconds, from what the server said in one answer. Where its clock was set back the
     /// time goes on from the highest that was shown: if it stood still, nothing would expire.
-    pub(super) fn now(&self, tenant: &TenantName, server: i64, meta: &Meta) -> i64 {
+    ///
+    /// Answers overtake each other on their way here, so a time below the highest shown tells nothing of the server's
+    /// clock, unless that was shown before the server was asked, or was a commit's.
+    pub(super) fn now(&self, tenant: &TenantName, Before(before): Before, server: i64, meta: &Meta) -> i64 {
         let own = self.fixed().unwrap_or(server);
         let tenant = self.tenant(tenant);
         let mut shown = tenant.lock().unwrap_or_else(PoisonError::into_inner);
-        let (now, high) = (own.saturating_add(meta.skew.max(shown.skew)), meta.high.max(shown.high));
-        if now.saturating_add(TOLERANCE) < high {
-            shown.skew = high.saturating_sub(own);
+        let (now, floor) = (own.saturating_add(meta.skew.max(shown.skew)), meta.high.max(before));
+        if now < floor {
+            shown.skew = floor.saturating_sub(own);
         }
-        shown.high = now.max(high);
+        shown.high = now.max(floor).max(shown.high);
         shown.high
     }
 
@@ -60,3 +70,6 @@ impl Times {
         Arc::clone(&self.known.entry(name.clone()).or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;
