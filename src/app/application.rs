@@ -11,9 +11,8 @@ use crate::{
         application::{Accepted, Application, Fault, JwtId, LEEWAY},
         audit::{Actor, Code},
         ids::{ApplicationUri, RecordId},
-        reason::Reason,
     },
-    ports::store::{Change, Committed, Expect, IndexRow, Key, Kind, Put, StoreError},
+    ports::store::{Change, Expect, IndexRow, Key, Kind, Put, StoreError},
 };
 use std::sync::Arc;
 
@@ -122,11 +121,7 @@ async fn spend(
         puts: vec![put_token(key, application, snapshot.now, left)?],
         ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
     };
-    match services.commit_and_settle(&tenant.name, change, key).await? {
-        Committed::Done(_) => Ok(true),
-        Committed::Conflict(_) => Ok(false),
-        Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
-    }
+    Ok(services.settle(&tenant.name, change, key).await?.stands())
 }
 
 fn token_key(application: &ApplicationUri, id: &JwtId) -> Key {

@@ -35,7 +35,7 @@ pub use self::{
 use std::collections::BTreeSet;
 
 use self::ensure::{TEMPLATE_FORM, not_bound, with_room};
-use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user, locks, part::Part};
+use super::{Services, Tenant, caller::Caller, commit::Settled, error::AppError, grants::find_user, locks, part::Part};
 use crate::{
     domain::{
         approval::{Approval, ApprovalId, Ineligible, Voter},
@@ -44,7 +44,7 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Committed, Expect, Key, Snapshot},
+    ports::store::{Change, Expect, Key, Snapshot},
 };
 
 /// An approval as it stands, and where it is stored.
@@ -72,7 +72,7 @@ impl Found {
         let key = records::key(id);
         let Some((stored, record)) = super::records::find::<Approval>(snapshot, &key)? else { return Ok(None) };
         if stored.id != id {
-            return Err(AppError::from_reason(Reason::Internal));
+            return Err(Reason::Internal.into());
         }
         let (version, now) = (record.version, snapshot.now);
         Ok(Some(match stored.lapse(now) {
@@ -110,22 +110,24 @@ async fn read_with(
 }
 
 /// Who calls, as the directory tells of him now.
-struct Me {
+pub(super) struct Me {
     user: User,
     groups: BTreeSet<GroupId>,
+    is_shared: bool,
 }
 
 impl Me {
     /// `None`: the directory doesn't know him. His groups are asked for where they matter.
-    async fn ask(tenant: &Tenant, caller: &Caller, with_groups: bool) -> Result<Option<Self>, AppError> {
+    pub(super) async fn ask(tenant: &Tenant, caller: &Caller, with_groups: bool) -> Result<Option<Self>, AppError> {
         let directory = &*tenant.directory;
         let Some(user) = find_user(directory, &UserRef::Id(caller.user.clone())).await? else { return Ok(None) };
         let groups = if with_groups { directory.groups_of(&user.id).await? } else { BTreeSet::new() };
-        Ok(Some(Self { user, groups }))
+        let is_shared = tenant.shared.get(user.id.as_str()).is_some();
+        Ok(Some(Self { user, groups, is_shared }))
     }
 
-    fn voter<'a>(&'a self, caller: &'a Caller) -> Voter<'a> {
-        Voter { caller: &caller.user, user: &self.user, groups: &self.groups }
+    pub(super) fn voter<'a>(&'a self, caller: &'a Caller) -> Voter<'a> {
+        Voter { caller: &caller.user, user: &self.user, groups: &self.groups, is_shared: self.is_shared }
     }
 }
 
@@ -177,23 +179,19 @@ async fn unlocked(
     }
 }
 
-/// Writes an approval that was read, and what goes with it. `None`: it stands; else whose version was another.
+/// Writes an approval that was read, and what goes with it.
 async fn commit(
     services: &Services,
     tenant: &Tenant,
     found: &Found,
     after: &Approval,
     more: Part,
-) -> Result<Option<Key>, AppError> {
+) -> Result<Settled, AppError> {
     let mut part = Part::default();
     part.write(records::put(after)?, Expect::Version(found.version));
     part.add(more);
     let change = part.into_change(Change::new(services.change_id(), services.not_after(found.now, tenant)))?;
-    match services.commit_and_settle(&tenant.name, change, found.key).await? {
-        Committed::Done(_) => Ok(None),
-        Committed::Conflict(key) => Ok(Some(key)),
-        Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
-    }
+    services.settle(&tenant.name, change, found.key).await
 }
 
 /// Writes down what a deadline ended, if that wasn't done yet. Whether it could be written doesn't matter: whoever

@@ -34,7 +34,7 @@ use crate::{
     policy::{self, People, TenantPolicy},
     ports::{
         entropy,
-        store::{Change, Committed, Expect, Key, Snapshot},
+        store::{Change, Expect, Key, Snapshot},
     },
     trace,
 };
@@ -146,14 +146,12 @@ impl Begin<'_> {
             let (begun, change) = self.change(&terms, carries, &snapshot).await?;
             let witness = records::delegation_key(begun.id.record());
             let span = tracing::trace_span!(target: trace::TARGET, "delegation.begin", tenant = %self.tenant.name);
-            let commit = self.services.commit_and_settle(&self.tenant.name, change, witness);
-            match commit.instrument(trace::continued(span, goes_on.as_ref())).await? {
-                Committed::Done(_) => return Ok(Outcome::Begun(begun)),
-                Committed::Conflict(_) => {}
-                Committed::Fenced | Committed::Late => return Err(AppError::from_reason(Reason::StoreUnavailable)),
+            let commit = self.services.settle(&self.tenant.name, change, witness);
+            if commit.instrument(trace::continued(span, goes_on.as_ref())).await?.stands() {
+                return Ok(Outcome::Begun(begun));
             }
         }
-        Err(AppError::from_reason(Reason::Busy))
+        Err(Reason::Busy.into())
     }
 
     fn lock_keys(&self) -> [Key; 2] {
@@ -169,7 +167,7 @@ impl Begin<'_> {
     fn check_locks(&self, snapshot: &Snapshot) -> Result<(), AppError> {
         for key in self.lock_keys() {
             if records::find::<Lock>(snapshot, &key)?.is_some() {
-                return Err(AppError::Refused(Reason::Locked));
+                return Err(Reason::Locked.into());
             }
         }
         Ok(())
@@ -181,7 +179,7 @@ impl Begin<'_> {
         let scopes = match rule.and_then(|r| r.scopes_allowed.as_ref()) {
             // Scopes that the client named must fit; those taken from its token are cut down to fit.
             Some(allowed) if self.request.scopes.is_some() && !asked.is_subset(allowed) => {
-                return Err(AppError::Refused(Reason::ScopeNotAllowed));
+                return Err(Reason::ScopeNotAllowed.into());
             }
             Some(allowed) => asked.intersection(allowed).cloned().collect(),
             None => asked.clone(),
@@ -214,7 +212,7 @@ impl Begin<'_> {
     fn check_rest(&self, rule: &Rule, found: &Found) -> Result<(), AppError> {
         let left = u64::try_from(found.remaining().as_secs()).unwrap_or(0);
         let is_enough = rule.allow_overrun || self.tenant.limits.least_lifetime.is_none_or(|least| left >= least);
-        if is_enough { Ok(()) } else { Err(AppError::Refused(Reason::LifetimeTooShort)) }
+        if is_enough { Ok(()) } else { Err(Reason::LifetimeTooShort.into()) }
     }
 
     /// Nobody is asked, and no glass is broken, for what the next stage refuses anyway. Who holds the account now is no
@@ -250,7 +248,7 @@ impl Begin<'_> {
         snapshot: &Snapshot,
     ) -> Result<(Begun, Change), AppError> {
         let (now, limits) = (snapshot.now, self.tenant.limits);
-        let (epoch, epoch_record) = epoch::of(snapshot).map_err(AppError::from_reason)?;
+        let (epoch, epoch_record) = epoch::of(snapshot)?;
         let id = DelegationId::mint(now, entropy::bytes(&*self.services.entropy));
         let expires = carries.ends(now.saturating_add(limits.life).unwrap_or(Timestamp::MAX));
         let expected = carries.expectations();

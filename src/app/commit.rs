@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Services, Tenant, records};
+use super::{Services, Tenant, error::AppError, records};
 use crate::{
-    domain::{audit::Event, ids::TenantName},
+    domain::{audit::Event, ids::TenantName, reason::Reason},
     ports::store::{Change, ChangeId, Committed, Key, StoreError},
 };
 
@@ -19,6 +19,22 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(2);
 const API_PATIENCE: Duration = Duration::from_secs(3);
 /// How long an event that nobody waits for any more is tried.
 const RECORD_FOR: Duration = Duration::from_secs(10);
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It stands.
+    Stands,
+    /// Nothing was written: somebody else was faster, at this record.
+    Overtaken(Key),
+}
+
+impl Settled {
+    /// False if somebody else was faster.
+    pub fn stands(self) -> bool {
+        self == Self::Stands
+    }
+}
 
 impl Services {
     /// The last instant (store's time) at which a commit of an API call is wanted.
@@ -40,6 +56,15 @@ impl Services {
         in_time.unwrap_or_else(|_| Err(StoreError::Unknown("no certainty in time".to_owned())))
     }
 
+    /// As [`Services::commit_and_settle`], for whoever has nothing to do about a commit that was too late but to fail.
+    pub async fn settle(&self, tenant: &TenantName, change: Change, witness: Key) -> Result<Settled, AppError> {
+        match self.commit_and_settle(tenant, change, witness).await? {
+            Committed::Done(_) => Ok(Settled::Stands),
+            Committed::Conflict(key) => Ok(Settled::Overtaken(key)),
+            Committed::Late | Committed::Fenced => Err(Reason::StoreUnavailable.into()),
+        }
+    }
+
     /// As [`Services::commit_and_settle`], but ends only when it is certain; bound it from outside.
     pub async fn commit_to_the_end(
         &self,
@@ -54,7 +79,7 @@ impl Services {
         let (id, not_after) = (change.id, change.not_after);
         match self.store.commit(tenant, change).await {
             Err(StoreError::Unknown(_)) => {
-                let ours = self.settle(tenant, witness, id, not_after).await;
+                let ours = self.was_applied(tenant, witness, id, not_after).await;
                 Ok(if ours { Committed::Done(Vec::new()) } else { Committed::Late })
             }
             answered => answered,
@@ -79,7 +104,7 @@ impl Services {
 
     /// Waits until it is certain whether the change was applied: true if the record under `witness` is its doing.
     /// Ends only when the store answers; bound it from outside.
-    async fn settle(&self, tenant: &TenantName, witness: Key, id: ChangeId, not_after: Timestamp) -> bool {
+    async fn was_applied(&self, tenant: &TenantName, witness: Key, id: ChangeId, not_after: Timestamp) -> bool {
         let certain = not_after.saturating_add(MARGIN).unwrap_or(not_after);
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {

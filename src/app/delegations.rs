@@ -14,7 +14,7 @@ use crate::{
         ids::{DelegationId, DelegationRef, RecordId},
         reason::Reason,
     },
-    ports::store::{Change, Committed, Expect},
+    ports::store::{Change, Expect},
 };
 
 /// A delegation as its agent sees it.
@@ -76,13 +76,11 @@ pub async fn cancel(services: &Services, tenant: &Tenant, caller: &Caller, id: &
             events: records::encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
         };
-        match services.commit_and_settle(&tenant.name, change, key).await? {
-            Committed::Done(_) => return Ok(()),
-            Committed::Conflict(_) => {}
-            Committed::Late | Committed::Fenced => return Err(AppError::from_reason(Reason::StoreUnavailable)),
+        if services.settle(&tenant.name, change, key).await?.stands() {
+            return Ok(());
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 fn parse(id: &str) -> Option<RecordId> {

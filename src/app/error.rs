@@ -116,9 +116,11 @@ impl AppError {
             _ => None,
         }
     }
+}
 
-    /// A refusal, or a failure where the reason is one.
-    pub fn from_reason(reason: Reason) -> Self {
+/// A refusal, or a failure where the reason is one.
+impl From<Reason> for AppError {
+    fn from(reason: Reason) -> Self {
         if reason.is_failure() { Self::Failed { reason, internal: String::new() } } else { Self::Refused(reason) }
     }
 }

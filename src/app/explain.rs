@@ -137,7 +137,7 @@ impl House<'_> {
         let snapshot = self.store.read(self.tenant, &[key, records::epoch_key()]).await?;
         // Before anything was ever written there is no epoch, and nothing held.
         let Some((slot, _)) = records::find::<Slot>(&snapshot, &key)? else { return Ok(Ok(())) };
-        let (epoch, _) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
+        let (epoch, _) = epoch::of(&snapshot)?;
         let by_another = slot.held(epoch.number, snapshot.now).is_some_and(|held| held.holder.id != agent.id);
         Ok(if by_another { Err(Reason::Reserved) } else { Ok(()) })
     }

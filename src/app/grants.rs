@@ -51,7 +51,7 @@ pub async fn add(
     }
     must_be_delegatable(tenant, caller).await?;
     let change = GrantChange { services, tenant, caller, delegator: &caller.user, agent: &user.id };
-    let written = change.make(Code::GrantAdded).await?;
+    let written = change.make(Act::Add).await?;
     Ok((user, written))
 }
 
@@ -74,9 +74,7 @@ pub async fn remove(
     if delegator != &caller.user && !caller.administrator {
         return Err(services.denied(tenant, caller, "grant.remove", delegator.as_str()).await);
     }
-    let end = async |agent: &UserId| {
-        GrantChange { services, tenant, caller, delegator, agent }.make(Code::GrantRemoved).await
-    };
+    let end = async |agent: &UserId| GrantChange { services, tenant, caller, delegator, agent }.make(Act::Remove).await;
     let by_id = named_by_id(tenant, delegator, agent).await?;
     if let Some(id) = &by_id
         && end(id).await? == Written::Changed
@@ -96,7 +94,7 @@ pub async fn remove(
 async fn remove_all(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<(), AppError> {
     for agent in tenant.directory.agents_of(&caller.user).await? {
         let change = GrantChange { services, tenant, caller, delegator: &caller.user, agent: &agent };
-        change.make(Code::GrantRemoved).await?;
+        change.make(Act::Remove).await?;
     }
     Ok(())
 }
@@ -141,7 +139,7 @@ async fn switch(services: &Services, tenant: &Tenant, caller: &Caller, can: bool
         services.record(tenant, event).await
     };
     if tell(Code::DelegatorRequested, None).await.is_none() {
-        return Err(AppError::from_reason(Reason::StoreUnavailable));
+        return Err(Reason::StoreUnavailable.into());
     }
     let done = tenant.directory.set_delegatable(&caller.user, can).await;
     match &done {
@@ -197,6 +195,12 @@ async fn listed_login(tenant: &Tenant, delegator: &UserId, agent: &UserRef) -> R
     Ok(None)
 }
 
+#[derive(Clone, Copy)]
+enum Act {
+    Add,
+    Remove,
+}
+
 struct GrantChange<'a> {
     services: &'a Services,
     tenant: &'a Tenant,
@@ -207,16 +211,19 @@ struct GrantChange<'a> {
 
 impl GrantChange<'_> {
     /// Asks the directory for it, between two events: what was intended, and what came of it.
-    async fn make(&self, code: Code) -> Result<Written, AppError> {
-        let verb = if code == Code::GrantAdded { "add" } else { "remove" };
+    async fn make(&self, act: Act) -> Result<Written, AppError> {
+        let (verb, code) = match act {
+            Act::Add => ("add", Code::GrantAdded),
+            Act::Remove => ("remove", Code::GrantRemoved),
+        };
         if self.tell(Code::GrantRequested, verb, None).await.is_none() {
-            return Err(AppError::from_reason(Reason::StoreUnavailable));
+            return Err(Reason::StoreUnavailable.into());
         }
         let directory = &self.tenant.directory;
         let _changed = Changed { shown: &*self.tenant.shown, delegator: self.delegator, agent: self.agent };
-        let done = match code {
-            Code::GrantAdded => directory.add_grant(self.delegator, self.agent).await,
-            _ => directory.remove_grant(self.delegator, self.agent).await,
+        let done = match act {
+            Act::Add => directory.add_grant(self.delegator, self.agent).await,
+            Act::Remove => directory.remove_grant(self.delegator, self.agent).await,
         };
         match done {
             Ok(Written::Changed) => self.tell(code, verb, None).await,
@@ -232,10 +239,8 @@ impl GrantChange<'_> {
     async fn tell(&self, code: Code, verb: &str, failed: Option<Reason>) -> Option<String> {
         self.services
             .record(self.tenant, |now| {
-                let mut actor = Actor::user_id(self.caller.user.as_str());
-                if self.delegator != &self.caller.user {
-                    "administrator".clone_into(&mut actor.kind);
-                }
+                let caller = Actor::user_id(self.caller.user.as_str());
+                let actor = if self.delegator == &self.caller.user { caller } else { caller.as_administrator() };
                 let event = self
                     .services
                     .event(&self.tenant.name, code, actor, now)

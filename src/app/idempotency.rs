@@ -14,7 +14,7 @@ use crate::{
         ids::RecordId,
         reason::Reason,
     },
-    ports::store::{Change, ChangeId, Committed, Expect, IndexRow, Key, Kind, Put, StoreError},
+    ports::store::{Change, ChangeId, Expect, IndexRow, Key, Kind, Put, StoreError},
 };
 
 const KEPT: Kind = Kind(19);
@@ -103,14 +103,11 @@ pub async fn begin(
             puts: vec![put(key, &Kept { request, progress: Progress::Pending }, snapshot.now)?],
             ..Change::new(by, services.not_after(snapshot.now, tenant))
         };
-        match services.commit_and_settle(&tenant.name, change, key).await? {
-            Committed::Done(_) => return Ok(Begun::Go(Reserved { key, request, by })),
-            // Somebody sent it at the same time.
-            Committed::Conflict(_) => {}
-            Committed::Fenced | Committed::Late => return Err(AppError::from_reason(Reason::StoreUnavailable)),
+        if services.settle(&tenant.name, change, key).await?.stands() {
+            return Ok(Begun::Go(Reserved { key, request, by }));
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 /// Keeps the answer under the key, or lets the key go where none is kept. What fails here is logged: the work is done,
@@ -139,8 +136,6 @@ async fn try_settle(
         puts,
         ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
     };
-    match services.commit_and_settle(&tenant.name, change, key).await? {
-        Committed::Done(_) | Committed::Conflict(_) => Ok(()),
-        Committed::Fenced | Committed::Late => Err(AppError::from_reason(Reason::StoreUnavailable)),
-    }
+    services.settle(&tenant.name, change, key).await?;
+    Ok(())
 }

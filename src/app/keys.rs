@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::records::{pending, pointer_key, put_pointer, put_ring, ring_key};
 use super::{
     Services, Tenant,
+    approvals::Me,
     caller::Caller,
     error::AppError,
     grants::find_user,
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     domain::{
         approval::{
-            Choice, Voter,
+            Choice,
             jwk::{Jwk, Kid},
             keys::{ApproverKey, KeyRefusal, KeyRing, KeyState, MOST_KEYS, may_decide},
             signature::{Fault, is_fresh},
@@ -28,11 +29,11 @@ use crate::{
         },
         audit::{Actor, Code, Event},
         delegation::Party,
-        ids::{GroupId, UserId, UserRef},
+        ids::{UserId, UserRef},
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Committed, Expect, Key, Put},
+    ports::store::{Change, Expect, Key, Put},
 };
 
 /// What a tenant demands of approvers' keys.
@@ -127,7 +128,7 @@ pub async fn register(
             }
             Err(other) => return Err(other.into()),
         };
-        let key = ring.key(&kid).cloned().ok_or(AppError::from_reason(Reason::Internal))?;
+        let key = ring.key(&kid).cloned().ok_or(Reason::Internal)?;
         let event = event(services, tenant, Code::KeyRegistered, caller, &owner, &key, snapshot.now)
             .changed(None, key.state.name())
             .detail("jwk", serde_json::to_value(jwk).unwrap_or_default())
@@ -139,11 +140,11 @@ pub async fn register(
             events: all::encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
         };
-        if commit(services, tenant, change, ring_at).await? {
+        if services.settle(&tenant.name, change, ring_at).await?.stands() {
             return Ok(key);
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 /// Takes a key of the caller's out of use. What it signed before stays signed.
@@ -179,7 +180,7 @@ pub async fn awaiting(
     after: Option<Cursor>,
     limit: usize,
 ) -> Result<Listed<KeyRing>, AppError> {
-    let Some(me) = Me::ask(tenant, caller).await? else { return Ok(Listed::nothing()) };
+    let Some(me) = approver(tenant, caller).await? else { return Ok(Listed::nothing()) };
     let found = listing::page(services, tenant, pending(), after, limit).await?;
     Listed::of(&found, |_, record| {
         let ring: KeyRing = all::decode(record)?;
@@ -196,7 +197,7 @@ pub async fn decide(
     choice: Choice,
 ) -> Result<(Party, ApproverKey), AppError> {
     let owner = owner_of(services, tenant, kid).await?;
-    let me = Me::ask(tenant, caller).await?.ok_or(AppError::NotFound("key"))?;
+    let me = approver(tenant, caller).await?.ok_or(AppError::NotFound("key"))?;
     let approvers = &tenant.keys.approvers;
     let decided = change_key(services, tenant, caller, &owner, kid, Act::Decide(choice), |ring, now| {
         ring.decide(kid, &me.voter(caller), approvers, choice, now)
@@ -204,27 +205,12 @@ pub async fn decide(
     decided.await
 }
 
-/// Who calls, as the directory tells of him now.
-struct Me {
-    user: User,
-    groups: BTreeSet<GroupId>,
-}
-
-impl Me {
-    async fn ask(tenant: &Tenant, caller: &Caller) -> Result<Option<Self>, AppError> {
-        if tenant.keys.approvers.is_empty() {
-            return Ok(None);
-        }
-        let Some(user) = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await? else {
-            return Ok(None);
-        };
-        let groups = tenant.directory.groups_of(&user.id).await?;
-        Ok(Some(Self { user, groups }))
+/// Who calls, where anybody may approve keys.
+async fn approver(tenant: &Tenant, caller: &Caller) -> Result<Option<Me>, AppError> {
+    if tenant.keys.approvers.is_empty() {
+        return Ok(None);
     }
-
-    fn voter<'a>(&'a self, caller: &'a Caller) -> Voter<'a> {
-        Voter { caller: &caller.user, user: &self.user, groups: &self.groups }
-    }
+    Me::ask(tenant, caller, true).await
 }
 
 async fn owner_of(services: &Services, tenant: &Tenant, kid: &Kid) -> Result<UserId, AppError> {
@@ -268,7 +254,7 @@ async fn change_key(
         let after = match change(before, snapshot.now) {
             Ok(after) => after,
             Err(KeyRefusal::NotAnApprover) => {
-                refused(services, tenant, caller, kid, "decide", KeyRefused::Inactive).await;
+                refused_as(services, tenant, caller, kid, "decide", "not-an-approver").await;
                 return Err(KeyRefusal::NotAnApprover.into());
             }
             Err(other) => return Err(other.into()),
@@ -290,11 +276,11 @@ async fn change_key(
             events: all::encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
         };
-        if commit(services, tenant, commits, at).await? {
+        if services.settle(&tenant.name, commits, at).await?.stands() {
             return Ok((after.owner, key));
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 fn event(
@@ -306,10 +292,12 @@ fn event(
     key: &ApproverKey,
     now: Timestamp,
 ) -> Event {
-    let mut actor = if caller.user == owner.id { Actor::user(owner) } else { Actor::user_id(caller.user.as_str()) };
-    if matches!(key.state, KeyState::Revoked { .. }) && caller.user != owner.id {
-        "administrator".clone_into(&mut actor.kind);
-    }
+    let is_revoked = matches!(key.state, KeyState::Revoked { .. });
+    let actor = match Actor::user_id(caller.user.as_str()) {
+        _ if caller.user == owner.id => Actor::user(owner),
+        other if is_revoked => other.as_administrator(),
+        other => other,
+    };
     services
         .event(&tenant.name, code, actor, now)
         .on("user", &owner.id)
@@ -326,8 +314,7 @@ async fn refused(
     operation: &str,
     why: KeyRefused,
 ) -> AppError {
-    let exact = if operation == "decide" { "not-an-approver" } else { why.code() };
-    refused_as(services, tenant, caller, kid, operation, exact).await;
+    refused_as(services, tenant, caller, kid, operation, why.code()).await;
     why.into()
 }
 
@@ -348,15 +335,6 @@ async fn refused_as(services: &Services, tenant: &Tenant, caller: &Caller, kid: 
                 .detail("operation", operation)
         })
         .await;
-}
-
-/// True if it stands, false if somebody else was faster.
-async fn commit(services: &Services, tenant: &Tenant, change: Change, witness: Key) -> Result<bool, AppError> {
-    match services.commit_and_settle(&tenant.name, change, witness).await? {
-        Committed::Done(_) => Ok(true),
-        Committed::Conflict(_) => Ok(false),
-        Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
-    }
 }
 
 /// A record without end.

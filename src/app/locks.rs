@@ -16,7 +16,7 @@ use crate::{
         lock::{Lifted, Lock, Placed, Side},
         reason::Reason,
     },
-    ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
+    ports::store::{Change, Expect, Key, Put, Snapshot},
 };
 
 /// The caller's side towards this account. Only an administrator may touch another's.
@@ -56,7 +56,7 @@ pub async fn place(
         let placed = Placed { by: by.clone(), at: snapshot.now, reason: reason.clone() };
         let Some(lock) = Lock::place(present.clone(), target.clone(), side, placed) else {
             // `place` refuses only what stands already.
-            return Ok((present.ok_or(AppError::from_reason(Reason::Internal))?, false));
+            return Ok((present.ok_or(Reason::Internal)?, false));
         };
         let event = event(services, tenant, Code::LockPlaced, &by, side, &target, &snapshot)
             .in_request(caller.request.as_deref());
@@ -66,7 +66,7 @@ pub async fn place(
             return Ok((lock, true));
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 /// Lifts what the caller may lift: the owner his own lock, an administrator both of somebody else's account. Who has
@@ -95,7 +95,7 @@ pub async fn lift(services: &Services, tenant: &Tenant, caller: &Caller, user: &
             return Ok(());
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 /// The lock of one account: one's own, or any for an administrator.
@@ -110,7 +110,7 @@ async fn find(services: &Services, tenant: &Tenant, caller: &Caller, user: &User
 /// under [`records::lock_key`], if there is one.
 pub(super) fn unlocked(snapshot: &Snapshot, user: &UserId) -> Result<(Key, Expect), AppError> {
     let key = records::lock_key(user);
-    if snapshot.get(&key).is_some() { Err(AppError::Refused(Reason::Locked)) } else { Ok((key, Expect::Absent)) }
+    if snapshot.get(&key).is_some() { Err(Reason::Locked.into()) } else { Ok((key, Expect::Absent)) }
 }
 
 /// Whether the account that `who` names is locked: one's own, or any for an administrator.
@@ -177,10 +177,10 @@ fn event(
     target: &Party,
     snapshot: &Snapshot,
 ) -> Event {
-    let mut actor = Actor::user(by);
-    if side == Side::Administrator {
-        "administrator".clone_into(&mut actor.kind);
-    }
+    let actor = match side {
+        Side::Administrator => Actor::user(by).as_administrator(),
+        Side::Owner => Actor::user(by),
+    };
     services.event(&tenant.name, code, actor, snapshot.now).on("user", &target.id)
 }
 
@@ -202,9 +202,5 @@ async fn commit(
         events: records::encode_events(&[event])?,
         ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
     };
-    match services.commit_and_settle(&tenant.name, change, key).await? {
-        Committed::Done(_) => Ok(true),
-        Committed::Conflict(_) => Ok(false),
-        Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
-    }
+    Ok(services.settle(&tenant.name, change, key).await?.stands())
 }

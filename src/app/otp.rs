@@ -6,7 +6,7 @@ mod verify;
 use jiff::Timestamp;
 
 pub use self::verify::{LoggedIn, verify};
-use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user};
+use super::{Services, Tenant, caller::Caller, error::AppError, grants::find_user, locks};
 use crate::{
     domain::{
         approval::signature::{Fault, is_fresh},
@@ -18,7 +18,7 @@ use crate::{
     },
     ports::{
         entropy,
-        store::{Change, Committed, Expect, Key, Put},
+        store::{Change, Expect, Key, Put, Snapshot},
     },
 };
 
@@ -73,11 +73,10 @@ pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller) -> Res
     let me = found.filter(User::is_active).ok_or(AppError::NotFound("user"))?;
     let secret = Secret::new(entropy::bytes(&*services.entropy));
     let nonce = entropy::bytes(&*services.entropy);
-    let sealed =
-        keys.seal(&secret, nonce, &tenant.name, &caller.user).ok_or(AppError::from_reason(Reason::Internal))?;
+    let sealed = keys.seal(&secret, nonce, &tenant.name, &caller.user).ok_or(Reason::Internal)?;
     let mut tries = services.tries();
     while tries.again().await {
-        let read = read(services, tenant, caller).await?;
+        let read = read_to_enrol(services, tenant, caller).await?;
         let now = read.now;
         let enrolment = Enrolment::begin(read.enrolment.clone(), caller.user.clone(), sealed.clone(), now);
         let event = event(services, tenant, caller, EventCode::OtpBegun, now);
@@ -86,7 +85,7 @@ pub async fn begin(services: &Services, tenant: &Tenant, caller: &Caller) -> Res
             return Ok(Begun { uri: uri(&secret, &tenant.name, &me.login), until });
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 /// Takes the first code of the secret that waits.
@@ -94,7 +93,7 @@ pub async fn confirm(services: &Services, tenant: &Tenant, caller: &Caller, code
     let keys = keys(tenant)?;
     let mut tries = services.tries();
     while tries.again().await {
-        let read = read(services, tenant, caller).await?;
+        let read = read_to_enrol(services, tenant, caller).await?;
         let now = read.now;
         let Some(before) = read.enrolment.clone() else { return Err(OtpError::NothingPending.into()) };
         let Some(waiting) = before.waiting(now) else { return Err(OtpError::NothingPending.into()) };
@@ -112,7 +111,7 @@ pub async fn confirm(services: &Services, tenant: &Tenant, caller: &Caller, code
             return done;
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 /// Forgets what the caller has enrolled, confirmed or not.
@@ -128,7 +127,7 @@ pub async fn remove(services: &Services, tenant: &Tenant, caller: &Caller) -> Re
             return Ok(());
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 fn keys(tenant: &Tenant) -> Result<&OtpKeys, AppError> {
@@ -145,15 +144,29 @@ fn unreadable() -> AppError {
 struct Read {
     key: Key,
     enrolment: Option<Enrolment>,
-    expect: Expect,
+    expect: Vec<(Key, Expect)>,
     now: Timestamp,
 }
 
 async fn read(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<Read, AppError> {
     let key = records::key(&caller.user);
     let snapshot = services.store.read(&tenant.name, &[key]).await?;
-    let enrolment = super::records::find::<Enrolment>(&snapshot, &key)?.map(|(enrolment, _)| enrolment);
-    Ok(Read { key, enrolment, expect: snapshot.as_seen(&key), now: snapshot.now })
+    read_of(&snapshot, key)
+}
+
+/// To write another secret, or to let one count: the account must not be locked, now and in the commit, or whoever stole
+/// its token would have an authenticator left when the lock is lifted.
+async fn read_to_enrol(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<Read, AppError> {
+    let (key, lock) = (records::key(&caller.user), super::records::lock_key(&caller.user));
+    let snapshot = services.store.read(&tenant.name, &[key, lock]).await?;
+    let mut read = read_of(&snapshot, key)?;
+    read.expect.push(locks::unlocked(&snapshot, &caller.user)?);
+    Ok(read)
+}
+
+fn read_of(snapshot: &Snapshot, key: Key) -> Result<Read, AppError> {
+    let enrolment = super::records::find::<Enrolment>(snapshot, &key)?.map(|(enrolment, _)| enrolment);
+    Ok(Read { key, enrolment, expect: vec![(key, snapshot.as_seen(&key))], now: snapshot.now })
 }
 
 fn event(services: &Services, tenant: &Tenant, caller: &Caller, code: EventCode, now: Timestamp) -> Event {
@@ -171,17 +184,13 @@ async fn commit(
 ) -> Result<bool, AppError> {
     let drops = if put.is_none() { vec![read.key] } else { Vec::new() };
     let change = Change {
-        expect: vec![(read.key, read.expect)],
+        expect: read.expect.clone(),
         puts: put.into_iter().collect(),
         drops,
         events: super::records::encode_events(&[event])?,
         ..Change::new(services.change_id(), services.not_after(read.now, tenant))
     };
-    match services.commit_and_settle(&tenant.name, change, read.key).await? {
-        Committed::Done(_) => Ok(true),
-        Committed::Conflict(_) => Ok(false),
-        Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
-    }
+    Ok(services.settle(&tenant.name, change, read.key).await?.stands())
 }
 
 /// The key URI format that authenticators read. What it leaves out are their defaults: SHA-1, six digits, 30 seconds.

@@ -51,7 +51,7 @@ pub async fn find(services: &Services, tenant: &Tenant, caller: &Caller, id: &st
     let reference = ReservationRef::parse(id).ok_or(AppError::NotFound("reservation"))?;
     let keys = [records::slot_key(reference.slot), records::epoch_key()];
     let snapshot = services.store.read(&tenant.name, &keys).await?;
-    let (epoch, _) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
+    let (epoch, _) = epoch::of(&snapshot)?;
     let found = records::find::<Slot>(&snapshot, &keys[0])?.map(|(slot, _)| slot);
     let named = found.filter(|slot| is_named(slot, reference));
     let his = |it: &Reservation| caller.administrator || it.holder.id == caller.user;
@@ -66,7 +66,7 @@ fn is_named(slot: &Slot, reference: ReservationRef) -> bool {
 
 async fn number(services: &Services, tenant: &TenantName) -> Result<u64, AppError> {
     let snapshot = services.store.read(tenant, &[records::epoch_key()]).await?;
-    Ok(epoch::of(&snapshot).map_err(AppError::from_reason)?.0.number)
+    Ok(epoch::of(&snapshot)?.0.number)
 }
 
 /// The event of a reservation's present state. `None` for an empty slot.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     hook::{HookRequest, TokenFacts},
     reason::Reason,
+    text::without_json_escapes,
     user::User,
 };
 
@@ -37,7 +38,7 @@ pub struct ClaimPatch {
     pub identity: TokenPatch,
 }
 
-/// Names of the three claims that every delegated access token carries.
+/// Names of the claims that are decided on here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimNames {
     /// `"True"` in a delegated token.
@@ -62,9 +63,11 @@ impl Default for ClaimNames {
 }
 
 impl ClaimNames {
-    /// True if the bytes hold one of the names that only a delegated token may have.
+    /// True if the bytes hold one of the names that only a delegated token may have, in whatever spelling.
     pub fn may_be_in(&self, bytes: &[u8]) -> bool {
-        self.exclusive().any(|name| bytes.windows(name.len()).any(|part| part == name.as_bytes()))
+        let plain = without_json_escapes(bytes);
+        let named = |body: &[u8], name: &[u8]| body.windows(name.len()).any(|part| part == name);
+        self.exclusive().any(|name| [bytes, &plain].into_iter().any(|body| named(body, name.as_bytes())))
     }
 
     /// The claims that only a token may have which was decided on here. `can_delegate` isn't one: IdPs set it on every

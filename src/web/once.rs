@@ -178,7 +178,7 @@ async fn kept(worked: Result<HttpResponse, ApiError>) -> Result<(HttpResponse, O
 }
 
 fn internal() -> ApiError {
-    AppError::from_reason(Reason::Internal).into()
+    AppError::from(Reason::Internal).into()
 }
 
 fn again(Answer { status, body }: Answer) -> HttpResponse {

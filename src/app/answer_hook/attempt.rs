@@ -285,7 +285,7 @@ impl Attempt {
         &self,
         facts: &Facts,
         delegation: &Delegation,
-        bound: &Bound,
+        bound: &Bound<'_>,
         epoch: u64,
         snapshot: &Snapshot,
     ) -> Result<Said, Refusal> {

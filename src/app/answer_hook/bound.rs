@@ -1,6 +1,8 @@
 //! What a delegation is bound to besides its grant: an approval, a reservation. It carries both from its initiation, so
 //! that one read suffices; the commit expects the versions it carries, and only a conflict has them read again.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
@@ -18,14 +20,14 @@ use crate::{
 };
 
 /// The latest that is known of both.
-pub(super) struct Bound {
-    pub(super) approval: Option<Carried<Approval>>,
-    pub(super) reservation: Option<Carried<Slot>>,
+pub(super) struct Bound<'a> {
+    pub(super) approval: Option<Cow<'a, Carried<Approval>>>,
+    pub(super) reservation: Option<Cow<'a, Carried<Slot>>>,
 }
 
-impl Bound {
+impl<'d> Bound<'d> {
     /// As the delegation carries them, or as the snapshot has them.
-    pub(super) fn of(delegation: &Delegation, snapshot: &Snapshot) -> Result<Self, StoreError> {
+    pub(super) fn of(delegation: &'d Delegation, snapshot: &Snapshot) -> Result<Self, StoreError> {
         let (approval, reservation) = (delegation.approval.as_ref(), delegation.reservation.as_ref());
         Ok(Self {
             approval: latest(snapshot, approval, |it| approvals::records::key(it.id))?,
@@ -58,12 +60,14 @@ impl Bound {
     }
 }
 
-fn latest<T: DeserializeOwned + Clone>(
+fn latest<'d, T: DeserializeOwned + Clone>(
     snapshot: &Snapshot,
-    carried: Option<&Carried<T>>,
+    carried: Option<&'d Carried<T>>,
     key: impl Fn(&T) -> Key,
-) -> Result<Option<Carried<T>>, StoreError> {
+) -> Result<Option<Cow<'d, Carried<T>>>, StoreError> {
     let Some(carried) = carried else { return Ok(None) };
-    let Some((body, record)) = records::find(snapshot, &key(&carried.body))? else { return Ok(Some(carried.clone())) };
-    Ok(Some(Carried { version: record.version, body }))
+    Ok(Some(match records::find(snapshot, &key(&carried.body))? {
+        Some((body, record)) => Cow::Owned(Carried { version: record.version, body }),
+        None => Cow::Borrowed(carried),
+    }))
 }

@@ -2,7 +2,10 @@
 
 use super::{Me, Refused, read_to_decide, refuse, unlocked, voter};
 use crate::{
-    app::{Services, Tenant, caller::Caller, error::AppError, keys::records as key_records, records as all},
+    app::{
+        Services, Tenant, caller::Caller, commit::Settled, error::AppError, keys::records as key_records,
+        records as all,
+    },
     domain::{
         approval::{
             ApprovalId, Choice,
@@ -16,7 +19,7 @@ use crate::{
     },
     ports::{
         entropy,
-        store::{Change, Committed, Expect},
+        store::{Change, Expect},
     },
 };
 
@@ -63,12 +66,10 @@ pub async fn challenge(
         events: all::encode_events(&[event])?,
         ..Change::new(services.change_id(), services.not_after(found.now, tenant))
     };
-    match services.commit_and_settle(&tenant.name, change, key).await? {
-        Committed::Done(_) => Ok(Issued { nonce, challenge, binding: approval.binding.clone(), statement }),
-        Committed::Conflict(key) if key == lock.0 => Err(AppError::Refused(Reason::Locked)),
-        Committed::Conflict(_) | Committed::Late | Committed::Fenced => {
-            Err(AppError::from_reason(Reason::StoreUnavailable))
-        }
+    match services.settle(&tenant.name, change, key).await? {
+        Settled::Stands => Ok(Issued { nonce, challenge, binding: approval.binding.clone(), statement }),
+        Settled::Overtaken(key) if key == lock.0 => Err(Reason::Locked.into()),
+        Settled::Overtaken(_) => Err(Reason::StoreUnavailable.into()),
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 
 use super::Refused;
 use crate::{
-    app::{error::AppError, grants::find_user},
+    app::{Tenant, error::AppError, grants::find_user},
     domain::{
         approval::Template,
         ids::{GroupId, UserId, UserRef},
@@ -22,10 +22,12 @@ const AT_ONCE: (usize, usize) = (2, 16);
 const MOST_READ: usize = 400;
 
 /// Refuses if fewer people than the quorum could decide: those whom the template names and the members of its groups,
-/// each once, active, and not `barred`. Groups are asked only if those named by themselves don't suffice. Who can't be
+/// each once, active, no shared account, and not `barred`. Groups are asked only if those named by themselves don't suffice. Who can't be
 /// asked for is our failure, never somebody less.
-pub async fn check(directory: &dyn Directory, template: &Template, barred: &[&UserId]) -> Result<(), AppError> {
-    let able = able(directory, template, barred).await?;
+pub async fn check(tenant: &Tenant, template: &Template, barred: &[&UserId]) -> Result<(), AppError> {
+    let shared = tenant.shared.iter().map(|account| &account.id);
+    let barred: BTreeSet<&UserId> = barred.iter().copied().chain(shared).collect();
+    let able = able(&*tenant.directory, template, &barred).await?;
     if able < usize::from(template.quorum) {
         return Err(Refused::NoApprovers { able, quorum: template.quorum }.into());
     }
@@ -33,7 +35,7 @@ pub async fn check(directory: &dyn Directory, template: &Template, barred: &[&Us
 }
 
 /// How many could decide; no more are counted than it takes.
-async fn able(directory: &dyn Directory, template: &Template, barred: &[&UserId]) -> Result<usize, AppError> {
+async fn able(directory: &dyn Directory, template: &Template, barred: &BTreeSet<&UserId>) -> Result<usize, AppError> {
     let named: BTreeSet<UserId> = template.users().filter(|id| !barred.contains(id)).cloned().collect();
     let able = active(directory, named.iter(), usize::from(template.quorum)).await?;
     let Some(missing) = usize::from(template.quorum).checked_sub(able).filter(|missing| *missing > 0) else {

@@ -48,10 +48,7 @@ pub async fn revoke(
         return Err(refuse(services, tenant, caller, approval, "revoke", no.code(), no.into()).await);
     }
     let by = party_of(tenant, caller).await?;
-    let mut actor = Actor::user(&by);
-    if !is_his {
-        "administrator".clone_into(&mut actor.kind);
-    }
+    let actor = if is_his { Actor::user(&by) } else { Actor::user(&by).as_administrator() };
     end(services, tenant, caller, found, &actor, why, |approval, now| {
         approval.revoke(by.clone(), now).map_err(|state| match state {
             "PENDING" => Refused::StillPending,
@@ -94,10 +91,10 @@ async fn end(
         let event = events::ended_by(services, &tenant.name, actor.clone(), &found.approval, &after, now)
             .in_request(caller.request.as_deref());
         let event = why.into_iter().fold(event, |event: Event, text| event.detail("reason", text));
-        if commit(services, tenant, &found, &after, told(vec![event])).await?.is_none() {
+        if commit(services, tenant, &found, &after, told(vec![event])).await?.stands() {
             return Ok(after);
         }
         (found, _) = read(services, tenant, found.approval.id).await?;
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }

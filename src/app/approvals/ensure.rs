@@ -34,7 +34,7 @@ use crate::{
     policy::People,
     ports::{
         entropy,
-        store::{Change, Committed, Expect, Key, Record, Snapshot},
+        store::{Change, Expect, Key, Record, Snapshot},
     },
     trace,
 };
@@ -107,15 +107,6 @@ struct Known<'s> {
     epoch_record: &'s Record,
 }
 
-/// What became of an approval for the same.
-enum Standing {
-    Good(Box<Found>),
-    /// Somebody said no. Who skips the votes now goes past that.
-    Denied(ApprovalId),
-    /// It is over, or void.
-    Gone,
-}
-
 /// What a new request rests on besides the roster.
 struct Basis {
     lock: (Key, Expect),
@@ -154,7 +145,7 @@ impl Ensure<'_> {
         }
         let (agent, delegator) = (&people.agent.id, &people.delegator.id);
         let barred: &[&UserId] = if template.delegator_may_approve { &[agent] } else { &[agent, delegator] };
-        eligible::check(&*self.tenant.directory, template, barred).await
+        eligible::check(self.tenant, template, barred).await
     }
 
     async fn find_or_open(&self) -> Result<Ensured, AppError> {
@@ -169,24 +160,21 @@ impl Ensure<'_> {
             let entry = known.roster.open.iter().find(|entry| entry.asks == asks && snapshot.now < entry.end);
             let standing = match entry.map(|entry| entry.id) {
                 Some(id) => self.standing(id, known.epoch).await?,
-                None => Standing::Gone,
+                None => None,
             };
-            let denied = match standing {
-                Standing::Good(found) => {
-                    if let Some(ensured) = self.take(*found, lock).await? {
-                        return Ok(ensured);
-                    }
-                    continue;
+            let denied = self.denied_before(&known.roster).await?;
+            if let Some(found) = standing {
+                if let Some(ensured) = self.take(found, Basis { lock, denied, now: snapshot.now }).await? {
+                    return Ok(ensured);
                 }
-                Standing::Denied(id) => Some(id),
-                Standing::Gone => None,
-            };
+                continue;
+            }
             if let Some(id) = self.open(known, roster_key, &asks, Basis { lock, denied, now: snapshot.now }).await? {
                 let (found, _) = read(self.services, self.tenant, id).await?;
                 return Ok(ensured(found));
             }
         }
-        Err(AppError::from_reason(Reason::Busy))
+        Err(Reason::Busy.into())
     }
 
     fn fingerprint(&self) -> String {
@@ -195,28 +183,50 @@ impl Ensure<'_> {
         Asks { delegator: &people.delegator.id, client, scopes, rule, template, reason, ticket }.fingerprint()
     }
 
-    /// What became of the approval of the roster.
-    async fn standing(&self, id: ApprovalId, epoch: u64) -> Result<Standing, AppError> {
+    /// The approval of the roster, unless it is over or void.
+    async fn standing(&self, id: ApprovalId, epoch: u64) -> Result<Option<Found>, AppError> {
         let snapshot = self.services.store.read(&self.tenant.name, &[records::key(id)]).await?;
-        let Some(found) = Found::in_snapshot(&snapshot, id)? else { return Ok(Standing::Gone) };
-        if let State::Closed(closed) = &found.approval.state {
+        let Some(found) = Found::in_snapshot(&snapshot, id)? else { return Ok(None) };
+        if let State::Closed(_) = &found.approval.state {
             settle(self.services, self.tenant, &found).await;
-            return Ok(if closed.cause == Cause::Denied { Standing::Denied(id) } else { Standing::Gone });
+            return Ok(None);
         }
-        Ok(if found.approval.epoch == epoch { Standing::Good(Box::new(found)) } else { Standing::Gone })
+        Ok((found.approval.epoch == epoch).then_some(found))
+    }
+
+    /// In an emergency: the last request for the same that was denied, whatever words it was asked for in. Whoever
+    /// reviews the emergency has to know.
+    async fn denied_before(&self, roster: &Roster) -> Result<Option<ApprovalId>, AppError> {
+        if self.wish.break_glass.is_none() {
+            return Ok(None);
+        }
+        let keys: Vec<Key> = roster.open.iter().map(|entry| records::key(entry.id)).collect();
+        let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
+        let mut denied = Vec::new();
+        for entry in &roster.open {
+            let found = Found::in_snapshot(&snapshot, entry.id)?;
+            denied.extend(found.map(|found| found.approval).filter(|approval| self.was_denied(approval)));
+        }
+        Ok(denied.into_iter().max_by_key(|approval| approval.created).map(|approval| approval.id))
+    }
+
+    fn was_denied(&self, approval: &Approval) -> bool {
+        let (asked, wish) = (&approval.asked, &self.wish);
+        let same = asked.delegator.id == wish.people.delegator.id && asked.client == *wish.client;
+        same && matches!(&approval.state, State::Closed(closed) if closed.cause == Cause::Denied)
     }
 
     /// What is there already, with its votes skipped if that is wished; `None`: somebody else was faster.
-    async fn take(&self, found: Found, lock: (Key, Expect)) -> Result<Option<Ensured>, AppError> {
+    async fn take(&self, found: Found, Basis { lock, denied, .. }: Basis) -> Result<Option<Ensured>, AppError> {
         let (Some(why), State::Pending) = (self.wish.break_glass, &found.approval.state) else {
             return Ok(Some(ensured(found)));
         };
         let broken = found.approval.clone().break_glass(why.to_owned(), found.now);
         let after = broken.map_err(Refused::Closed)?;
-        let event = events::broken(self.services, &self.tenant.name, &after, None, found.now);
+        let event = events::broken(self.services, &self.tenant.name, &after, denied, found.now);
         let events = vec![self.in_request(event)];
-        let more = Part { events, expect: vec![lock], puts: vec![reviews::put_new(&after, None, found.now)?] };
-        if commit(self.services, self.tenant, &found, &after, more).await?.is_some() {
+        let more = Part { events, expect: vec![lock], puts: vec![reviews::put_new(&after, denied, found.now)?] };
+        if !commit(self.services, self.tenant, &found, &after, more).await?.stands() {
             return Ok(None);
         }
         let (found, _) = read(self.services, self.tenant, after.id).await?;
@@ -264,11 +274,8 @@ impl Ensure<'_> {
             events: all::encode_events(&events)?,
             ..Change::new(self.services.change_id(), self.services.not_after(now, self.tenant))
         };
-        match self.services.commit_and_settle(&self.tenant.name, change, key).await? {
-            Committed::Done(_) => Ok(Some(id)),
-            Committed::Conflict(_) => Ok(None),
-            Committed::Fenced | Committed::Late => Err(AppError::from_reason(Reason::StoreUnavailable)),
-        }
+        let settled = self.services.settle(&self.tenant.name, change, key).await?;
+        Ok(settled.stands().then_some(id))
     }
 
     fn opened(&self, epoch: u64, now: Timestamp) -> Result<Approval, AppError> {
@@ -354,7 +361,7 @@ pub(super) async fn with_room(
 }
 
 fn known(snapshot: &Snapshot, roster_key: Key) -> Result<Known<'_>, AppError> {
-    let (epoch, epoch_record) = epoch::of(snapshot).map_err(AppError::from_reason)?;
+    let (epoch, epoch_record) = epoch::of(snapshot)?;
     let roster = all::find::<Roster>(snapshot, &roster_key)?.map(|(roster, _)| roster).unwrap_or_default();
     Ok(Known { roster, expect: snapshot.as_seen(&roster_key), epoch: epoch.number, epoch_record })
 }

@@ -27,7 +27,7 @@ use crate::{
     },
     ports::{
         entropy,
-        store::{Change, Committed, Expect},
+        store::{Change, Expect},
     },
     trace,
 };
@@ -51,7 +51,7 @@ pub async fn ask(
     caller: &ApplicationCaller,
     wanted: Wanted<'_>,
 ) -> Result<(Approval, bool), AppError> {
-    let template = caller.application.approval.as_ref().ok_or(AppError::from_reason(Reason::Internal))?;
+    let template = caller.application.approval.as_ref().ok_or(Reason::Internal)?;
     let user = find_user(&*tenant.directory, wanted.user).await?.ok_or(AppError::NotFound("user"))?;
     let user = Party::of(&user);
     let run = Ask { services, tenant, caller, template, user, wanted };
@@ -83,7 +83,7 @@ impl Ask<'_> {
         if self.template.ticket == Demand::Required && ticket.is_none() {
             return Err(Refused::TicketRequired.into());
         }
-        eligible::check(&*self.tenant.directory, self.template, &[&self.user.id]).await
+        eligible::check(self.tenant, self.template, &[&self.user.id]).await
     }
 
     async fn find_or_open(&self) -> Result<(Approval, bool), AppError> {
@@ -93,7 +93,7 @@ impl Ask<'_> {
         while tries.again().await {
             let keys = [all::epoch_key(), roster_key];
             let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
-            let (epoch, epoch_record) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
+            let (epoch, epoch_record) = epoch::of(&snapshot)?;
             let roster = all::find::<Roster>(&snapshot, &roster_key)?.map(|(roster, _)| roster).unwrap_or_default();
             let same = roster.open.iter().find(|entry| entry.asks == asks && snapshot.now < entry.end);
             if let Some(entry) = same
@@ -120,16 +120,12 @@ impl Ask<'_> {
                 events: all::encode_events(&[event.in_request(self.caller.request.as_deref())])?,
                 ..Change::new(self.services.change_id(), self.services.not_after(snapshot.now, self.tenant))
             };
-            match self.services.commit_and_settle(&self.tenant.name, change, key).await? {
-                Committed::Done(_) => {
-                    let (Found { approval, .. }, _) = read(self.services, self.tenant, id).await?;
-                    return Ok((approval, true));
-                }
-                Committed::Conflict(_) => {}
-                Committed::Fenced | Committed::Late => return Err(AppError::from_reason(Reason::StoreUnavailable)),
+            if self.services.settle(&self.tenant.name, change, key).await?.stands() {
+                let (Found { approval, .. }, _) = read(self.services, self.tenant, id).await?;
+                return Ok((approval, true));
             }
         }
-        Err(AppError::from_reason(Reason::Busy))
+        Err(Reason::Busy.into())
     }
 
     fn fingerprint(&self) -> Result<String, AppError> {
@@ -157,7 +153,7 @@ impl Ask<'_> {
         let Wanted { said, reason, ticket, .. } = &self.wanted;
         let uri = &self.caller.application.uri;
         let id = ApprovalId::mint(now, entropy::bytes(&*self.services.entropy));
-        let client = ClientId::parse(uri.as_str()).map_err(|_| AppError::from_reason(Reason::Internal))?;
+        let client = ClientId::parse(uri.as_str()).map_err(|_| Reason::Internal)?;
         let asked = Asked {
             requester: self.user.clone(),
             delegator: self.user.clone(),

@@ -21,7 +21,7 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Committed, Expect, Key, Record, Snapshot},
+    ports::store::{Change, Expect, Key, Record, Snapshot},
 };
 
 /// What the approver sends.
@@ -143,7 +143,7 @@ impl Proving<'_> {
             return Ok((Err(Fault::KeyUnknown), None));
         };
         let payload = challenge.statement(&nonce, &self.id.to_string()).payload();
-        let payload = payload.map_err(|_| AppError::from_reason(Reason::Internal))?;
+        let payload = payload.map_err(|_| Reason::Internal)?;
         let tried = || {
             let kid = kid_of(jws)?;
             let key = ring.signing_key(&kid, challenge.issued, self.tenant.keys.cooldown)?;
@@ -207,9 +207,7 @@ impl Proving<'_> {
             events: all::encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(found.now, tenant))
         };
-        match services.commit_and_settle(&tenant.name, change, key).await? {
-            Committed::Done(_) | Committed::Conflict(_) => Ok(()),
-            Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
-        }
+        services.settle(&tenant.name, change, key).await?;
+        Ok(())
     }
 }

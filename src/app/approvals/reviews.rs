@@ -22,7 +22,7 @@ use crate::{
         ids::{RecordId, UserId},
         reason::Reason,
     },
-    ports::store::{Change, Committed, Expect, Index, IndexRow, Key, Kind, Put, StoreError},
+    ports::store::{Change, Expect, Index, IndexRow, Key, Kind, Put, StoreError},
 };
 
 const REVIEW: Kind = Kind(16);
@@ -138,8 +138,7 @@ pub async fn close(
         }
         let now = snapshot.now;
         review.closed = Some(Closing { by: by.clone(), at: now, comment: comment.to_owned() });
-        let mut actor = Actor::user(&by);
-        "administrator".clone_into(&mut actor.kind);
+        let actor = Actor::user(&by).as_administrator();
         let event = services
             .event(&tenant.name, Code::ReviewClosed, actor, now)
             .on_behalf_of(&review.delegator)
@@ -154,11 +153,9 @@ pub async fn close(
             events: encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(now, tenant))
         };
-        match services.commit_and_settle(&tenant.name, change, key).await? {
-            Committed::Done(_) => return Ok(review),
-            Committed::Conflict(_) => {}
-            Committed::Late | Committed::Fenced => return Err(AppError::from_reason(Reason::StoreUnavailable)),
+        if services.settle(&tenant.name, change, key).await?.stands() {
+            return Ok(review);
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         approval::{Approval, State, Voter},
         ids::{GroupId, UserId, UserRef},
+        shared_account::SharedAccounts,
         user::User,
     },
     ports::directory::{Directory, DirectoryError, Members},
@@ -20,7 +21,8 @@ pub async fn undecidable(services: &Services, tenant: &Tenant) -> Result<u64, Ap
     let open = readings::open_approvals(services, &tenant.name, decode::<Approval>).await?;
     let now = services.store.read(&tenant.name, &[]).await?.now;
     let waits = |it: &Approval| it.state == State::Pending && now < it.decide_by;
-    let mut known = Known { directory: &*tenant.directory, users: BTreeMap::new(), groups: BTreeMap::new() };
+    let (directory, shared) = (&*tenant.directory, &tenant.shared);
+    let mut known = Known { directory, shared, users: BTreeMap::new(), groups: BTreeMap::new() };
     let mut count = 0;
     for approval in open.into_iter().filter(waits) {
         if known.can_be_decided(&approval).await? == Some(false) {
@@ -33,6 +35,7 @@ pub async fn undecidable(services: &Services, tenant: &Tenant) -> Result<u64, Ap
 /// What the directory told in this look.
 struct Known<'a> {
     directory: &'a dyn Directory,
+    shared: &'a SharedAccounts,
     users: BTreeMap<UserId, Option<User>>,
     groups: BTreeMap<GroupId, Option<Members>>,
 }
@@ -86,8 +89,9 @@ impl Known<'_> {
             let user = find_user(self.directory, &UserRef::Id(id.clone())).await?;
             self.users.insert(id.clone(), user);
         }
-        let user = self.users.get(id).and_then(Option::as_ref);
-        Ok(Some(user.is_some_and(|user| approval.eligible(&Voter { caller: id, user, groups }).is_ok())))
+        let Some(user) = self.users.get(id).and_then(Option::as_ref) else { return Ok(Some(false)) };
+        let is_shared = self.shared.get(id.as_str()).is_some();
+        Ok(Some(approval.eligible(&Voter { caller: id, user, groups, is_shared }).is_ok()))
     }
 
     /// `None`: this directory doesn't tell.

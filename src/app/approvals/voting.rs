@@ -4,7 +4,7 @@ use tracing::Instrument as _;
 
 use super::{Found, Me, Refused, commit, events, read_to_decide, records, refuse, settle, unlocked, voter};
 use crate::{
-    app::{Services, Tenant, caller::Caller, epoch, error::AppError, part::Part},
+    app::{Services, Tenant, caller::Caller, commit::Settled, epoch, error::AppError, part::Part},
     domain::{
         approval::{Approval, ApprovalId, Ballot, Choice, Signed},
         audit::Event,
@@ -76,11 +76,11 @@ impl Voting<'_> {
                 Ok(after) => after,
                 Err(no) => return Err(self.refused(&found, no).await),
             };
-            let (epoch, record) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
+            let (epoch, record) = epoch::of(&snapshot)?;
             if epoch.number != found.approval.epoch {
                 return Err(self.refused(&found, Refused::EpochChanged).await);
             }
-            let Some(vote) = after.votes.last() else { return Err(AppError::from_reason(Reason::Internal)) };
+            let Some(vote) = after.votes.last() else { return Err(Reason::Internal.into()) };
             let events: Vec<Event> = events::voted(self.services, &self.tenant.name, &after, vote)
                 .into_iter()
                 .map(|event| event.in_request(self.caller.request.as_deref()))
@@ -93,13 +93,13 @@ impl Voting<'_> {
                 more.puts.extend(proof.puts.iter().cloned());
             }
             match commit(self.services, self.tenant, &found, &after, more).await? {
-                None => return Ok(after),
-                Some(key) if key == found.key || key == epoch_key || key == lock.0 => {}
-                Some(_) => return Err(self.refused(&found, Refused::ProofSpent).await),
+                Settled::Stands => return Ok(after),
+                Settled::Overtaken(key) if key == found.key || key == epoch_key || key == lock.0 => {}
+                Settled::Overtaken(_) => return Err(self.refused(&found, Refused::ProofSpent).await),
             }
             (found, snapshot) = read_to_decide(self.services, self.tenant, self.caller, found.approval.id).await?;
         }
-        Err(AppError::from_reason(Reason::Busy))
+        Err(Reason::Busy.into())
     }
 
     fn judge(&self, found: &Found) -> Result<Approval, Refused> {
@@ -115,7 +115,7 @@ impl Voting<'_> {
 
     /// With the service's signature, which names the event that tells of the vote.
     fn countersigned(&self, after: Approval, events: &[Event]) -> Result<Approval, AppError> {
-        let unsigned = || AppError::from_reason(Reason::Internal);
+        let unsigned = || AppError::from(Reason::Internal);
         let event = events.first().ok_or_else(unsigned)?;
         let signer = self.services.signing.signer();
         let sealed =

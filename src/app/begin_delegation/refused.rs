@@ -41,5 +41,5 @@ pub(super) async fn refused(
             }
         })
         .await;
-    AppError::from_reason(reason)
+    reason.into()
 }

@@ -15,7 +15,7 @@ use crate::{
         notice::{Notification, NotificationId},
         reason::Reason,
     },
-    ports::store::{Change, Committed, Expect, Page},
+    ports::store::{Change, Expect, Page},
 };
 
 /// Notifications shown of one approval.
@@ -85,8 +85,7 @@ pub async fn retry(services: &Services, tenant: &Tenant, caller: &Caller, id: &s
         };
         let before = present.state.name();
         let Some(again) = present.again(snapshot.now) else { return Err(AppError::NotGivenUp(before)) };
-        let mut actor = Actor::user_id(caller.user.as_str());
-        "administrator".clone_into(&mut actor.kind);
+        let actor = Actor::user_id(caller.user.as_str()).as_administrator();
         let event = services
             .event(&tenant.name, Code::NotificationRetried, actor, snapshot.now)
             .in_request(caller.request.as_deref())
@@ -98,11 +97,9 @@ pub async fn retry(services: &Services, tenant: &Tenant, caller: &Caller, id: &s
             events: records::encode_events(&[event])?,
             ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
         };
-        match services.commit_and_settle(&tenant.name, change, key).await? {
-            Committed::Done(_) => return Ok(again),
-            Committed::Conflict(_) => {}
-            Committed::Late | Committed::Fenced => return Err(AppError::from_reason(Reason::StoreUnavailable)),
+        if services.settle(&tenant.name, change, key).await?.stands() {
+            return Ok(again);
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }

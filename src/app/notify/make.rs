@@ -65,11 +65,9 @@ pub async fn begin(services: &Services, tenant: &TenantName) -> Result<(), AppEr
         puts: vec![plain(key, &Cursor { seq })?],
         ..Change::new(services.change_id(), later(snapshot.now, PATIENCE))
     };
-    match services.commit_and_settle(tenant, change, key).await? {
-        // Another process began.
-        Committed::Done(_) | Committed::Conflict(_) => Ok(()),
-        Committed::Fenced | Committed::Late => Err(StoreError::Unavailable("no cursor was written".to_owned()).into()),
-    }
+    // Overtaken: another process began.
+    services.settle(tenant, change, key).await?;
+    Ok(())
 }
 
 /// One pass over one tenant's events. `holder` names this process.

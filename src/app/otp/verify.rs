@@ -26,7 +26,7 @@ use crate::{
         shared_account::SharedAccount,
     },
     policy::shared_account,
-    ports::store::{Change, Committed, Expect, Key, Put, Snapshot},
+    ports::store::{Change, Expect, Key, Put, Snapshot},
 };
 
 /// Who logged in, as which account.
@@ -72,7 +72,7 @@ pub async fn verify(
             return done.map_err(AppError::Otp);
         }
     }
-    Err(AppError::from_reason(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 struct Attempt<'a> {
@@ -146,7 +146,7 @@ impl Attempt<'_> {
         let slot_key = self.slot_key();
         let keys = [self.attempts, slot_key, all::epoch_key()];
         let snapshot = self.services.store.read(&self.tenant.name, &keys).await?;
-        let (epoch, record) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
+        let (epoch, record) = epoch::of(&snapshot)?;
         let (epoch, epoch_version) = (epoch.number, record.version);
         let attempts = all::find::<Attempts>(&snapshot, &self.attempts)?.map(|(found, _)| found).unwrap_or_default();
         let slot = all::find::<Slot>(&snapshot, &slot_key)?.map(|(slot, record)| (slot, record.version));
@@ -203,14 +203,14 @@ impl Attempt<'_> {
     async fn may(&self, holder: Option<&Party>) -> Result<Result<(), Reason>, AppError> {
         let directory = &*self.tenant.directory;
         let known = self.account.as_ref().map(|account| &account.id);
-        let stand_in = UserId::parse("-").map_err(|_| AppError::from_reason(Reason::Internal))?;
+        let stand_in = UserId::parse("-").map_err(|_| Reason::Internal)?;
         let account = known.unwrap_or(&stand_in);
         let holder = holder.map_or(account, |holder| &holder.id);
         let (account, member) =
             tokio::join!(shared_account::account(directory, account), shared_account::member(directory, holder));
         let failure = [account.as_ref().err(), member.as_ref().err()].into_iter().flatten().find(|r| r.is_failure());
         if let Some(reason) = failure {
-            return Err(AppError::from_reason(*reason));
+            return Err((*reason).into());
         }
         let Some(shared) = self.shared else { return Ok(Err(Reason::NotAMember)) };
         Ok(account.and(member).and_then(|member| member.may_use(shared)))
@@ -237,12 +237,12 @@ impl Attempt<'_> {
     async fn succeed(&self, before: &Before, good: Good) -> Result<Option<Result<LoggedIn, OtpError>>, AppError> {
         let Good { holder, enrolment, enrolment_version, step } = good;
         let (Some(account), Some((slot, slot_version))) = (self.account.clone(), before.slot.clone()) else {
-            return Err(AppError::from_reason(Reason::Internal));
+            return Err(Reason::Internal.into());
         };
         let (now, generation) = (before.snapshot.now, slot.generation);
         let id = self.caller.token.id.as_str();
         let by = Fingerprint { event_id: format!("otp {id}"), body: hex(&Sha256::digest(id.as_bytes())) };
-        let used = slot.consume(generation, &holder.id, by, before.epoch, now).map_err(AppError::from_reason)?;
+        let used = slot.consume(generation, &holder.id, by, before.epoch, now)?;
         let (put_slot, consumed) = reservations::consumed(self.services, self.tenant, &used, now)?;
         let event = self.event(EventCode::OtpAccepted, Some(&holder), now);
         let mut expect = vec![
@@ -305,11 +305,7 @@ impl Attempt<'_> {
             events: all::encode_events(events)?,
             ..Change::new(services.change_id(), services.not_after(before.snapshot.now, tenant))
         };
-        match services.commit_and_settle(&tenant.name, change, witness).await? {
-            Committed::Done(_) => Ok(true),
-            Committed::Conflict(_) => Ok(false),
-            Committed::Late | Committed::Fenced => Err(AppError::from_reason(Reason::StoreUnavailable)),
-        }
+        Ok(services.settle(&tenant.name, change, witness).await?.stands())
     }
 }
 

@@ -5,7 +5,6 @@ use std::pin::pin;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
-use super::hold::no;
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, records},
     domain::{
@@ -58,13 +57,13 @@ pub async fn accounts<'a>(
     if tenant.shared.is_empty() {
         return Ok(Vec::new());
     }
-    let member = shared_account::member(&*tenant.directory, &caller.user).await.map_err(no)?;
+    let member = shared_account::member(&*tenant.directory, &caller.user).await?;
     let his: Vec<&SharedAccount> = tenant.shared.iter().filter(|account| member.may_use(account).is_ok()).collect();
     let slot_key = |account: &SharedAccount| records::slot_of(&account.id);
     let of_account = |account: &&SharedAccount| [slot_key(account), records::lock_key(&account.id)];
     let keys: Vec<Key> = his.iter().flat_map(of_account).chain([records::epoch_key()]).collect();
     let snapshot = services.store.read(&tenant.name, &keys).await?;
-    let (epoch, _) = epoch::of(&snapshot).map_err(no)?;
+    let (epoch, _) = epoch::of(&snapshot)?;
     let look_up = |account: &'a SharedAccount| async move {
         let found = tenant.directory.user(&UserRef::Id(account.id.clone())).await?;
         Ok::<_, AppError>((account, found.filter(|user| user.id == account.id)))

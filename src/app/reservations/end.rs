@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::{event_of, hold::no, is_named};
+use super::{event_of, is_named};
 use crate::{
-    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::party_of, records},
+    app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::party_of, locks, records},
     domain::{
         audit::{Actor, Event},
         ids::TenantName,
         reason::Reason,
         reservation::{ReservationRef, Slot, State},
     },
-    ports::store::{Change, Committed, Expect, Put, StoreError},
+    ports::store::{Change, Expect, Put, StoreError},
 };
 
 /// Gives back what the caller holds. What he gave back before is no error.
@@ -20,7 +20,8 @@ pub async fn release(services: &Services, tenant: &Tenant, caller: &Caller, id: 
     let mine = |slot: &Slot| slot.current.as_ref().is_some_and(|it| it.holder.id == caller.user);
     let end = |slot: Slot, epoch, now| slot.release(reference.generation, &caller.user, epoch, now);
     let actor = |slot: &Slot| slot.current.as_ref().map(|it| Actor::user(&it.holder));
-    let done = change(services, tenant, caller, reference, mine, end, actor).await;
+    let give_back = Ending { reference, decides: false };
+    let done = change(services, tenant, caller, give_back, mine, end, actor).await;
     match done {
         Err(AppError::NotHeld("RELEASED")) => Ok(()),
         other => other,
@@ -42,9 +43,18 @@ pub async fn force_release(
     }
     let reference = reference.ok_or(AppError::NotFound("reservation"))?;
     let by = party_of(tenant, caller).await?;
-    let actor = Actor { kind: "administrator".to_owned(), ..Actor::user(&by) };
+    let actor = Actor::user(&by).as_administrator();
     let end = |slot: Slot, epoch, now| slot.force_release(reference.generation, by.clone(), reason.clone(), epoch, now);
-    change(services, tenant, caller, reference, |_| true, end, |_| Some(actor.clone())).await
+    let release = Ending { reference, decides: true };
+    change(services, tenant, caller, release, |_| true, end, |_| Some(actor.clone())).await
+}
+
+/// Which reservation is to end.
+#[derive(Clone, Copy)]
+struct Ending {
+    reference: ReservationRef,
+    /// It is somebody else's: then the caller's own account must not be locked.
+    decides: bool,
 }
 
 /// Ends the reservation of that generation. One that is not `known` to the caller isn't there.
@@ -52,16 +62,18 @@ async fn change(
     services: &Services,
     tenant: &Tenant,
     caller: &Caller,
-    reference: ReservationRef,
+    Ending { reference, decides }: Ending,
     known: impl Fn(&Slot) -> bool,
     end: impl Fn(Slot, u64, Timestamp) -> Result<Slot, Reason>,
     actor: impl Fn(&Slot) -> Option<Actor>,
 ) -> Result<(), AppError> {
     let key = records::slot_key(reference.slot);
+    let keys = [key, records::epoch_key(), records::lock_key(&caller.user)];
     let mut tries = services.tries();
     while tries.again().await {
-        let snapshot = services.store.read(&tenant.name, &[key, records::epoch_key()]).await?;
-        let (epoch, epoch_record) = epoch::of(&snapshot).map_err(no)?;
+        let snapshot = services.store.read(&tenant.name, &keys).await?;
+        let lock = if decides { Some(locks::unlocked(&snapshot, &caller.user)?) } else { None };
+        let (epoch, epoch_record) = epoch::of(&snapshot)?;
         let found =
             records::find::<Slot>(&snapshot, &key)?.filter(|(slot, _)| is_named(slot, reference) && known(slot));
         let Some((slot, record)) = found else { return Err(AppError::NotFound("reservation")) };
@@ -72,21 +84,22 @@ async fn change(
         let event = actor(&ended).and_then(|who| event_of(services, &tenant.name, &ended, who, snapshot.now));
         let event = event.map(|event| event.in_request(caller.request.as_deref()));
         let change = Change {
-            expect: vec![
+            expect: [
                 (key, Expect::VersionLive(record.version)),
                 (records::epoch_key(), Expect::Version(epoch_record.version)),
-            ],
+            ]
+            .into_iter()
+            .chain(lock)
+            .collect(),
             puts: vec![records::put_slot(&ended)?],
             events: records::encode_events(event.as_slice())?,
             ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
         };
-        match services.commit_and_settle(&tenant.name, change, key).await? {
-            Committed::Done(_) => return Ok(()),
-            Committed::Conflict(_) => {}
-            Committed::Late | Committed::Fenced => return Err(no(Reason::StoreUnavailable)),
+        if services.settle(&tenant.name, change, key).await?.stands() {
+            return Ok(());
         }
     }
-    Err(no(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 /// Ends a reservation that has lost what it rests on. For hooks, which refuse because of it: true if this wrote it.
@@ -111,7 +124,7 @@ async fn try_invalidate(
     let mut tries = services.tries();
     while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &[key, records::epoch_key()]).await?;
-        let (epoch, _) = epoch::of(&snapshot).map_err(no)?;
+        let (epoch, _) = epoch::of(&snapshot)?;
         let Some((slot, record)) = records::find::<Slot>(&snapshot, &key)? else { return Ok(false) };
         let Ok(void) = slot.invalidate(reference.generation, why, epoch.number, snapshot.now) else { return Ok(false) };
         let event = event_of(services, &tenant.name, &void, Actor::service("hook"), snapshot.now);
@@ -121,10 +134,8 @@ async fn try_invalidate(
             events: records::encode_events(event.as_slice())?,
             ..Change::new(services.change_id(), services.not_after(snapshot.now, tenant))
         };
-        match services.commit_and_settle(&tenant.name, change, key).await? {
-            Committed::Done(_) => return Ok(true),
-            Committed::Conflict(_) => {}
-            Committed::Late | Committed::Fenced => return Ok(false),
+        if services.settle(&tenant.name, change, key).await?.stands() {
+            return Ok(true);
         }
     }
     Ok(false)

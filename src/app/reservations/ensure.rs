@@ -1,6 +1,6 @@
 //! The reservation that an initiation needs: the one that the caller holds, or one that is made for it.
 
-use super::hold::{self, Hold, Want, no};
+use super::hold::{self, Hold, Want};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, records},
     domain::{
@@ -11,7 +11,7 @@ use crate::{
         shared_account::SharedAccount,
     },
     policy::People,
-    ports::store::{Change, Committed, Expect, Key, Snapshot},
+    ports::store::{Change, Expect, Key, Snapshot},
 };
 
 /// Holds the delegator's account for the caller, who acts. That both are active was asked just before, and so were the
@@ -31,7 +31,7 @@ pub async fn ensure(
         }
         wish.make(&snapshot, hold).await?;
     }
-    Err(no(Reason::Busy))
+    Err(Reason::Busy.into())
 }
 
 /// What would keep [`ensure`] from ever succeeding for these people, before anybody is asked to decide for them.
@@ -61,10 +61,9 @@ struct Wish<'a> {
 
 impl<'a> Wish<'a> {
     fn of(services: &'a Services, tenant: &'a Tenant, caller: &'a Caller, people: &People) -> Result<Self, AppError> {
-        let shared =
-            tenant.shared.get(people.delegator.id.as_str()).ok_or(AppError::Refused(Reason::ReservationMissing))?;
+        let shared = tenant.shared.get(people.delegator.id.as_str()).ok_or(Reason::ReservationMissing)?;
         if !people.agent_groups.contains(&shared.group) {
-            return Err(AppError::Refused(Reason::NotAMember));
+            return Err(Reason::NotAMember.into());
         }
         let (account, holder) = (Party::of(&people.delegator), Party::of(&people.agent));
         Ok(Self { services, tenant, shared, account, holder, request: caller.request.as_deref() })
@@ -81,7 +80,7 @@ impl<'a> Wish<'a> {
         let snapshot = services.store.read(&tenant.name, &keys).await?;
         for key in self.locks() {
             if records::find::<Lock>(&snapshot, &key)?.is_some() {
-                return Err(no(Reason::Locked));
+                return Err(Reason::Locked.into());
             }
         }
         let want = Want { shared, account, holder, secret: None, hold: shared.hold, request: *request };
@@ -92,14 +91,12 @@ impl<'a> Wish<'a> {
     /// Whatever comes of it, the next look tells.
     async fn make(&self, snapshot: &Snapshot, hold: Hold) -> Result<(), AppError> {
         let (services, tenant) = (self.services, self.tenant);
-        let (_, epoch) = epoch::of(snapshot).map_err(no)?;
+        let (_, epoch) = epoch::of(snapshot)?;
         let mut part = hold.part;
         part.expect.push((records::epoch_key(), Expect::Version(epoch.version)));
         part.expect.extend(self.locks().map(|key| (key, Expect::Absent)));
         let change = part.into_change(Change::new(services.change_id(), services.not_after(snapshot.now, tenant)))?;
-        match services.commit_and_settle(&tenant.name, change, hold.key).await? {
-            Committed::Done(_) | Committed::Conflict(_) => Ok(()),
-            Committed::Late | Committed::Fenced => Err(no(Reason::StoreUnavailable)),
-        }
+        services.settle(&tenant.name, change, hold.key).await?;
+        Ok(())
     }
 }

@@ -15,7 +15,6 @@ use crate::{
         audit::Actor,
         delegation::Party,
         ids::UserId,
-        reason::Reason,
         reservation::{Made, ReservationRef, SecretHash, Slot, Wish},
         shared_account::SharedAccount,
     },
@@ -63,7 +62,7 @@ pub async fn hold_for(
     want: &Want<'_>,
 ) -> Result<Hold, AppError> {
     let [key, _] = keys(&want.account.id, &want.holder.id);
-    let (epoch, _) = epoch::of(snapshot).map_err(AppError::from_reason)?;
+    let (epoch, _) = epoch::of(snapshot)?;
     let found = records::find::<Slot>(snapshot, &key)?;
     if let Some((slot, record)) = found
         && slot.held(epoch.number, snapshot.now).is_some_and(|it| it.holder.id == want.holder.id)
@@ -82,7 +81,7 @@ pub(super) async fn make(
     want: &Want<'_>,
 ) -> Result<Hold, AppError> {
     let ([key, roster_key], now) = (keys(&want.account.id, &want.holder.id), snapshot.now);
-    let (epoch, _) = epoch::of(snapshot).map_err(AppError::from_reason)?;
+    let (epoch, _) = epoch::of(snapshot)?;
     let before =
         records::find::<Slot>(snapshot, &key)?.map_or_else(|| Slot::empty(want.account.clone()), |(slot, _)| slot);
     let expires = now.saturating_add(want.hold).unwrap_or(Timestamp::MAX);
@@ -90,7 +89,7 @@ pub(super) async fn make(
     if let Some(taken) = before.held(epoch.number, now) {
         return Err(reserved(want.shared, &want.holder.id, &taken.holder, taken.expires, now));
     }
-    let Made { slot, ended } = before.reserve(wish, epoch.number, now).map_err(AppError::from_reason)?;
+    let Made { slot, ended } = before.reserve(wish, epoch.number, now)?;
     let slot = Slot { account: want.account.clone(), ..slot };
     let roster = records::find::<Roster>(snapshot, &roster_key)?.map(|(roster, _)| roster).unwrap_or_default();
     let mut roster = with_room(services, tenant, roster, epoch.number, now).await?;
@@ -138,9 +137,4 @@ async fn with_room(
         Ok(held.is_some_and(|held| held.generation == it.generation))
     };
     Ok(Roster { pending: room::made(services, tenant, lines, limit, now, stands).await? })
-}
-
-/// A reason as this module gives it.
-pub(super) fn no(reason: Reason) -> AppError {
-    AppError::from_reason(reason)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::hold::{self, Want, no};
+use super::hold::{self, Want};
 use crate::{
     app::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records},
     domain::{
@@ -19,7 +19,7 @@ use crate::{
     policy::shared_account::{self, Member},
     ports::{
         entropy,
-        store::{Change, Committed, Expect, Key, Snapshot},
+        store::{Change, Expect, Key, Snapshot},
     },
 };
 
@@ -87,7 +87,7 @@ struct Reserve<'a> {
 
 impl<'a> Reserve<'a> {
     async fn run(&self) -> Result<Reserved, AppError> {
-        let member = shared_account::member(&*self.tenant.directory, &self.caller.user).await.map_err(no)?;
+        let member = shared_account::member(&*self.tenant.directory, &self.caller.user).await?;
         let candidates = self.candidates(&member).await?;
         let keys = self.keys(&candidates);
         let mut inactive = BTreeSet::new();
@@ -102,14 +102,14 @@ impl<'a> Reserve<'a> {
                     inactive.insert(&shared.id);
                     continue;
                 }
-                Err(reason) => return Err(no(reason)),
+                Err(reason) => return Err(reason.into()),
             };
             let holder = Party::of(&member.user);
             if let Some(reserved) = self.commit(&snapshot, shared, &account, &holder, hold).await? {
                 return Ok(reserved);
             }
         }
-        Err(no(Reason::Busy))
+        Err(Reason::Busy.into())
     }
 
     /// The accounts that he may have. What isn't his to reserve looks like what isn't there.
@@ -121,7 +121,7 @@ impl<'a> Reserve<'a> {
         };
         let mut his: Vec<_> = asked.into_iter().filter(|account| member.may_use(account).is_ok()).collect();
         if his.is_empty() {
-            return Err(no(Reason::NotAMember));
+            return Err(Reason::NotAMember.into());
         }
         let longest = his.iter().map(|account| account.max_hold).max().unwrap_or_default();
         // Those who come together for a pool don't all begin with the same account.
@@ -167,9 +167,9 @@ impl<'a> Reserve<'a> {
         'a: 'c,
     {
         if is_locked(snapshot, &self.caller.user)? {
-            return Err(no(Reason::Locked));
+            return Err(Reason::Locked.into());
         }
-        let (epoch, _) = epoch::of(snapshot).map_err(no)?;
+        let (epoch, _) = epoch::of(snapshot)?;
         let (mut locked, mut taken) = (false, BTreeMap::new());
         for (account, hold) in candidates {
             let key = records::slot_of(&account.id);
@@ -187,8 +187,8 @@ impl<'a> Reserve<'a> {
             Some((until, (account, holder))) => {
                 hold::reserved(account, &self.caller.user, &holder, until, snapshot.now)
             }
-            None if locked => no(Reason::Locked),
-            None => no(Reason::AccountInactive),
+            None if locked => AppError::from(Reason::Locked),
+            None => AppError::from(Reason::AccountInactive),
         })
     }
 
@@ -201,7 +201,7 @@ impl<'a> Reserve<'a> {
         holder: &Party,
         hold: SignedDuration,
     ) -> Result<Option<Reserved>, AppError> {
-        let (_, epoch_record) = epoch::of(snapshot).map_err(no)?;
+        let (_, epoch_record) = epoch::of(snapshot)?;
         let secret = ReservationSecret::mint(snapshot.now, entropy::bytes(&*self.services.entropy));
         let request = self.caller.request.as_deref();
         let want = Want { shared, account, holder, secret: Some(secret.hash()), hold, request };
@@ -211,11 +211,8 @@ impl<'a> Reserve<'a> {
         part.expect.extend([&account.id, &holder.id].map(|user| (records::lock_key(user), Expect::Absent)));
         let not_after = self.services.not_after(snapshot.now, self.tenant);
         let change = part.into_change(Change::new(self.services.change_id(), not_after))?;
-        match self.services.commit_and_settle(&self.tenant.name, change, made.key).await? {
-            Committed::Done(_) => Ok(Some(Reserved { slot: made.slot, secret })),
-            Committed::Conflict(_) => Ok(None),
-            Committed::Fenced | Committed::Late => Err(no(Reason::StoreUnavailable)),
-        }
+        let settled = self.services.settle(&self.tenant.name, change, made.key).await?;
+        Ok(settled.stands().then_some(Reserved { slot: made.slot, secret }))
     }
 
     async fn refused(&self, reason: &str) {

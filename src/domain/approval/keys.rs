@@ -193,7 +193,10 @@ impl KeyRing {
 
 /// Whether he may approve keys of `owner`.
 pub fn may_decide(owner: &Party, voter: &Voter<'_>, approvers: &BTreeSet<Approver>) -> bool {
-    voter.user.is_active() && !is_same(voter, owner) && is_named(approvers, &voter.user.id, voter.groups)
+    voter.user.is_active()
+        && !voter.is_shared
+        && !is_same(voter, owner)
+        && is_named(approvers, &voter.user.id, voter.groups)
 }
 
 #[cfg(test)]

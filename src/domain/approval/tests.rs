@@ -74,7 +74,7 @@ fn ballot(choice: Choice) -> Ballot {
 
 fn vote(approval: Approval, name: &str, choice: Choice, now: Timestamp) -> Result<Approval, Refusal> {
     let (user, groups, caller) = (user(name), BTreeSet::new(), uid(name));
-    approval.vote(&Voter { caller: &caller, user: &user, groups: &groups }, ballot(choice), now)
+    approval.vote(&Voter { caller: &caller, user: &user, groups: &groups, is_shared: false }, ballot(choice), now)
 }
 
 fn approved_of(template: Template) -> Approval {
@@ -311,7 +311,7 @@ fn a_signature_is_asked_for_where_the_rule_asks_for_one() {
         ..Template::new(Kind::SignAndApprove, named(&["ada"]))
     };
     let (ada, groups, caller) = (user("ada"), BTreeSet::new(), uid("ada"));
-    let voter = Voter { caller: &caller, user: &ada, groups: &groups };
+    let voter = Voter { caller: &caller, user: &ada, groups: &groups, is_shared: false };
     for choice in [Choice::Approve, Choice::Deny] {
         let typed = signed(SignatureLevel::Typed);
         for (wrong, refusal) in [(None, Refusal::SignatureRequired), (Some(typed), Refusal::SignatureLevel)] {

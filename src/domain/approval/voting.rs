@@ -65,6 +65,8 @@ pub struct Voter<'a> {
     pub user: &'a User,
     /// His groups.
     pub groups: &'a BTreeSet<GroupId>,
+    /// It is a shared account: whoever holds it now may be anybody, the requester included.
+    pub is_shared: bool,
 }
 
 /// A vote, before it counts.
@@ -92,6 +94,9 @@ pub enum Ineligible {
     /// His account doesn't work.
     #[error("approver-inactive")]
     Inactive,
+    /// Nobody knows who speaks through a shared account.
+    #[error("shared-account")]
+    Shared,
     /// The rule doesn't name him, nor a group of his.
     #[error("not-an-approver")]
     NotNamed,
@@ -139,6 +144,9 @@ impl Approval {
         }
         if !voter.user.is_active() {
             return Err(Ineligible::Inactive);
+        }
+        if voter.is_shared {
+            return Err(Ineligible::Shared);
         }
         if self.template.names(&voter.user.id, voter.groups) { Ok(()) } else { Err(Ineligible::NotNamed) }
     }

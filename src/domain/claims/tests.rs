@@ -93,6 +93,15 @@ fn pretended_claims_are_stripped_but_can_delegate_stays() {
 }
 
 #[test]
+fn a_claim_of_ours_is_found_in_any_spelling() {
+    let names = ClaimNames { on_behalf_sub: "für_wen".to_owned(), ..ClaimNames::default() };
+    for body in ["{\"on_behalf\":", "{\"on_beh\\u0061lf\":", "{\"für_wen\":", "{\"f\\u00fcr_wen\":"] {
+        assert!(names.may_be_in(body.as_bytes()), "{body}");
+    }
+    assert!(!names.may_be_in(br#"{"can_delegate":"True"#));
+}
+
+#[test]
 fn lifetimes_are_only_ever_shortened() {
     let bounds = (300, 86_400);
     let req = request(Some(&[]), Some(&[]));

@@ -80,7 +80,7 @@ pub struct OtpBegun {
 #[post("/v1/me/otp")]
 pub async fn begin(Writer { door, caller }: Writer, state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
     let begun = otp::begin(&state.services, &door.tenant, &caller).await?;
-    let qr = picture(&begun.uri).ok_or(ApiError::App(crate::app::error::AppError::from_reason(Reason::Internal)))?;
+    let qr = picture(&begun.uri).ok_or(ApiError::App(crate::app::error::AppError::from(Reason::Internal)))?;
     let body = OtpBegun { uri: begun.uri, qr, confirm_until: begun.until };
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, "no-store")).json(body))
 }

@@ -254,6 +254,16 @@ async fn enrolling_takes_a_fresh_sign_in_and_one_code() {
 }
 
 #[actix_web::test]
+async fn a_locked_account_gets_no_authenticator() {
+    let app = app().await;
+    let secret = begin(&app, "ann").await;
+    assert_eq!(app.post("/v1/locks", "ann", &json!({})).await.status, 201);
+    confirm(&app, "ann", &code(&app, &secret, 0)).await.is_problem(423, "locked");
+    app.send(app.request(Method::POST, "/v1/me/otp").bearer_auth("ann")).await.is_problem(423, "locked");
+    assert_eq!(app.get("/v1/me/otp", "ann").await.json["enrolled"], false);
+}
+
+#[actix_web::test]
 async fn a_new_authenticator_replaces_the_old_one_when_it_is_confirmed() {
     let app = app().await;
     let old = enrol(&app, "ann").await;

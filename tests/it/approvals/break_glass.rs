@@ -83,6 +83,23 @@ async fn it_decides_a_request_that_waits_already() {
 }
 
 #[actix_web::test]
+async fn other_words_do_not_hide_that_it_was_denied() {
+    let app = app().await;
+    let denied = pending(ensure(&app, &Want::of(template())).await).id;
+    vote(&app, denied, "ada", "deny").await;
+    let reworded = Want { reason: Some("invoices!".to_owned()), ..want(WHY) };
+    usable(ensure(&app, &reworded).await);
+    assert_eq!(app.get("/v1/reviews", "root").await.json["items"][0]["denied"], denied.to_string());
+    // Nor does a request in yet other words that waits.
+    let waiting = Want { ticket: Some("OPS-3".to_owned()), ..reworded };
+    pending(ensure(&app, &Want { break_glass: None, ..waiting.clone() }).await);
+    usable(ensure(&app, &waiting).await);
+    let told = app.events().await.into_iter().filter(|event| event.code == "DA4000");
+    let past: Vec<_> = told.map(|event| event.details["denied"].clone()).collect();
+    assert_eq!(past, [json!(denied.to_string()), json!(denied.to_string())]);
+}
+
+#[actix_web::test]
 async fn it_works_where_nobody_could_decide() {
     let app = app().await;
     let own = Template { approvers: named(&["user:00uann"]), ..template() };

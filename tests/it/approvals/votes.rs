@@ -6,6 +6,7 @@ use behalf::{
             Template,
             template::{Approver, Kind},
         },
+        shared_account::SharedAccounts,
         user::User,
     },
     ports::directory::DirectoryError,
@@ -14,7 +15,10 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use super::rig::*;
-use crate::support::test_app::{TestApp, uid, user};
+use crate::{
+    reservations::account,
+    support::test_app::{Setup, TestApp, uid, user},
+};
 
 async fn nothing_changed(app: &TestApp, id: behalf::domain::approval::ApprovalId) {
     let item = shown(app, id).await;
@@ -83,6 +87,18 @@ async fn nobody_approves_his_own_request_in_any_disguise() {
     let reasons: Vec<_> = refusals.map(|(_, why)| why.unwrap()).collect();
     let own = "self-approval";
     assert_eq!(reasons, [own, own, own, "delegator-approval", own]);
+}
+
+#[actix_web::test]
+async fn a_shared_account_decides_nothing_and_is_nobody_to_decide() {
+    let shared = SharedAccounts::new(vec![account("00uada")], 1);
+    let app = app_with(Setup { shared, ..Setup::default() }).await;
+    let id = asked(&app, template()).await;
+    vote(&app, id, "ada", "approve").await.is_problem(404, "not-found");
+    nothing_changed(&app, id).await;
+    assert_eq!(vote(&app, id, "ben", "approve").await.json["state"], "APPROVED");
+    let alone = Template { approvers: named(&["user:00uada"]), ..template() };
+    assert_eq!(refused(ensure(&app, &Want::of(alone)).await), "no-approvers");
 }
 
 #[actix_web::test]

@@ -159,6 +159,19 @@ async fn an_administrator_takes_it_away_and_the_holder_is_told_why() {
 }
 
 #[actix_web::test]
+async fn a_locked_administrator_takes_nothing_away() {
+    let app = app().await;
+    let (_, id) = hold(&app, "ann", DBA).await;
+    assert_eq!(app.post("/v1/locks", "root", &json!({})).await.status, 201);
+    let path = format!("/v1/reservations/{id}/force-release");
+    app.post(&path, "root", &json!({"reason": "incident 7"})).await.is_problem(423, "locked");
+    assert_eq!(state(&app, "ann", &id).await, "HELD");
+    // To give back what one holds oneself takes nothing from anybody.
+    assert_eq!(app.post("/v1/locks", "ann", &json!({})).await.status, 201);
+    assert_eq!(app.delete(&format!("/v1/reservations/{id}"), "ann").await.status, 204);
+}
+
+#[actix_web::test]
 async fn aba_stale_release() {
     let app = app().await;
     let (_, old) = hold(&app, "ann", DBA).await;

@@ -42,7 +42,7 @@ fn approvers() -> BTreeSet<Approver> {
 fn decide(ring: KeyRing, user: &User, groups: &[&str], choice: Choice) -> Result<KeyRing, KeyRefusal> {
     let groups = groups.iter().map(|name| GroupId::parse(name).unwrap()).collect();
     let caller = user.id.clone();
-    let voter = Voter { caller: &caller, user, groups: &groups };
+    let voter = Voter { caller: &caller, user, groups: &groups, is_shared: false };
     ring.decide(&jwk(1).kid(), &voter, &approvers(), choice, at(5))
 }
 
@@ -95,7 +95,9 @@ fn nobody_approves_his_own_key() {
     assert_eq!(decide(pending(), &gone, &[], Choice::Approve), refused);
     let caller = UserId::parse("ben").unwrap();
     let (ben, groups) = (user("ben"), BTreeSet::new());
-    let voter = Voter { caller: &caller, user: &ben, groups: &groups };
+    let voter = Voter { caller: &caller, user: &ben, groups: &groups, is_shared: false };
+    let shared = Voter { is_shared: true, ..voter };
+    assert_eq!(pending().decide(&jwk(1).kid(), &shared, &approvers(), Choice::Approve, at(5)), refused);
     let other = pending().decide(&jwk(2).kid(), &voter, &approvers(), Choice::Approve, at(5));
     assert_eq!(other, Err(KeyRefusal::Unknown));
 }

@@ -50,7 +50,7 @@ fn attempt(approval: &Approval, step: Step, now: Timestamp) -> Option<Approval> 
     match step {
         Step::Vote(who, choice, version) => {
             let (user, caller) = (user(who), uid(who));
-            let voter = Voter { caller: &caller, user: &user, groups: &BTreeSet::new() };
+            let voter = Voter { caller: &caller, user: &user, groups: &BTreeSet::new(), is_shared: false };
             approval.vote(&voter, Ballot { version, ..ballot(choice) }, now).ok()
         }
         Step::Withdraw => approval.withdraw(party("ann"), now).ok(),

@@ -5,7 +5,7 @@ use crate::domain::user::User;
 
 fn judged(approval: &Approval, caller: &str, user: &User, groups: &[&str]) -> Result<(), Ineligible> {
     let groups = groups.iter().map(|name| GroupId::parse(name).unwrap()).collect();
-    approval.eligible(&Voter { caller: &uid(caller), user, groups: &groups })
+    approval.eligible(&Voter { caller: &uid(caller), user, groups: &groups, is_shared: false })
 }
 
 #[test]
@@ -37,6 +37,14 @@ fn requester_equals_approver_under_alias() {
 }
 
 #[test]
+fn nobody_knows_who_speaks_through_a_shared_account() {
+    let (caller, ada, groups) = (uid("ada"), user("ada"), BTreeSet::new());
+    let voter = |is_shared| Voter { caller: &caller, user: &ada, groups: &groups, is_shared };
+    assert_eq!(asked().eligible(&voter(false)), Ok(()));
+    assert_eq!(asked().eligible(&voter(true)), Err(Ineligible::Shared));
+}
+
+#[test]
 fn the_delegator_decides_only_where_the_rule_says_so() {
     assert_eq!(judged(&asked(), "bob", &user("bob"), &[]), Err(Ineligible::Delegator));
     let allowed = Template { delegator_may_approve: true, ..template() };
@@ -52,14 +60,14 @@ fn one_person_counts_once_under_any_name() {
     assert_eq!(vote(one.clone(), "ada", Choice::Approve, at(2)), Err(Refusal::AlreadyVoted));
     assert_eq!(vote(one.clone(), "ada", Choice::Deny, at(2)), Err(Refusal::AlreadyVoted));
     let (second, caller) = (User { login: party("ada").login, ..user("ben") }, uid("ben"));
-    let voter = Voter { caller: &caller, user: &second, groups: &BTreeSet::new() };
+    let voter = Voter { caller: &caller, user: &second, groups: &BTreeSet::new(), is_shared: false };
     assert_eq!(one.vote(&voter, ballot(Choice::Approve), at(2)), Err(Refusal::AlreadyVoted));
 }
 
 #[test]
 fn a_vote_names_the_version_that_was_seen() {
     let (ada, caller) = (user("ada"), uid("ada"));
-    let voter = Voter { caller: &caller, user: &ada, groups: &BTreeSet::new() };
+    let voter = Voter { caller: &caller, user: &ada, groups: &BTreeSet::new(), is_shared: false };
     for version in [0, 2, u32::MAX] {
         let wrong = Ballot { version, ..ballot(Choice::Approve) };
         assert_eq!(asked().vote(&voter, wrong, at(1)), Err(Refusal::VersionChanged));

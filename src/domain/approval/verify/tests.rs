@@ -114,7 +114,7 @@ fn voted(approval: Approval, by: Party, choice: Choice, signed: Signed, second: 
     let Party { id, login } = by;
     let (caller, groups) = (id.clone(), BTreeSet::new());
     let user = User { id, login, status: Status::Active, user_type: None, profile: [].into() };
-    let voter = Voter { caller: &caller, user: &user, groups: &groups };
+    let voter = Voter { caller: &caller, user: &user, groups: &groups, is_shared: false };
     let ballot = Ballot { choice, version: 1, comment: None, signed: Some(signed) };
     let counted = approval.vote(&voter, ballot, at(second)).unwrap();
     let sign = |input: &[u8]| Signature(pair(200).sign(input).as_ref().try_into().unwrap());
