@@ -75,10 +75,10 @@ async fn page(store: &dyn Store, index: Index) -> Result<Duration, Fault> {
     for n in 0..TIMES {
         let page = Page { up_to: u64::MAX, after, limit: 50 };
         let found = store.list(&TenantName::default_tenant(), index, page).await?;
-        for (_, _, record) in &found.rows {
+        for (_, _, record) in found.whole()? {
             let _: Approval = behalf::app::records::decode(record)?;
         }
-        after = found.rows.last().map(|(sort, key, _)| (*sort, *key)).filter(|_| n % 10 != 9);
+        after = found.end().filter(|_| n % 10 != 9);
     }
     Ok(began.elapsed() / TIMES)
 }

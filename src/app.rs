@@ -23,6 +23,7 @@ pub mod locks;
 pub mod notify;
 pub mod otp;
 mod part;
+pub mod past;
 pub mod readings;
 pub mod reaper;
 pub mod records;

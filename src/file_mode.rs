@@ -4,15 +4,24 @@ use std::{fs::Metadata, os::unix::fs::MetadataExt as _};
 
 /// What others must not have: anything at all.
 const OTHERS: u32 = 0o007;
-/// What the file's group must not have, unless it is one of ours.
+/// What the file's group must not have, unless it is how this process may read a file of root's.
 const GROUP: u32 = 0o070;
-/// What our own group may have. Kubernetes mounts secrets this way: root's, readable for the group of the pod.
-const OWN_GROUP_MAY: u32 = 0o040;
+/// What that group may have.
+const LENT: u32 = 0o040;
+/// Root's number.
+const ROOT: u32 = 0;
 
-/// The file's mode, if others than its owner and this process's own groups may read it, or others than its owner write
-/// it.
+/// The file's mode, if others than this process may read it, or others than its owner write it. A group may read only
+/// what is root's and lent to this process: by a group of its own, as Kubernetes mounts secrets for the group of the
+/// pod, or by an access list, whose rights show as those of root's group (systemd's credentials). A file that is this
+/// process's own needs no group, and its group may be one that people share (`users`).
 pub fn open_to_others(meta: &Metadata) -> Option<u32> {
-    wide(meta.mode() & 0o777, || is_own_group(meta.gid()))
+    let (process, group) = (rustix::process::geteuid().as_raw(), meta.gid());
+    wide(meta.mode() & 0o777, || is_lent(meta.uid(), process) && (group == ROOT || is_own_group(group)))
+}
+
+fn is_lent(owner: u32, process: u32) -> bool {
+    owner == ROOT && process != ROOT
 }
 
 fn is_own_group(group: u32) -> bool {
@@ -20,9 +29,9 @@ fn is_own_group(group: u32) -> bool {
     group == rustix::process::getegid() || rustix::process::getgroups().is_ok_and(|groups| groups.contains(&group))
 }
 
-fn wide(mode: u32, own_group: impl Fn() -> bool) -> Option<u32> {
+fn wide(mode: u32, lent: impl Fn() -> bool) -> Option<u32> {
     let for_group = mode & GROUP;
-    let too_much = mode & OTHERS != 0 || for_group & !OWN_GROUP_MAY != 0 || (for_group != 0 && !own_group());
+    let too_much = mode & OTHERS != 0 || for_group & !LENT != 0 || (for_group != 0 && !lent());
     too_much.then_some(mode)
 }
 
@@ -33,8 +42,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_group_may_read_and_nobody_else_anything() {
-        for (mode, ours, strangers) in [
+    fn the_group_it_is_lent_to_may_read_and_nobody_else_anything() {
+        for (mode, lent, otherwise) in [
             (0o600, None, None),
             (0o400, None, None),
             (0o440, None, Some(0o440)),
@@ -44,17 +53,24 @@ mod tests {
             (0o604, Some(0o604), Some(0o604)),
             (0o602, Some(0o602), Some(0o602)),
         ] {
-            assert_eq!(wide(mode, || true), ours, "{mode:o}");
-            assert_eq!(wide(mode, || false), strangers, "{mode:o}");
+            assert_eq!(wide(mode, || true), lent, "{mode:o}");
+            assert_eq!(wide(mode, || false), otherwise, "{mode:o}");
         }
     }
 
     #[test]
-    fn a_file_that_this_process_made_has_a_group_of_its_own() {
+    fn only_roots_files_are_lent_to_who_is_not_root() {
+        let asked = [(0, 1000), (1000, 1000), (1001, 1000), (0, 0), (1000, 0)];
+        assert_eq!(asked.map(|(owner, process)| is_lent(owner, process)), [true, false, false, false, false]);
+    }
+
+    /// Its group may be one that people share, whoever runs this.
+    #[test]
+    fn a_file_that_this_process_made_is_for_itself_alone() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        file.as_file().set_permissions(Permissions::from_mode(0o440)).unwrap();
-        assert_eq!(open_to_others(&file.as_file().metadata().unwrap()), None);
-        file.as_file().set_permissions(Permissions::from_mode(0o444)).unwrap();
-        assert_eq!(open_to_others(&file.as_file().metadata().unwrap()), Some(0o444));
+        for (mode, told) in [(0o600, None), (0o440, Some(0o440)), (0o640, Some(0o640)), (0o444, Some(0o444))] {
+            file.as_file().set_permissions(Permissions::from_mode(mode)).unwrap();
+            assert_eq!(open_to_others(&file.as_file().metadata().unwrap()), told, "{mode:o}");
+        }
     }
 }

@@ -152,6 +152,7 @@ impl Metrics {
                 Metric::AuditUnsealedSeconds => registry.register(name, help, self.tenants.unsealed_seconds.clone()),
                 Metric::AuditUndelivered => registry.register(name, help, self.tenants.undelivered.clone()),
                 Metric::StoreEpoch => registry.register(name, help, self.tenants.epoch.clone()),
+                Metric::StoreUnreadable => registry.register(name, help, self.tenants.unreadable.clone()),
                 Metric::PolicyReloadFailed => registry.register(name, help, self.policy_failed.clone()),
                 Metric::PolicyLoaded => registry.register(name, help, self.policy_loaded.clone()),
                 Metric::Notifications => registry.register(name, help, self.notifications.clone()),

@@ -10,6 +10,7 @@ mod ensure;
 pub mod events;
 mod lapsing;
 mod of_application;
+pub mod outlook;
 mod proving;
 mod reading;
 pub mod records;

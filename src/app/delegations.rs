@@ -34,14 +34,14 @@ pub async fn list(
     limit: usize,
 ) -> Result<Listed<Mine>, AppError> {
     let found = listing::page(services, tenant, records::by_agent(&caller.user), after, limit).await?;
-    Listed::of(&found, |key, record| {
+    Ok(Listed::of(&found, |key, record| {
         let delegation: Delegation = records::decode(record)?;
         if delegation.binding.agent.id != caller.user {
             return Ok(None);
         }
         let delegation = delegation.clone().expire(found.now).unwrap_or(delegation);
         Ok(Some(Mine { reference: DelegationRef(key.id), delegation }))
-    })
+    }))
 }
 
 /// Takes back a delegation that waits, named by its id or by its reference. One of somebody else isn't there.

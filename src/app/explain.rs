@@ -2,13 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use super::{Services, Tenant, caller::Caller, epoch, error::AppError, grants::find_user, records};
+use super::{
+    Services, Tenant,
+    approvals::outlook::{self, Matter, Outlook},
+    caller::Caller,
+    epoch,
+    error::AppError,
+    grants::find_user,
+    records,
+};
 use crate::{
     domain::{
         ids::{ClientId, TenantName, UserRef},
         lock::Lock,
         reason::Reason,
         reservation::Slot,
+        rule::Rule,
         shared_account::SharedAccounts,
         user::User,
     },
@@ -37,7 +46,7 @@ pub struct Question {
 
 /// Where the answer is looked for.
 pub struct House<'a> {
-    /// Locks.
+    /// Locks, reservations, approvals.
     pub store: &'a dyn Store,
     /// Users and grants.
     pub directory: &'a dyn Directory,
@@ -62,6 +71,8 @@ pub struct Explanation {
     pub delegator: Option<User>,
     /// What would be decided, and why.
     pub answer: Answer,
+    /// What there is of the approval that the rule asks for; `None`: it asks for none, or nobody came to a rule.
+    pub approval: Option<Outlook>,
 }
 
 /// Explains to an administrator. Whom the directory doesn't know is told plainly.
@@ -111,7 +122,27 @@ impl House<'_> {
                 self.with_reservation(answer, agent, delegator).await?
             }
         };
-        Ok(Explanation { question, agent, delegator, answer })
+        let approval = match (&agent, &delegator, &answer.rule) {
+            (Some(agent), Some(delegator), Some(rule)) => self.outlook(&question, agent, delegator, rule).await?,
+            _ => None,
+        };
+        Ok(Explanation { question, agent, delegator, answer, approval })
+    }
+
+    async fn outlook(
+        &self,
+        question: &Question,
+        agent: &User,
+        delegator: &User,
+        rule: &Rule,
+    ) -> Result<Option<Outlook>, AppError> {
+        let Some(template) = &rule.approval else { return Ok(None) };
+        // As the initiation bounds them.
+        let allowed = |scope: &&String| rule.scopes_allowed.as_ref().is_none_or(|allowed| allowed.contains(*scope));
+        let scopes: BTreeSet<String> = question.scopes.iter().filter(allowed).cloned().collect();
+        let (agent, delegator, client) = (&agent.id, &delegator.id, &question.client);
+        let is = Matter { agent, delegator, client, scopes: &scopes, rule: &rule.name, template };
+        outlook::outlook(self.store, self.tenant, is).await.map(Some)
     }
 
     /// What the initiation would say of the reservation that the rule asks for. Where an approval comes first, who holds

@@ -182,10 +182,10 @@ pub async fn awaiting(
 ) -> Result<Listed<KeyRing>, AppError> {
     let Some(me) = approver(tenant, caller).await? else { return Ok(Listed::nothing()) };
     let found = listing::page(services, tenant, pending(), after, limit).await?;
-    Listed::of(&found, |_, record| {
+    Ok(Listed::of(&found, |_, record| {
         let ring: KeyRing = all::decode(record)?;
         Ok(may_decide(&ring.owner, &me.voter(caller), &tenant.keys.approvers).then_some(ring))
-    })
+    }))
 }
 
 /// Approves another's key, or refuses it.

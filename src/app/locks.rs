@@ -155,10 +155,10 @@ pub async fn list(
 ) -> Result<Listed<Lock>, AppError> {
     if !caller.administrator {
         let mine = find(services, tenant, caller, &caller.user).await?;
-        return Ok(Listed { items: mine.into_iter().collect(), next: None });
+        return Ok(Listed { items: mine.into_iter().collect(), next: None, unreadable: 0 });
     }
     let found = listing::page(services, tenant, records::locks(), after, limit).await?;
-    Listed::of(&found, |_, record| Ok(Some(records::decode(record)?)))
+    Ok(Listed::of(&found, |_, record| records::decode(record).map(Some)))
 }
 
 fn names_self(caller: &Caller, user: &UserRef) -> bool {

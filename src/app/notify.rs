@@ -11,11 +11,12 @@ pub mod send;
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use super::past::Place;
 use crate::{
     domain::notice::Channel,
     ports::notifier::{Mailer, Webhook},
@@ -42,12 +43,14 @@ pub struct Outlet {
     pub way: Way,
     kinds: BTreeSet<String>,
     gone: AtomicBool,
+    /// Where its sender goes on in what is due.
+    place: Mutex<Place>,
 }
 
 impl Outlet {
     /// One through which events of these types go.
     pub fn new(channel: Channel, way: Way, kinds: BTreeSet<String>) -> Self {
-        Self { channel, way, kinds, gone: AtomicBool::new(false) }
+        Self { channel, way, kinds, gone: AtomicBool::new(false), place: Mutex::default() }
     }
 
     /// True if events of this type go through it.
@@ -58,6 +61,16 @@ impl Outlet {
     /// True once its receiver has said that it wants nothing any more. A restart asks it again.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
+    }
+
+    /// Where the next look at what is due begins.
+    pub(super) fn place(&self) -> Place {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It begins there.
+    pub(super) fn go_on_at(&self, place: Place) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 
     /// Its receiver wants nothing any more. True for the first who says so.

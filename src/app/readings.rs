@@ -18,6 +18,8 @@ use crate::{
 pub const MOST_COUNTED: usize = 1000;
 /// Rows of one page: an approval may have 40 KiB.
 const ROWS: usize = 100;
+/// Pages of one list: among what can be read there may be what can't.
+const MOST_READS: usize = 50;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,22 +85,24 @@ pub(super) async fn open_approvals<T>(
     read: impl Fn(&Record) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, AppError> {
     let rows = rows(services, tenant, approvals::records::due()).await?;
-    Ok(rows.iter().filter_map(|(_, record)| read(record).ok()).collect())
+    Ok(rows.iter().filter_map(|(_, record)| read(record.as_ref()?).ok()).collect())
 }
 
+/// Those that can't be read count: they are held all the same.
 async fn held(services: &Services, tenant: &TenantName, now: Timestamp) -> Result<u64, AppError> {
     let rows = rows(services, tenant, records::held()).await?;
-    Ok(rows.iter().filter(|(end, _)| *end > records::millis(now)).count() as u64)
+    Ok(rows.iter().filter(|(end, _)| *end > records::millis(now)).take(MOST_COUNTED).count() as u64)
 }
 
-/// The first rows of a list, with where they stand in it.
-async fn rows(services: &Services, tenant: &TenantName, index: Index) -> Result<Vec<(u64, Record)>, AppError> {
-    let (mut found, mut after) = (Vec::new(), None);
-    while found.len() < MOST_COUNTED {
+/// The first rows of a list, with where they stand in it; `None` is a record that can't be read.
+async fn rows(services: &Services, tenant: &TenantName, index: Index) -> Result<Vec<(u64, Option<Record>)>, AppError> {
+    let (mut found, mut after, mut readable) = (Vec::new(), None, 0);
+    for _ in 0..MOST_READS {
         let page = services.store.list(tenant, index, Page { up_to: u64::MAX, after, limit: ROWS }).await?;
-        after = page.rows.last().map(|(sort, key, _)| (*sort, *key));
-        found.extend(page.rows.into_iter().map(|(sort, _, record)| (sort, record)));
-        if !page.more || after.is_none() {
+        after = page.end();
+        readable += page.readable().count();
+        found.extend(page.rows.into_iter().map(|(sort, _, record)| (sort, record.ok())));
+        if !page.more || after.is_none() || readable >= MOST_COUNTED {
             break;
         }
     }

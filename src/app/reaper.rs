@@ -1,10 +1,17 @@
 //! Ends what nobody touched in time, and drops what ended long ago. One bounded pass: no input, safe to repeat,
 //! harmless in many processes at once, because every step is a compare-and-set.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{Services, approvals, epoch, error::AppError, records, reservations};
+use super::{
+    Services, approvals, epoch,
+    error::AppError,
+    past::{Look, Place, Seen, Unread},
+    records, reservations,
+};
 use crate::{
     domain::{
         audit::{Actor, Code, Event},
@@ -12,18 +19,20 @@ use crate::{
         ids::{DelegationRef, TenantName},
         reservation::Slot,
     },
-    ports::store::{Change, Committed, Expect, Index, Key, ListPage, Page, Put, Record},
+    ports::store::{Change, Committed, Expect, Index, Key, Page, Put, Record},
 };
 
 /// Records looked at in one pass, of each list.
 const BATCH: usize = 200;
+/// Reads of each list in one pass, where it holds records that can't be read.
+const READS: usize = 25;
 /// Records in one commit: few enough that no hook waits long behind it.
 const TOGETHER: usize = 50;
 /// How long a commit may be on its way.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a pass did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pass {
     /// Delegations, approvals and reservations that were ended.
     pub expired: usize,
@@ -31,6 +40,8 @@ pub struct Pass {
     pub retired: usize,
     /// Records that were dropped.
     pub dropped: usize,
+    /// Records that can't be read, as far as it came upon them.
+    pub unread: Unread,
     /// True if there is more to do at once.
     pub more: bool,
 }
@@ -40,6 +51,15 @@ impl Pass {
     pub fn got_on(&self) -> bool {
         self.expired + self.retired + self.dropped > 0
     }
+}
+
+/// Where the next pass begins in each list: at its beginning, unless there was too much that can't be read.
+#[derive(Debug, Default)]
+pub struct Places {
+    due: Place,
+    gone: Place,
+    held: Place,
+    approvals: Place,
 }
 
 /// What is done to one record.
@@ -57,48 +77,62 @@ struct Planned {
 }
 
 /// One pass over one tenant.
-pub async fn pass(services: &Services, tenant: &TenantName) -> Result<Pass, AppError> {
+pub async fn pass(services: &Services, tenant: &TenantName, places: &mut Places) -> Result<Pass, AppError> {
     let snapshot = services.store.read(tenant, &[records::epoch_key()]).await?;
     let now = records::millis(snapshot.now);
-    let due = list(services, tenant, records::due(), now).await?;
-    let gone = list(services, tenant, records::droppable(), now).await?;
-    // Of all ends: those of an older epoch are void before their time. They are no more than a tenant has accounts.
-    let held = list(services, tenant, records::held(), u64::MAX).await?;
-    let mut pass = Pass { more: due.more || gone.more, ..Pass::default() };
-    let mut plan: Vec<Planned> = Vec::new();
+    let (mut pass, mut plan, mut keys) = (Pass::default(), Vec::new(), BTreeSet::new());
+    let mut take = |seen: Seen<Planned>, counts: bool| {
+        pass.more |= counts && seen.more;
+        pass.unread = std::mem::take(&mut pass.unread).and(seen.unread);
+        // No change may name a record twice: one that two lists have is done by the first.
+        plan.extend(seen.items.into_iter().filter(|it: &Planned| keys.insert(it.key)));
+    };
+    let look = |index: Index, up_to: u64| Look { index, up_to, rows: BATCH, enough: BATCH, reads: READS };
     if let Ok((epoch, _)) = epoch::of(&snapshot) {
-        for (_, key, record) in &held.rows {
-            let step = lapse(services, tenant, record, epoch.number, held.now)?;
-            plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
+        // Of all ends: those of an older epoch are void before their time. They are no more than a tenant has accounts.
+        let lapsed =
+            |key, record: &Record, now| planned(key, record, now, lapse(services, tenant, record, epoch.number, now));
+        take(look(records::held(), u64::MAX).past(services, tenant, &mut places.held, lapsed).await?, false);
+    }
+    let ended = |key, record: &Record, now| {
+        if !records::is_delegation(&key) {
+            return Ok(None);
         }
-    }
-    for (_, key, record) in due.rows.iter().filter(|(_, key, _)| records::is_delegation(key)) {
-        let step = end(services, tenant, *key, record, due.now)?;
-        plan.extend(step.map(|step| Planned { key: *key, version: record.version, step }));
-    }
-    let approvals = list(services, tenant, approvals::records::due(), now).await?;
-    pass.more |= approvals.more;
-    for (_, key, record) in &approvals.rows {
-        match approvals::lapse(services, tenant, record, approvals.now) {
-            Ok(None) => {}
-            Ok(Some((put, events))) => {
-                let step = Step::Expire(Box::new(put), events);
-                plan.push(Planned { key: *key, version: record.version, step });
-            }
-            // One record that can't be read must not keep the others from ending.
-            Err(error) => tracing::error!(%tenant, %error, "an approval can't be ended"),
-        }
-    }
-    let dropped = gone.rows.iter().filter(|(_, _, record)| record.drop_at.is_some_and(|at| at <= gone.now));
-    plan.extend(dropped.map(|(_, key, record)| Planned { key: *key, version: record.version, step: Step::Drop }));
+        planned(key, record, now, end(services, tenant, key, record, now))
+    };
+    take(look(records::due(), now).past(services, tenant, &mut places.due, ended).await?, true);
+    let decided = |key, record: &Record, now| {
+        let ended = approvals::lapse(services, tenant, record, now);
+        let step = ended.map(|ended| ended.map(|(put, events)| Step::Expire(Box::new(put), events)));
+        planned(key, record, now, step.map_err(AppError::from))
+    };
+    take(look(approvals::records::due(), now).past(services, tenant, &mut places.approvals, decided).await?, true);
+    let dropped = |key, record: &Record, now| planned(key, record, now, Ok(may_go(record, now).then_some(Step::Drop)));
+    take(look(records::droppable(), now).past(services, tenant, &mut places.gone, dropped).await?, true);
     for part in plan.chunks(TOGETHER) {
-        carry_out(services, tenant, part, due.now, &mut pass).await?;
+        carry_out(services, tenant, part, snapshot.now, &mut pass).await?;
     }
     Ok(pass)
 }
 
-async fn list(services: &Services, tenant: &TenantName, index: Index, up_to: u64) -> Result<ListPage, AppError> {
-    Ok(services.store.list(tenant, index, Page { up_to, after: None, limit: BATCH }).await?)
+fn may_go(record: &Record, now: Timestamp) -> bool {
+    record.drop_at.is_some_and(|at| at <= now)
+}
+
+/// The step with its record. One whose content can't be read, and that may be dropped by what stands before it, is: it
+/// is over by its kind's own reckoning, and nobody can use what can't be read. Only that it ended is never told. One
+/// of which not even that can be read stays, because what it is listed under can't be taken away with it.
+fn planned(
+    key: Key,
+    record: &Record,
+    now: Timestamp,
+    step: Result<Option<Step>, AppError>,
+) -> Result<Option<Planned>, AppError> {
+    let step = match step {
+        Err(_) if may_go(record, now) => Some(Step::Drop),
+        other => other?,
+    };
+    Ok(step.map(|step| Planned { key, version: record.version, step }))
 }
 
 /// What becomes of a delegation that is due; `None`: nothing yet.
@@ -109,14 +143,7 @@ fn end(
     record: &Record,
     now: Timestamp,
 ) -> Result<Option<Step>, AppError> {
-    let delegation: Delegation = match records::decode(record) {
-        Ok(delegation) => delegation,
-        // One record that can't be read must not keep the others from ending.
-        Err(error) => {
-            tracing::error!(%tenant, %error, "a delegation can't be ended");
-            return Ok(None);
-        }
-    };
+    let delegation: Delegation = records::decode(record)?;
     if delegation.state != State::Pending {
         return Ok(Some(Step::Retire(records::put_ended(key, &delegation)?)));
     }
@@ -139,13 +166,7 @@ fn lapse(
     epoch: u64,
     now: Timestamp,
 ) -> Result<Option<Step>, AppError> {
-    let slot: Slot = match records::decode(record) {
-        Ok(slot) => slot,
-        Err(error) => {
-            tracing::error!(%tenant, %error, "a reservation can't be ended");
-            return Ok(None);
-        }
-    };
+    let slot: Slot = records::decode(record)?;
     let ended = reservations::lapse(services, tenant, &slot, epoch, now)?;
     Ok(ended.map(|(put, event)| Step::Expire(Box::new(put), vec![event])))
 }
@@ -207,6 +228,7 @@ struct StateName {
 }
 
 /// Delegations that still wait, counted up to a bound that no dashboard needs to tell from "very many".
+/// Of one that can't be read nobody knows whether it waits: another gauge counts these.
 pub async fn pending(services: &Services, tenant: &TenantName) -> Result<u64, AppError> {
     const PAGES: usize = 10;
     let (mut count, mut after) = (0, None);
@@ -215,8 +237,8 @@ pub async fn pending(services: &Services, tenant: &TenantName) -> Result<u64, Ap
         let found = services.store.list(tenant, records::due(), page).await?;
         let waits =
             |record: &Record| records::decode::<Standing>(record).is_ok_and(|it| it.state.is == State::Pending.name());
-        count += found.rows.iter().filter(|(_, _, record)| waits(record)).count() as u64;
-        after = found.rows.last().map(|(sort, key, _)| (*sort, *key));
+        count += found.readable().filter(|(_, _, record)| waits(record)).count() as u64;
+        after = found.end();
         if !found.more {
             break;
         }

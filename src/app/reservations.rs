@@ -39,11 +39,11 @@ pub async fn list(
 ) -> Result<Listed<Slot>, AppError> {
     let epoch = number(services, &tenant.name).await?;
     let found = listing::page(services, tenant, records::by_holder(&caller.user), after, limit).await?;
-    Listed::of(&found, |_, record| {
+    Ok(Listed::of(&found, |_, record| {
         let slot: Slot = records::decode(record)?;
         let is_his = slot.current.as_ref().is_some_and(|it| it.holder.id == caller.user);
         Ok(is_his.then(|| slot.lapse(epoch, found.now).unwrap_or(slot)))
-    })
+    }))
 }
 
 /// One reservation: the caller's own; for an administrator, any. One whose account was reserved again isn't there.

@@ -20,8 +20,7 @@ use crate::{
         ids::TenantName,
     },
     ports::store::{
-        Change, Committed, Expect, Fence, Key, ListPage, MOST_FORGOTTEN, Page, Record, Seq, Snapshot, StoreError,
-        Stored,
+        Change, Committed, Expect, Fence, Key, ListPage, MOST_FORGOTTEN, Page, Seq, Snapshot, StoreError, Stored,
     },
 };
 
@@ -144,12 +143,13 @@ async fn heads(start: SealedHead, events: &[Stored], young: Timestamp) -> Result
 
 /// The last of these checkpoints, if it lies behind `start`; with it go the ones before it.
 fn cut(start: SealedHead, found: &ListPage) -> Result<Option<Cut>, StoreError> {
-    let Some(((_, key, record), before)) = found.rows.split_last() else { return Ok(None) };
+    let rows = found.whole()?;
+    let Some(((_, key, record), before)) = rows.split_last() else { return Ok(None) };
     let checkpoint: Checkpoint = records::decode(record)?;
     if checkpoint.says.head.seq <= start.seq {
         return Ok(None);
     }
-    let mut drops: Vec<Key> = before.iter().map(|(_, key, _): &(u64, Key, Record)| *key).collect();
+    let mut drops: Vec<Key> = before.iter().map(|(_, key, _)| *key).collect();
     drops.extend(sealed::segments_dropped(start.seq, checkpoint.says.head.seq));
     Ok(Some(Cut { checkpoint, key: *key, version: record.version, drops }))
 }

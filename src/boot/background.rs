@@ -23,7 +23,7 @@ use crate::{
         sealer::Sealer,
     },
     domain::ids::TenantName,
-    metrics::Metrics,
+    metrics::{Metrics, TenantSeries},
     ports::audit_sink::AuditSink,
     web::state::AppState,
 };
@@ -48,29 +48,47 @@ const TRIM_EVERY: Duration = Duration::from_mins(1);
 pub(super) async fn reap(services: Arc<Services>, metrics: Arc<Metrics>) {
     let mut ticks = tokio::time::interval(REAP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut tenants: BTreeMap<_, _> = services.tenants.keys().map(|tenant| (tenant, Reaped::default())).collect();
     loop {
         ticks.tick().await;
-        let mut pending = 0;
-        for tenant in services.tenants.keys() {
-            pending += reap_tenant(&services, tenant).await;
+        for (tenant, reaped) in &mut tenants {
+            if let Err(error) = reaped.go_on(&services, tenant, &metrics.tenant(tenant)).await {
+                tracing::warn!(%tenant, %error, "the reaper could not do its work");
+            }
         }
-        metrics.pending_delegations(pending);
+        metrics.pending_delegations(tenants.values().map(|reaped| reaped.pending).sum());
     }
 }
 
-/// Passes over one tenant until there is nothing left to do, or a pass gets nowhere. Gives how many still wait.
-async fn reap_tenant(services: &Services, tenant: &TenantName) -> u64 {
-    let result = loop {
-        match reaper::pass(services, tenant).await {
-            Ok(pass) if pass.more && pass.got_on() => {}
-            Ok(_) => break reaper::pending(services, tenant).await,
-            Err(error) => break Err(error),
+/// How far the reaper came with a tenant.
+#[derive(Default)]
+struct Reaped {
+    places: reaper::Places,
+    /// Delegations that waited when they were counted last.
+    pending: u64,
+    /// Records that couldn't be read.
+    unread: usize,
+}
+
+impl Reaped {
+    /// Passes over the tenant until there is nothing left to do, or a pass gets nowhere.
+    async fn go_on(&mut self, services: &Services, tenant: &TenantName, series: &TenantSeries) -> Result<(), AppError> {
+        let unread = loop {
+            let pass = reaper::pass(services, tenant, &mut self.places).await?;
+            if !(pass.more && pass.got_on()) {
+                break pass.unread;
+            }
+        };
+        // Said when it changes: it may stay so until a newer version runs again.
+        if unread.count > self.unread {
+            let (records, first) = (unread.count, unread.first.as_deref().unwrap_or_default());
+            tracing::error!(%tenant, records, first, "there are records that this version can't read: they stay as they are");
         }
-    };
-    result.unwrap_or_else(|error| {
-        tracing::warn!(%tenant, %error, "the reaper could not do its work");
-        0
-    })
+        self.unread = unread.count;
+        series.unreadable(unread.count);
+        self.pending = reaper::pending(services, tenant).await?;
+        Ok(())
+    }
 }
 
 /// Forgets API callers who haven't called for long.

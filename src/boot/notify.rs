@@ -135,10 +135,10 @@ impl Sending {
     /// Sends what is due through one way.
     pub(super) async fn run(self) {
         let Some(outlet) = self.outlets.all.get(self.outlet) else { return };
-        let (mut ticks, mut looks) = (ticks(), 0_u32);
+        let (mut ticks, mut looks, mut unread) = (ticks(), 0_u32, 0);
         loop {
             ticks.tick().await;
-            self.send_all(outlet).await;
+            self.send_all(outlet, &mut unread).await;
             if looks.is_multiple_of(COUNT_EVERY) {
                 self.count(outlet).await;
             }
@@ -146,7 +146,8 @@ impl Sending {
         }
     }
 
-    async fn send_all(&self, outlet: &Outlet) {
+    /// `unread`: how many could not be read at the last look. It is said when there are more.
+    async fn send_all(&self, outlet: &Outlet, unread: &mut usize) {
         let (tenant, sort) = (&self.tenant, outlet.channel.sort());
         loop {
             let pass = match send::pass(&self.services, tenant, &self.outlets, outlet, &self.holder).await {
@@ -159,6 +160,11 @@ impl Sending {
             for outcome in &pass.outcomes {
                 self.metrics.notification(sort, outcome.code());
             }
+            if pass.unread.count > *unread {
+                let (records, first) = (pass.unread.count, pass.unread.first.as_deref().unwrap_or_default());
+                tracing::error!(tenant = %tenant.name, channel = %outlet.channel, records, first, "there are notifications that this version can't read: they aren't sent");
+            }
+            *unread = pass.unread.count;
             if !pass.more {
                 return;
             }

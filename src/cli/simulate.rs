@@ -7,7 +7,10 @@ use clap::{Args, ValueEnum};
 use super::{fail, print};
 use crate::{
     adapters::system::{OsEntropy, SystemClock},
-    app::explain::{Explanation, Question},
+    app::{
+        approvals::outlook::Outlook,
+        explain::{Explanation, Question},
+    },
     boot::Behalf,
     config::Config,
     domain::{
@@ -144,6 +147,18 @@ fn in_words(told: &Explanation) -> String {
             let by: Vec<String> = approval.approvers.iter().map(ToString::to_string).collect();
             line(format!("approval: {} of {}", approval.quorum, by.join(", ")));
         }
+    }
+    match &told.approval {
+        None => {}
+        Some(Outlook::Uses { id, left }) => {
+            line(format!(
+                "would use approval {id} ({left} uses left), for the reason and ticket that it was asked with"
+            ));
+        }
+        Some(Outlook::Waits(id)) => {
+            line(format!("would wait for approval {id}, for the reason and ticket that it was asked with"));
+        }
+        Some(Outlook::Needs) => line("would need approval: there is none for this".to_owned()),
     }
     out
 }

@@ -33,6 +33,7 @@ use crate::{
 };
 
 mod copy;
+mod streamed;
 
 #[derive(Debug, Args)]
 pub(super) struct Data {
@@ -47,7 +48,7 @@ pub(super) enum StoreCommand {
     Status(Data),
     /// Copy it into a new file, running or not
     Backup {
-        /// The file to make
+        /// The file to make; `-` is standard output
         file: PathBuf,
         #[command(flatten)]
         data: Data,
@@ -70,7 +71,13 @@ pub(super) enum StoreCommand {
 
 /// Does it, and prints what came of it as JSON.
 pub(super) async fn run(what: StoreCommand) -> ExitCode {
+    let streamed = matches!(&what, StoreCommand::Backup { file, .. } if streamed::is_wanted(file));
     match attempt(what).await {
+        // Standard output is the backup's alone.
+        Ok(value) if streamed => {
+            eprintln!("{value:#}");
+            ExitCode::SUCCESS
+        }
         Ok(value) => print(&format!("{value:#}\n")),
         Err(why) => fail(&why),
     }
@@ -88,6 +95,7 @@ async fn attempt(what: StoreCommand) -> Result<Value, String> {
                 answered => answered.map_err(|error| error.to_string()),
             }
         }
+        StoreCommand::Backup { file, data } if streamed::is_wanted(&file) => streamed::backup(folder(data)?).await,
         StoreCommand::Backup { file, data } => backup(folder(data)?, &file).await,
         StoreCommand::Restore { file, force, data } => {
             let folder = stopped(folder(data)?).await?;

@@ -79,6 +79,7 @@ metrics! {
     AuditUnsealedSeconds = Gauge "behalf_audit_unsealed_seconds", "The age of the oldest event that isn't sealed yet, by tenant; 0 if all are";
     AuditUndelivered = Gauge "behalf_audit_undelivered_events", "Sealed entries that the audit sink doesn't have yet, by tenant";
     StoreEpoch = Gauge "behalf_store_epoch", "The number of the store's epoch, by tenant; it grows when the store may have rolled back";
+    StoreUnreadable = Gauge "behalf_store_unreadable", "Records that the reaper came upon and could not read, by tenant; most are of a newer version";
     PolicyReloadFailed = Gauge "behalf_policy_reload_failed", "1 if the configuration's file is wrong or gone, so that old rules are in force, else 0";
     PolicyLoaded = Gauge "behalf_policy_loaded_timestamp_seconds", "When the rules were last taken from the configuration's file";
     Notifications = Counter "behalf_notifications", "Tries to tell somebody, by channel and what they came to";

@@ -13,6 +13,7 @@ type Gauges = Family<TenantLabels, Gauge>;
 pub(super) struct TenantFamilies {
     pub(super) last_hook: Gauges,
     pub(super) epoch: Gauges,
+    pub(super) unreadable: Gauges,
     pub(super) approvals_waiting: Gauges,
     pub(super) approvals_oldest: Gauges,
     pub(super) approvals_undecidable: Gauges,
@@ -27,6 +28,7 @@ pub(super) struct TenantFamilies {
 pub struct TenantSeries {
     last_hook: Gauge,
     epoch: Gauge,
+    unreadable: Gauge,
     approvals_waiting: Gauge,
     approvals_oldest: Gauge,
     approvals_undecidable: Gauge,
@@ -44,6 +46,7 @@ impl TenantFamilies {
         TenantSeries {
             last_hook: of(&self.last_hook),
             epoch: of(&self.epoch),
+            unreadable: of(&self.unreadable),
             approvals_waiting: of(&self.approvals_waiting),
             approvals_oldest: of(&self.approvals_oldest),
             approvals_undecidable: of(&self.approvals_undecidable),
@@ -76,6 +79,11 @@ impl TenantSeries {
         set(&self.unsealed, reading.unsealed);
         set(&self.unsealed_seconds, reading.unsealed_seconds);
         set(&self.undelivered, reading.undelivered);
+    }
+
+    /// Records that can't be read.
+    pub fn unreadable(&self, count: usize) {
+        self.unreadable.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Approvals that nobody can decide any more.

@@ -230,15 +230,50 @@ pub struct Page {
     pub limit: usize,
 }
 
+/// A record that this version can't read, and why: never what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+impl From<Unreadable> for StoreError {
+    fn from(Unreadable(text): Unreadable) -> Self {
+        Self::Unreadable(text)
+    }
+}
+
+/// A row of an index: `sort`, key, and the record where it can be read. One that can't is there all the same.
+pub type Row = (u64, Key, Result<Record, Unreadable>);
+
 /// Rows of an index with their records, in ascending order.
 #[derive(Debug, Clone)]
 pub struct ListPage {
     /// The store's time.
     pub now: Timestamp,
-    /// `sort`, key, record.
-    pub rows: Vec<(u64, Key, Record)>,
+    /// One record that can't be read hides none of the others.
+    pub rows: Vec<Row>,
     /// True if there may be more behind the last row.
     pub more: bool,
+}
+
+impl ListPage {
+    /// Its rows, where nothing may be left out: one that can't be read is an error.
+    pub fn whole(&self) -> Result<Vec<(u64, Key, &Record)>, StoreError> {
+        let rows = self.rows.iter().map(|(sort, key, record)| match record {
+            Ok(record) => Ok((*sort, *key, record)),
+            Err(why) => Err(why.clone().into()),
+        });
+        rows.collect()
+    }
+
+    /// The rows with a record that can be read.
+    pub fn readable(&self) -> impl Iterator<Item = (u64, Key, &Record)> {
+        self.rows.iter().filter_map(|(sort, key, record)| Some((*sort, *key, record.as_ref().ok()?)))
+    }
+
+    /// Where the last row stands.
+    pub fn end(&self) -> Option<(u64, Key)> {
+        self.rows.last().map(|(sort, key, _)| (*sort, *key))
+    }
 }
 
 /// A numbered event.
@@ -279,7 +314,8 @@ pub trait Store: Send + Sync + 'static {
     /// Applies the change or nothing of it. A caller that gives up waiting may find it applied all the same.
     async fn commit(&self, tenant: &TenantName, change: Change) -> Result<Committed, StoreError>;
 
-    /// An ordered page of an index. For people and the reaper; never for a decision.
+    /// An ordered page of an index. For people and the reaper; never for a decision. A record that can't be read is a
+    /// row that says so; counters or an index that can't be are an error.
     async fn list(&self, tenant: &TenantName, index: Index, page: Page) -> Result<ListPage, StoreError>;
 
     /// Events with numbers greater than `after`, ascending, at most `limit` (1 to 1000). Where those behind `after`

@@ -14,8 +14,8 @@ use utoipa_actix_web::AppExt as _;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    error::ApiError, extract::brief, hooks, middleware::around, once, openapi, ops_routes, replicated, state::AppState,
-    tenant_routes, undocumented_tenant_routes, unknown_route::unknown_route,
+    error::ApiError, extract::not_taken, hooks, middleware::around, once, openapi, ops_routes, replicated,
+    state::AppState, tenant_routes, undocumented_tenant_routes, unknown_route::unknown_route,
 };
 
 /// Makes the application. `origins` may call the API from a browser.
@@ -66,7 +66,7 @@ fn docs(app: &mut web::ServiceConfig) {
 }
 
 fn invalid(error: &dyn std::fmt::Display) -> ApiError {
-    ApiError::Invalid { field: None, problem: format!("the path is not what this route takes: {}", brief(error)) }
+    not_taken("path", None, error)
 }
 
 fn cors(origins: Vec<String>) -> Cors {

@@ -12,8 +12,8 @@ pub use self::{
     application::{ByApplication, ByEither, ForApprovals, ForLockCheck, ForOtp, Needs},
     body::{Json, JsonOrForm, json_bytes},
     caller::{CompatReader, CompatWriter, Reader, Writer, door, door_of, request_id, state},
-    fields::Query,
+    fields::{Query, not_taken},
     paging::{PageQuery, cursor_text, limit, parse_cursor},
-    text::{brief, free_text, scope_set, user_ref},
+    text::{free_text, scope_set, user_ref},
     then::Then,
 };

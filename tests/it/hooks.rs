@@ -22,6 +22,7 @@ mod secrets;
 mod self_test;
 mod spoofed;
 mod unknown_ids;
+mod unreadable;
 
 use std::{sync::Arc, time::Duration};
 

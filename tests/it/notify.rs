@@ -167,7 +167,7 @@ impl Rig {
     async fn in_state(&self, name: &str) -> Vec<Notification> {
         let page = Page { up_to: u64::MAX, after: None, limit: 1000 };
         let found = self.services().store.list(&default_tenant(), own::in_state(name), page).await.unwrap();
-        found.rows.iter().map(|(_, _, record)| records::decode(record).unwrap()).collect()
+        found.readable().map(|(_, _, record)| records::decode(record).unwrap()).collect()
     }
 
     /// Events with that code.

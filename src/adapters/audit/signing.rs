@@ -126,24 +126,21 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::ports::entropy::SeededEntropy;
+    use crate::{domain::hex::unhex, ports::entropy::SeededEntropy};
 
     /// RFC 8032, section 7.1, test 2.
     #[test]
     fn signatures_are_those_of_the_rfc() {
-        let hex = |text: &str| -> Vec<u8> {
-            text.as_bytes()
-                .chunks(2)
-                .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-                .collect()
-        };
-        let seed = hex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb");
+        let seed: [u8; 32] = unhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb").unwrap();
         let key = SigningKey::of(Ed25519KeyPair::from_seed_unchecked(&seed).unwrap()).unwrap();
-        let public = hex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
-        assert_eq!(key.public_key().0.to_vec(), public);
-        let signature = hex("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
-             085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
-        assert_eq!(key.sign(&[0x72]).0.to_vec(), signature);
+        let public = unhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c").unwrap();
+        assert_eq!(key.public_key().0, public);
+        let signature = unhex(
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+             085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+        )
+        .unwrap();
+        assert_eq!(key.sign(&[0x72]).0, signature);
         assert!(verify(&key.public_key(), &[0x72], &key.sign(&[0x72])));
         assert!(!verify(&key.public_key(), &[0x73], &key.sign(&[0x72])));
     }

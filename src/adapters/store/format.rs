@@ -7,24 +7,13 @@ use jiff::Timestamp;
 
 use crate::{
     app::kinds,
-    ports::store::{ChangeId, Index, IndexRow, Kind, Record, StoreError},
+    ports::store::{ChangeId, Index, IndexRow, Kind, Record, Unreadable},
 };
 
 /// The layout of one record, in its first byte.
 pub(super) const RECORD_FORMAT: u8 = 1;
 /// The bytes of a record's key.
 pub(super) const KEY_BYTES: usize = 41;
-
-/// Bytes that this version can't read, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Unreadable(pub(super) String);
-
-impl From<Unreadable> for StoreError {
-    fn from(Unreadable(text): Unreadable) -> Self {
-        Self::Unreadable(text)
-    }
-}
 
 /// A record without its body, and the rows under which it is listed.
 pub(super) struct Head<'a> {

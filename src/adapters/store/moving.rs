@@ -5,11 +5,11 @@
 
 use async_trait::async_trait;
 
-use super::format::{Head, Unreadable};
+use super::format::Head;
 use crate::{
     app::records::{self, Epoch},
     domain::ids::TenantName,
-    ports::store::{Key, Seq, Stored},
+    ports::store::{Key, Seq, Stored, Unreadable},
 };
 
 /// Why nothing was copied, or not all.

@@ -242,7 +242,7 @@ impl Store for RedisStore {
             let (sort, key) = wire::row(member)?;
             // Rows are written and dropped with their record: one without is damage, and hides nothing.
             if let Some(bytes) = bytes {
-                rows.push((sort, key, wire::record(key.kind, &bytes)?));
+                rows.push((sort, key, wire::record(key.kind, &bytes)));
             }
         }
         Ok(ListPage { now, rows, more })

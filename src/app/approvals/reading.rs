@@ -23,7 +23,7 @@ use crate::{
         ids::{ApplicationUri, GroupId},
         reason::Reason,
     },
-    ports::store::{ListPage, Page, Record},
+    ports::store::{ListPage, Page, Record, StoreError, Unreadable},
 };
 
 /// Groups of one approver that are looked into; those that present rules name come first.
@@ -131,7 +131,8 @@ pub async fn list(
         Role::Administrator => return Err(services.denied(tenant, caller, "approval.list", "all").await),
     };
     let found = listing::page(services, tenant, index, after, limit).await?;
-    Listed::of(&found, |_, record| Ok(Some(as_of(record, &found)?).filter(|approval| is_party(approval, caller))))
+    let his = |approval: &Approval| is_party(approval, caller);
+    Ok(Listed::of(&found, |_, record| Ok(Some(as_of(record, &found)?).filter(his))))
 }
 
 async fn awaiting(
@@ -151,15 +152,18 @@ async fn awaiting(
     }))
     .await?;
     let (rows, next) = merged(&pages, limit);
-    let mut items = Vec::with_capacity(rows.len());
+    let (mut items, mut unreadable) = (Vec::with_capacity(rows.len()), 0);
     for (record, page) in rows {
-        let approval = as_of(record, page)?;
+        let Ok(Ok(approval)) = record.as_ref().map(|record| as_of(record, page)) else {
+            unreadable += 1;
+            continue;
+        };
         if approval.state == State::Pending && approval.may_vote(&me.voter(caller), approval.version, page.now).is_ok()
         {
             items.push(approval);
         }
     }
-    Ok(Listed { items, next })
+    Ok(Listed { items, next, unreadable })
 }
 
 /// He, and his groups.
@@ -176,12 +180,11 @@ fn principals(tenant: &Tenant, me: &Me) -> Vec<Approver> {
     std::iter::once(Approver::User(me.user.id.clone())).chain(groups).collect()
 }
 
-type Rows<'p> = Vec<(&'p Record, &'p ListPage)>;
+type Rows<'p> = Vec<(&'p Result<Record, Unreadable>, &'p ListPage)>;
 
 /// One page out of several, each row once. Where a page has more behind it, nothing behind its last row is known yet.
 fn merged(pages: &[ListPage], limit: usize) -> (Rows<'_>, Option<Cursor>) {
-    let last = |page: &ListPage| page.rows.last().map(|(sort, key, _)| (*sort, *key));
-    let known_to = pages.iter().filter(|page| page.more).filter_map(last).min();
+    let known_to = pages.iter().filter(|page| page.more).filter_map(ListPage::end).min();
     let mut rows = BTreeMap::new();
     for page in pages {
         for (sort, key, record) in &page.rows {
@@ -195,6 +198,6 @@ fn merged(pages: &[ListPage], limit: usize) -> (Rows<'_>, Option<Cursor>) {
     (taken.into_iter().map(|(_, row)| row).collect(), next)
 }
 
-fn as_of(record: &Record, page: &ListPage) -> Result<Approval, AppError> {
+fn as_of(record: &Record, page: &ListPage) -> Result<Approval, StoreError> {
     Ok(all::decode::<Approval>(record)?.as_of(page.now))
 }

@@ -107,7 +107,7 @@ pub async fn list(
 ) -> Result<Listed<Review>, AppError> {
     let index = if caller.administrator { all() } else { of(&caller.user) };
     let found = listing::page(services, tenant, index, after, limit).await?;
-    Listed::of(&found, |_, record| Ok(Some(decode(record)?)))
+    Ok(Listed::of(&found, |_, record| decode(record).map(Some)))
 }
 
 /// Closes a review: an administrator, and not whose emergency it was.

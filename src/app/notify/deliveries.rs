@@ -28,20 +28,18 @@ pub async fn of_approval(
     tenant: &Tenant,
     caller: &Caller,
     approval: &str,
-) -> Result<Vec<Notification>, AppError> {
+) -> Result<Listed<Notification>, AppError> {
     let page = Page { up_to: u64::MAX, after: None, limit: MOST };
     let found = services.store.list(&tenant.name, own::about(approval), page).await?;
-    let mut shown = Vec::new();
-    for (_, _, record) in &found.rows {
+    let mut shown = Listed::of(&found, |_, record| {
         let notification: Notification = records::decode(record)?;
         let about = notification.facts.subject.as_ref();
         let fits = about.is_some_and(|subject| subject.kind == "approval" && subject.id == approval);
         let his = notification.facts.requester.as_ref() == Some(&caller.user);
-        if fits && (caller.administrator || his) {
-            shown.push(notification);
-        }
-    }
-    if shown.is_empty() {
+        Ok((fits && (caller.administrator || his)).then_some(notification))
+    });
+    shown.next = None;
+    if shown.items.is_empty() {
         is_theirs(services, tenant, caller, approval).await?;
     }
     Ok(shown)
@@ -67,7 +65,7 @@ pub async fn in_state(
         return Err(services.denied(tenant, caller, "notification.list", "").await);
     }
     let found = listing::page(services, tenant, own::in_state(state), after, limit).await?;
-    Listed::of(&found, |_, record| Ok(Some(records::decode(record)?)))
+    Ok(Listed::of(&found, |_, record| records::decode(record).map(Some)))
 }
 
 /// Has one that was given up tried again, from the beginning; for administrators.

@@ -9,7 +9,12 @@ use super::{
     records as own,
 };
 use crate::{
-    app::{Services, Tenant, error::AppError, records},
+    app::{
+        Services, Tenant,
+        error::AppError,
+        past::{Look, Place, Seen, Unread},
+        records,
+    },
     domain::{
         audit::{Actor, Code, Event},
         ids::{UserId, UserRef},
@@ -18,14 +23,16 @@ use crate::{
     ports::{
         entropy,
         notifier::{Failure, Mail, Post},
-        store::{Change, Committed, Expect, Fence, Key, ListPage, Page, Snapshot},
+        store::{Change, Committed, Expect, Fence, Key, Page, Record, Snapshot, StoreError},
     },
 };
 
 /// Tries under way at one receiver.
 const TOGETHER: usize = 8;
-/// Rows looked at for these: some may be of a form that this version can't read.
+/// Rows of one read of what is due.
 const ROWS: usize = 64;
+/// Reads for these: some may be of a form that this version can't read.
+const READS: usize = 16;
 /// Longer than any try with what goes before and after it.
 const LEASE_TIME: SignedDuration = SignedDuration::from_secs(60);
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
@@ -65,6 +72,8 @@ pub struct Pass {
     pub outcomes: Vec<Outcome>,
     /// There may be more to do at once.
     pub more: bool,
+    /// What is due and can't be read.
+    pub unread: Unread,
 }
 
 /// How a try ended, before it is recorded.
@@ -100,22 +109,25 @@ pub async fn pass(
     outlet: &Outlet,
     holder: &str,
 ) -> Result<Pass, AppError> {
-    if due(services, tenant, outlet).await?.rows.is_empty() {
-        return Ok(Pass::default());
+    let from = outlet.place();
+    let seen = due(services, tenant, outlet, from).await?;
+    if seen.items.is_empty() {
+        return Ok(Pass { unread: seen.unread, ..Pass::default() });
     }
     let lease = format!("notify {}", outlet.channel);
     let Some(taken) = services.store.lease(&tenant.name, &lease, holder, LEASE_TIME).await? else {
         return Ok(Pass::default());
     };
     // Whoever had the lease before may have sent what was due a moment ago.
-    let page = due(services, tenant, outlet).await?;
-    let found: Vec<Found> = page.rows.iter().filter_map(|row| read(tenant, row, &page)).take(TOGETHER).collect();
+    let mut seen = due(services, tenant, outlet, from).await?;
+    let more = seen.more || seen.items.len() > TOGETHER;
+    seen.items.truncate(TOGETHER);
+    let found = seen.items;
     let fence = Fence { lease, token: taken.token };
     let sender = Sender { services, tenant, base_url: &outlets.base_url, outlet, fence };
     let outcomes = join_all(found.into_iter().map(|found| sender.handle(found))).await;
     let outcomes = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let more = !outcomes.is_empty() && outcomes.len() < page.rows.len();
-    Ok(Pass { outcomes, more })
+    Ok(Pass { more: more && !outcomes.is_empty(), outcomes, unread: seen.unread })
 }
 
 /// How many wait to be sent through it, counted up to a bound.
@@ -124,23 +136,21 @@ pub async fn waiting(services: &Services, tenant: &Tenant, outlet: &Outlet) -> R
     Ok(services.store.list(&tenant.name, own::due(&outlet.channel), page).await?.rows.len() as u64)
 }
 
-async fn due(services: &Services, tenant: &Tenant, outlet: &Outlet) -> Result<ListPage, AppError> {
+/// What is due. One that can't be read keeps neither those behind it from being sent, nor those at the other channels;
+/// it stays and is counted as waiting.
+async fn due(services: &Services, tenant: &Tenant, outlet: &Outlet, from: Place) -> Result<Seen<Found>, AppError> {
     let now = services.store.read(&tenant.name, &[]).await?.now;
-    let page = Page { up_to: records::millis(now), after: None, limit: ROWS };
-    Ok(services.store.list(&tenant.name, own::due(&outlet.channel), page).await?)
-}
-
-fn read(tenant: &Tenant, (_, key, record): &(u64, Key, crate::ports::store::Record), page: &ListPage) -> Option<Found> {
-    match records::decode::<Notification>(record) {
-        Ok(notification) if notification.is_due(page.now) => {
-            Some(Found { key: *key, version: record.version, notification })
-        }
-        Ok(_) => None,
-        Err(error) => {
-            tracing::error!(tenant = %tenant.name, %error, "a notification can't be sent");
-            None
-        }
-    }
+    let index = own::due(&outlet.channel);
+    let look = Look { index, up_to: records::millis(now), rows: ROWS, enough: TOGETHER, reads: READS };
+    let found = |key, record: &Record, now| {
+        let notification = records::decode::<Notification>(record)?;
+        let found = Found { key, version: record.version, notification };
+        Ok::<_, StoreError>(Some(found).filter(|it| it.notification.is_due(now)))
+    };
+    let mut place = from;
+    let seen = look.past(services, &tenant.name, &mut place, found).await?;
+    outlet.go_on_at(place);
+    Ok(seen)
 }
 
 impl Sender<'_> {
@@ -193,13 +203,21 @@ impl Sender<'_> {
 
     async fn record(&self, found: Found, ended: Ended) -> Result<Outcome, AppError> {
         let first_gone = matches!(ended, Ended::Failed(Failure::Gone)) && self.outlet.is_gone_now();
-        let others = match (&ended, &found.notification.alone_with) {
+        let mut others = match (&ended, &found.notification.alone_with) {
             (Ended::Unreachable(_), Some(others)) => self.keys_of(&found.notification, others),
             _ => Vec::new(),
         };
+        let mut all_seen = true;
         // Those that are tried at the same time may each be in the way once.
         for _ in 0..TOGETHER + 2 {
-            let snapshot = self.services.store.read(&self.tenant.name, &others).await?;
+            let snapshot = match self.services.store.read(&self.tenant.name, &others).await {
+                // Whether one of them was told can't be seen: so it isn't said that nobody was.
+                Err(StoreError::Unreadable(_)) if !others.is_empty() => {
+                    (others, all_seen) = (Vec::new(), false);
+                    self.services.store.read(&self.tenant.name, &[]).await?
+                }
+                read => read?,
+            };
             let (next, outcome) = self.next(found.notification.clone(), &ended, &snapshot);
             let mut events = Vec::new();
             if outcome == Outcome::Dead {
@@ -208,7 +226,7 @@ impl Sender<'_> {
             if first_gone {
                 events.push(self.told(Code::WebhookDisabled, &next, &snapshot));
             }
-            if Self::leaves_nobody(&next, &others, &snapshot) {
+            if all_seen && Self::leaves_nobody(&next, &others, &snapshot) {
                 events.push(none_reachable(self.services, &self.tenant.name, &next, snapshot.now));
             }
             let mut expect = vec![(found.key, Expect::Version(found.version))];

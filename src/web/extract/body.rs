@@ -74,10 +74,7 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = fields::read("body", &mut json)?;
     // Nothing may follow.
-    json.end().map(|()| read).map_err(|error| ApiError::Invalid {
-        field: None,
-        problem: format!("the body is not what this route takes: {}", brief(&error)),
-    })
+    json.end().map(|()| read).map_err(|error| fields::not_taken("body", None, &error))
 }
 
 fn parse_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

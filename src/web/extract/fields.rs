@@ -50,16 +50,14 @@ fn wrong(part: &str, path: &str, said: &str) -> ApiError {
         (Some(path), _) => Some(path.to_owned()),
         (None, name) => name.map(str::to_owned),
     };
-    match field {
-        Some(field) => ApiError::Invalid {
-            field: Some(brief(&field)),
-            problem: format!("in the {part} is not what this route takes: {}", brief(&said)),
-        },
-        None => ApiError::Invalid {
-            field: None,
-            problem: format!("the {part} is not what this route takes: {}", brief(&said)),
-        },
-    }
+    not_taken(part, field.as_deref(), &said)
+}
+
+/// The problem with a part of the request, or with a field in it.
+pub fn not_taken(part: &str, field: Option<&str>, said: &dyn Display) -> ApiError {
+    let inside = if field.is_some() { "in " } else { "" };
+    let problem = format!("{inside}the {part} is not what this route takes: {}", brief(said));
+    ApiError::Invalid { field: field.map(|field| brief(&field)), problem }
 }
 
 /// The field that serde's own sentences name.

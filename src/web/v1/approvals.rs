@@ -5,7 +5,7 @@ pub mod events;
 pub mod signing;
 mod view;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,10 @@ pub struct ApprovalPage {
     items: Vec<ApprovalItem>,
     /// For the next page; `null` at the end.
     next_cursor: Option<String>,
+    /// Items of this page that are left out because they can't be read; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, nullable = false, minimum = 1)]
+    unreadable: Option<NonZeroUsize>,
 }
 
 /// Lists approvals: mine, those on my behalf, those that await my vote, or all.
@@ -100,7 +104,8 @@ pub async fn list(
     let role = query.role.map_or(Role::Requester, Role::from);
     let found = approvals::list(&state.services, &door.tenant, &caller, role, after, limit).await?;
     let items = found.items.into_iter().map(ApprovalItem::from).collect();
-    Ok(HttpResponse::Ok().json(ApprovalPage { items, next_cursor: found.next.map(cursor_text) }))
+    let (next_cursor, unreadable) = (found.next.map(cursor_text), NonZeroUsize::new(found.unreadable));
+    Ok(HttpResponse::Ok().json(ApprovalPage { items, next_cursor, unreadable }))
 }
 
 /// Which approval.

@@ -1,5 +1,7 @@
 //! Delegations: begin, list, cancel. The agent's own.
 
+use std::num::NonZeroUsize;
+
 use actix_web::{HttpRequest, HttpResponse, delete, get, http::header::LOCATION, post, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -222,6 +224,10 @@ pub struct DelegationPage {
     items: Vec<DelegationItem>,
     /// For the next page; `null` at the end.
     next_cursor: Option<String>,
+    /// Items of this page that are left out because they can't be read; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, nullable = false, minimum = 1)]
+    unreadable: Option<NonZeroUsize>,
 }
 
 /// Lists my delegations.
@@ -240,7 +246,8 @@ pub async fn list(
     let (after, limit) = (page.after()?, page.limit()?);
     let found = delegations::list(&state.services, &door.tenant, &caller, after, limit).await?;
     let items = found.items.into_iter().map(item).collect();
-    Ok(HttpResponse::Ok().json(DelegationPage { items, next_cursor: found.next.map(cursor_text) }))
+    let (next_cursor, unreadable) = (found.next.map(cursor_text), NonZeroUsize::new(found.unreadable));
+    Ok(HttpResponse::Ok().json(DelegationPage { items, next_cursor, unreadable }))
 }
 
 fn item(mine: delegations::Mine) -> DelegationItem {

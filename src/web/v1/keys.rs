@@ -1,5 +1,7 @@
 //! Keys that sign decisions: the approvers' own, and the service's.
 
+use std::num::NonZeroUsize;
+
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -218,6 +220,10 @@ pub struct KeyPage {
     items: Vec<OwnedKey>,
     /// For the next page; `null` at the end.
     next_cursor: Option<String>,
+    /// Items of this page that are left out because they can't be read; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, nullable = false, minimum = 1)]
+    unreadable: Option<NonZeroUsize>,
 }
 
 /// Lists keys of others that wait for my approval.
@@ -239,7 +245,8 @@ pub async fn awaiting(
         let pending = ring.keys.into_iter().filter(|key| key.state == KeyState::Pending);
         pending.map(move |key| OwnedKey { owner: ring.owner.clone().into(), key: key.into() })
     });
-    Ok(HttpResponse::Ok().json(KeyPage { items: waiting.collect(), next_cursor: found.next.map(cursor_text) }))
+    let (next_cursor, unreadable) = (found.next.map(cursor_text), NonZeroUsize::new(found.unreadable));
+    Ok(HttpResponse::Ok().json(KeyPage { items: waiting.collect(), next_cursor, unreadable }))
 }
 
 /// A decision about a key.

@@ -1,6 +1,6 @@
 //! Locks: an account that is locked acts for nobody, and nobody acts for it.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use actix_web::{HttpResponse, delete, get, post, web};
 use jiff::Timestamp;
@@ -96,6 +96,10 @@ pub struct LockPage {
     items: Vec<LockItem>,
     /// For the next page; `null` at the end.
     next_cursor: Option<String>,
+    /// Items of this page that are left out because they can't be read; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, nullable = false, minimum = 1)]
+    unreadable: Option<NonZeroUsize>,
 }
 
 /// Lists the lock of my account; for an administrator, all locks.
@@ -114,7 +118,8 @@ pub async fn list(
     let (after, limit) = (page.after()?, page.limit()?);
     let found = locks::list(&state.services, &door.tenant, &caller, after, limit).await?;
     let items = found.items.into_iter().map(LockItem::from).collect();
-    Ok(HttpResponse::Ok().json(LockPage { items, next_cursor: found.next.map(cursor_text) }))
+    let (next_cursor, unreadable) = (found.next.map(cursor_text), NonZeroUsize::new(found.unreadable));
+    Ok(HttpResponse::Ok().json(LockPage { items, next_cursor, unreadable }))
 }
 
 /// What to lock.

@@ -1,5 +1,7 @@
 //! Who was told of what, and whether it reached him.
 
+use std::num::NonZeroUsize;
+
 use actix_web::{HttpResponse, get, post, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,10 @@ impl From<&Notification> for DeliveryItem {
 pub struct Deliveries {
     /// At most 200.
     items: Vec<DeliveryItem>,
+    /// Deliveries that are left out because they can't be read; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, nullable = false, minimum = 1)]
+    unreadable: Option<NonZeroUsize>,
 }
 
 /// Which approval.
@@ -102,7 +108,8 @@ pub async fn of_approval(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let found = deliveries::of_approval(&state.services, &door.tenant, &caller, &path.id).await?;
-    Ok(HttpResponse::Ok().json(Deliveries { items: found.iter().map(DeliveryItem::from).collect() }))
+    let items = found.items.iter().map(DeliveryItem::from).collect();
+    Ok(HttpResponse::Ok().json(Deliveries { items, unreadable: NonZeroUsize::new(found.unreadable) }))
 }
 
 /// A notification, as an administrator sees it.
@@ -151,6 +158,10 @@ pub struct NotificationPage {
     items: Vec<NotificationItem>,
     /// For the next page; `null` at the end.
     next_cursor: Option<String>,
+    /// Items of this page that are left out because they can't be read; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, nullable = false, minimum = 1)]
+    unreadable: Option<NonZeroUsize>,
 }
 
 /// In which state, and which page of them.
@@ -188,7 +199,8 @@ pub async fn list(
     let name = state_name(asked.as_deref())?;
     let found = deliveries::in_state(&state.services, &door.tenant, &caller, name, position).await?;
     let items = found.items.iter().map(NotificationItem::from).collect();
-    Ok(HttpResponse::Ok().json(NotificationPage { items, next_cursor: found.next.map(cursor_text) }))
+    let (next_cursor, unreadable) = (found.next.map(cursor_text), NonZeroUsize::new(found.unreadable));
+    Ok(HttpResponse::Ok().json(NotificationPage { items, next_cursor, unreadable }))
 }
 
 fn state_name(asked: Option<&str>) -> Result<&'static str, ApiError> {

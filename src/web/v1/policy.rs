@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    app::explain::{self as explanation, Explanation, Question},
+    app::{
+        approvals::outlook::Outlook,
+        explain::{self as explanation, Explanation, Question},
+    },
     domain::{
         approval::template::Template,
         hook::TraceLine,
@@ -206,11 +209,41 @@ pub struct PolicyAnswer {
     rules: Vec<RuleSaid>,
     /// The rule that applies; `null`: grant and lock alone.
     rule: Option<Applies>,
+    /// What there is of the approval that the rule asks for; absent if it asks for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    approval: Option<Standing>,
+}
+
+/// A standing approval of this agent, delegator and client for these scopes, or that there is none.
+#[derive(Serialize, ToSchema)]
+pub struct Standing {
+    /// `use`: there is one, which an initiation with the same reason and ticket would use; `wait`: there is one, which waits
+    /// for votes; `ask`: there is none, and one would be asked for.
+    would: &'static str,
+    /// Which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    id: Option<String>,
+    /// How often it can be used still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    uses_left: Option<u32>,
+}
+
+impl From<Outlook> for Standing {
+    fn from(outlook: Outlook) -> Self {
+        match outlook {
+            Outlook::Uses { id, left } => Self { would: "use", id: Some(id.to_string()), uses_left: Some(left) },
+            Outlook::Waits(id) => Self { would: "wait", id: Some(id.to_string()), uses_left: None },
+            Outlook::Needs => Self { would: "ask", id: None, uses_left: None },
+        }
+    }
 }
 
 impl From<Explanation> for PolicyAnswer {
     fn from(told: Explanation) -> Self {
-        let Explanation { question, agent, delegator, answer } = told;
+        let Explanation { question, agent, delegator, answer, approval } = told;
         let reason = answer.decision.reason();
         Self {
             decision: answer.decision.code(),
@@ -226,6 +259,7 @@ impl From<Explanation> for PolicyAnswer {
             trace: answer.trace.into_iter().map(StageSaid::from).collect(),
             rules: answer.rules.into_iter().map(RuleSaid::from).collect(),
             rule: answer.rule.map(Applies::from),
+            approval: approval.map(Standing::from),
         }
     }
 }

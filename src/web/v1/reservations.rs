@@ -1,5 +1,7 @@
 //! Reservations of shared accounts: which may I, reserve, look, give back.
 
+use std::num::NonZeroUsize;
+
 use actix_web::{HttpResponse, delete, get, post, web};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -254,6 +256,10 @@ pub struct ReservationPage {
     items: Vec<ReservationItem>,
     /// For the next page; `null` at the end.
     next_cursor: Option<String>,
+    /// Items of this page that are left out because they can't be read; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, nullable = false, minimum = 1)]
+    unreadable: Option<NonZeroUsize>,
 }
 
 /// Lists what I hold or held last.
@@ -272,7 +278,8 @@ pub async fn list(
     let (after, limit) = (page.after()?, page.limit()?);
     let found = reservations::list(&state.services, &door.tenant, &caller, after, limit).await?;
     let items = found.items.into_iter().filter_map(item).collect();
-    Ok(HttpResponse::Ok().json(ReservationPage { items, next_cursor: found.next.map(cursor_text) }))
+    let (next_cursor, unreadable) = (found.next.map(cursor_text), NonZeroUsize::new(found.unreadable));
+    Ok(HttpResponse::Ok().json(ReservationPage { items, next_cursor, unreadable }))
 }
 
 /// Which reservation.

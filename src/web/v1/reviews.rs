@@ -1,5 +1,7 @@
 //! Reviews of emergencies in which votes were skipped.
 
+use std::num::NonZeroUsize;
+
 use actix_web::{HttpResponse, get, post, web};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -86,6 +88,10 @@ pub struct ReviewPage {
     items: Vec<ReviewItem>,
     /// For the next page; `null` at the end.
     next_cursor: Option<String>,
+    /// Items of this page that are left out because they can't be read; absent if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, nullable = false, minimum = 1)]
+    unreadable: Option<NonZeroUsize>,
 }
 
 /// Lists reviews of emergencies in which votes were skipped.
@@ -104,7 +110,8 @@ pub async fn list(
     let (after, limit) = (page.after()?, page.limit()?);
     let found = reviews::list(&state.services, &door.tenant, &caller, after, limit).await?;
     let items = found.items.into_iter().map(ReviewItem::from).collect();
-    Ok(HttpResponse::Ok().json(ReviewPage { items, next_cursor: found.next.map(cursor_text) }))
+    let (next_cursor, unreadable) = (found.next.map(cursor_text), NonZeroUsize::new(found.unreadable));
+    Ok(HttpResponse::Ok().json(ReviewPage { items, next_cursor, unreadable }))
 }
 
 /// What was found.

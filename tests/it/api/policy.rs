@@ -225,3 +225,26 @@ async fn an_initiation_is_told_whether_the_account_can_be_had() {
     app.directory.set_groups(&uid("00uann"), &["others"]);
     assert_eq!(told().await, (json!("refused"), json!("not-a-member")));
 }
+
+#[actix_web::test]
+async fn a_standing_approval_is_told() {
+    let app = ruled().await;
+    let standing = async |body: &Value| ask(&app, body).await["approval"].clone();
+    assert_eq!(standing(&question("app")).await, json!({"would": "ask"}));
+    let begin = json!({"delegator": "00ubob", "scopes": ["openid"], "reason": "invoices"});
+    let asked = app.post("/v1/delegations", "ann", &begin).await;
+    assert_eq!(asked.status, 202, "{}", asked.text);
+    let id = asked.json["approval"]["id"].clone();
+    assert_eq!(standing(&question("app")).await, json!({"would": "wait", "id": id}));
+    let votes = format!("/v1/approvals/{}/votes", id.as_str().unwrap());
+    let voted = app.post(&votes, "eve", &json!({"decision": "approve", "version": 1})).await;
+    assert_eq!(voted.status, 200, "{}", voted.text);
+    let usable = json!({"would": "use", "id": id, "uses_left": 1});
+    assert_eq!(standing(&question("app")).await, usable);
+    assert_eq!(standing(&with(question("app"), "at", json!("initiation"))).await, usable);
+    // As the initiation does, without what the rule doesn't allow; but for nothing less.
+    assert_eq!(standing(&with(question("app"), "scopes", json!(["openid", "pay"]))).await, json!({"would": "ask"}));
+    assert_eq!(standing(&question("web")).await, json!(null), "a rule without approval");
+    app.advance(SignedDuration::from_hours(25));
+    assert_eq!(standing(&question("app")).await, json!({"would": "ask"}), "it is over");
+}

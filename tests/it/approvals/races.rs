@@ -193,7 +193,7 @@ async fn act(pair: &Pair, at: usize, id: ApprovalId, deed: Deed) -> bool {
         Deed::Use => use_once(services, id).await.is_ok(),
         Deed::Expire => {
             pair.clock.advance(SignedDuration::from_hours(1));
-            reaper::pass(services, &tenant.name).await.unwrap().expired > 0
+            reaper::pass(services, &tenant.name, &mut reaper::Places::default()).await.unwrap().expired > 0
         }
     }
 }

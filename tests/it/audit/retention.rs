@@ -62,7 +62,7 @@ async fn kept(rig: &Rig) -> Vec<u64> {
 async fn checkpoints(rig: &Rig) -> Vec<(Key, Checkpoint)> {
     let page = Page { up_to: u64::MAX, after: None, limit: 100 };
     let found = rig.services.store.list(&acme(), sealed::checkpoints(), page).await.unwrap();
-    found.rows.iter().map(|(_, key, record)| (*key, records::decode(record).unwrap())).collect()
+    found.readable().map(|(_, key, record)| (key, records::decode(record).unwrap())).collect()
 }
 
 fn at(found: &[(Key, Checkpoint)], seq: u64) -> &(Key, Checkpoint) {
@@ -177,7 +177,7 @@ async fn what_does_not_verify_is_not_dropped() {
     deliver_all(&rig, &sealer).await;
     let page = Page { up_to: u64::MAX, after: None, limit: 100 };
     let found = rig.services.store.list(&acme(), sealed::checkpoints(), page).await.unwrap();
-    let (sort, place, record) = found.rows.iter().find(|(seq, ..)| *seq == 300).unwrap();
+    let (sort, place, record) = found.readable().find(|(seq, ..)| *seq == 300).unwrap();
     let good: Checkpoint = records::decode(record).unwrap();
     let other = at(&checkpoints(&rig).await, 256).1.clone();
     let mut forged = good.clone();
@@ -188,9 +188,9 @@ async fn what_does_not_verify_is_not_dropped() {
     foreign.signature = stranger.sign(&foreign.says.message().unwrap());
     let swapped = Checkpoint { signature: other.signature, ..good.clone() };
     for (checkpoint, why) in [(forged, "does not fit"), (foreign, "is not known"), (swapped, "is not signed")] {
-        let indexes = vec![behalf::ports::store::IndexRow { index: sealed::checkpoints(), sort: *sort }];
+        let indexes = vec![behalf::ports::store::IndexRow { index: sealed::checkpoints(), sort }];
         let body = records::encode(&checkpoint).unwrap();
-        let put = Put { key: *place, body, live_until: None, drop_at: None, indexes };
+        let put = Put { key: place, body, live_until: None, drop_at: None, indexes };
         let change = Change { puts: vec![put], ..Change::new(rig.services.change_id(), Timestamp::MAX) };
         rig.services.store.commit(&acme(), change).await.unwrap();
         let error = a_day().pass(&rig.services, &acme(), sealer.holder()).await.unwrap_err();

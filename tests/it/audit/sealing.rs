@@ -48,7 +48,7 @@ async fn checkpoints_come_by_number_and_by_time_and_when_nothing_happens() {
     assert!(second.says.time > first.says.time);
     let page = Page { up_to: u64::MAX, after: None, limit: 100 };
     let kept = rig.services.store.list(&acme(), sealed::checkpoints(), page).await.unwrap();
-    let kept: Vec<Checkpoint> = kept.rows.iter().map(|(_, _, record)| records::decode(record).unwrap()).collect();
+    let kept: Vec<Checkpoint> = kept.readable().map(|(_, _, record)| records::decode(record).unwrap()).collect();
     assert_eq!(kept.iter().map(|c| c.says.head.seq).collect::<Vec<_>>(), [0, 1000, 2000, 2500]);
     assert_eq!(verify(&rig.entries().await, kept, &key).unwrap().checkpoints, 4);
 }

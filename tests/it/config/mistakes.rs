@@ -275,8 +275,8 @@ fn a_secrets_file_that_others_may_open_is_worth_a_warning() {
 
     let case = Case::least().without("BEHALF_HOOK_SECRET").file("secret", "a-secret-of-the-hook\n");
     let case = case.var("BEHALF_HOOK_SECRET_FILE", "secret");
-    // 640: for a group that the process is in, as Kubernetes mounts it.
-    let modes = [(0o600, false), (0o400, false), (0o640, false), (0o660, true), (0o602, true), (0o644, true)];
+    // 640: the file is the process's own, and its group may be one that people share.
+    let modes = [(0o600, false), (0o400, false), (0o640, true), (0o660, true), (0o602, true), (0o644, true)];
     for (mode, open) in modes {
         fs::set_permissions(case.path().join("secret"), fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(warned(&case, "may read or write its file"), open, "{mode:o}");

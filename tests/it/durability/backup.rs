@@ -119,3 +119,55 @@ async fn only_stopped_data_is_restored_or_compacted() {
         assert!(world.caller(&process).begin(0).await.unwrap().is_ok(), "the grant is there");
     }
 }
+
+fn in_folder(data: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("behalf.redb")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_goes_to_standard_output_and_nothing_else_does() {
+    let world = World::new(1);
+    let (data, elsewhere) = (world.path("data"), world.path("elsewhere"));
+    let mut process = world.start(&data).await;
+    world.grant_all(&world.caller(&process)).await;
+    for running in [true, false] {
+        if !running {
+            process.kill();
+        }
+        let made = world.run(&data, &["store", "backup", "-"]).await;
+        assert!(made.status.success(), "{made:?}");
+        let told: Value = serde_json::from_slice(&made.stderr).unwrap();
+        assert_eq!(told["file_bytes"], json!(made.stdout.len()), "{told}");
+        assert_eq!(told["sha256"], sha256(&made.stdout));
+        assert_eq!(in_folder(&data), ["behalf.redb"], "nothing stays beside the data");
+        std::fs::write(world.path("fetched"), &made.stdout).unwrap();
+    }
+    let restored = world.run(&elsewhere, &["store", "restore", "fetched"]).await;
+    assert!(restored.status.success(), "{restored:?}");
+    let process = world.start(&elsewhere).await;
+    assert!(world.caller(&process).begin(0).await.unwrap().is_ok(), "the grant is there");
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest as _, Sha256};
+    behalf::domain::hex::hex(&Sha256::digest(bytes))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_breaks_off_or_has_nowhere_to_go_is_none() {
+    let world = World::new(1);
+    let data = world.path("data");
+    world.start(&data).await.kill();
+    let command = |out: std::fs::File| {
+        let mut command = world.command(&format!("embedded:{}", data.display()));
+        command.args(["store", "backup", "-"]).stdout(out).output().unwrap()
+    };
+    let full = command(std::fs::File::create("/dev/full").unwrap());
+    let said = String::from_utf8(full.stderr).unwrap();
+    assert!(!full.status.success() && said.contains("the backup broke off"), "{said}");
+    let terminal = command(std::fs::File::options().read(true).write(true).open("/dev/ptmx").unwrap());
+    let said = String::from_utf8(terminal.stderr).unwrap();
+    assert!(!terminal.status.success() && said.contains("standard output is a terminal"), "{said}");
+    assert_eq!(in_folder(&data), ["behalf.redb"]);
+}

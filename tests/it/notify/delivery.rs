@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, net::TcpListener};
 
-use behalf::{app::error::AppError, ports::store::Store};
+use behalf::{
+    app::error::AppError,
+    ports::store::{Put, Store},
+};
 
 use super::*;
 use crate::support::{
@@ -211,4 +214,29 @@ async fn a_reply_that_is_lost_makes_no_second_notification_and_no_second_event()
     tamper.next(Act::ReplyLost);
     assert_eq!(rig.send(0).await, [Outcome::Sent], "found out by a second look");
     assert_eq!((receiver.seen().len(), tamper.left()), (1, 0));
+}
+
+#[actix_web::test]
+async fn what_cant_be_read_keeps_nothing_behind_it_from_being_sent() {
+    use behalf::{domain::ids::RecordId, ports::store::IndexRow};
+
+    let (rig, receiver) = with_receiver().await;
+    rig.act("e1").await;
+    rig.make().await;
+    let index = own::due(&rig.outlets.all[0].channel);
+    let spoilt = |n| Put {
+        key: own::notification_key(RecordId { time: n, hash: [7; 32] }),
+        body: b"{".to_vec(),
+        live_until: None,
+        drop_at: None,
+        indexes: vec![IndexRow { index, sort: n }],
+    };
+    let puts = (1..=200).map(spoilt).collect();
+    let change = Change { puts, ..Change::new(rig.services().change_id(), jiff::Timestamp::MAX) };
+    assert!(matches!(rig.services().store.commit(&default_tenant(), change).await.unwrap(), Committed::Done(_)));
+    assert_eq!(rig.send(0).await, [Outcome::Sent]);
+    assert_eq!(rig.send(0).await, []);
+    assert_eq!(receiver.seen().len(), 1);
+    let waiting = send::waiting(rig.services(), rig.tenant(), &rig.outlets.all[0]).await.unwrap();
+    assert_eq!(waiting, 200, "they wait, as far as anybody can tell");
 }

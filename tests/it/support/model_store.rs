@@ -163,7 +163,7 @@ impl Tenant {
         let mut rows: Vec<_> = (self.records.iter())
             .flat_map(|(key, (record, rows))| rows.iter().map(move |row| (row, key, record)))
             .filter(|(row, _, _)| row.index == index && row.sort <= page.up_to)
-            .map(|(row, key, record)| (row.sort, *key, record.clone()))
+            .map(|(row, key, record)| (row.sort, *key, Ok(record.clone())))
             .filter(|(sort, key, _)| page.after.is_none_or(|after| (*sort, *key) > after))
             .collect();
         rows.sort_by_key(|(sort, key, _)| (*sort, *key));

@@ -9,23 +9,24 @@ use std::{
 };
 
 /// The folder of what `tests/peers.sh` installs under that name (`""`: the identity provider), installed now if need
-/// be. Where that can't be done, it is said on standard error (not by a macro, whose text a passing test hides), and
-/// under CI it is a failure.
-#[expect(clippy::disallowed_methods, reason = "CI is the environment's business, and no setting of behalf")]
+/// be. Where that can't be done, it is [`lacking`].
 pub(crate) fn installed(name: &'static str, what: &str) -> Option<PathBuf> {
     static INSTALLED: Mutex<Option<HashMap<&'static str, Result<PathBuf, String>>>> = Mutex::new(None);
     let mut all = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
     let installed = all.get_or_insert_default().entry(name).or_insert_with(|| install(name));
     match installed {
         Ok(folder) => Some(folder.clone()),
-        Err(why) => {
-            let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-            assert!(!in_ci, "{what} can't be installed: {why}");
-            let text = format!("\nSKIPPED: a test with {what}, which tests/peers.sh can't install: {why}\n");
-            io::stderr().write_all(text.as_bytes()).unwrap();
-            None
-        }
+        Err(why) => lacking(what, &format!("tests/peers.sh can't install it: {why}")),
     }
+}
+
+/// Says that a test can't run for want of this, and why. Under CI that is a failure.
+#[expect(clippy::disallowed_methods, reason = "CI is the environment's business, and no setting of behalf")]
+pub(crate) fn lacking<T>(what: &str, why: &str) -> Option<T> {
+    let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(!in_ci, "a test needs {what}: {why}");
+    say(&format!("a test with {what}: {why}"));
+    None
 }
 
 fn install(name: &str) -> Result<PathBuf, String> {
@@ -38,13 +39,9 @@ fn install(name: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// Says that this program isn't there, so that a test can't run. Under CI that is a failure.
-#[expect(clippy::disallowed_methods, reason = "CI is the environment's business, and no setting of behalf")]
+/// This program isn't there: it is [`lacking`].
 pub(crate) fn missing<T>(program: &str) -> Option<T> {
-    let in_ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    assert!(!in_ci, "{program} isn't installed; ./check installs it");
-    say(&format!("a test with {program}, which isn't installed; ./check installs it"));
-    None
+    lacking(program, "it isn't installed; ./check installs it")
 }
 
 /// Whether the tests with peers that take long, or want to be root, are wanted.

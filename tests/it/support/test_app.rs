@@ -389,7 +389,7 @@ impl TestApp {
     }
 
     pub(crate) async fn reap(&self) -> reaper::Pass {
-        reaper::pass(&self.services, &TenantName::default_tenant()).await.unwrap()
+        reaper::pass(&self.services, &TenantName::default_tenant(), &mut reaper::Places::default()).await.unwrap()
     }
 }
 

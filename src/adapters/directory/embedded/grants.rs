@@ -151,7 +151,10 @@ impl Grants {
     }
 
     async fn room_for_one(&self, delegator: &UserId) -> Result<(), DirectoryError> {
-        if self.list(BY_DELEGATOR, delegator, MAX_AGENTS).await?.len() < MAX_AGENTS {
+        // Those that can't be read count.
+        let page = Page { up_to: u64::MAX, after: None, limit: MAX_AGENTS };
+        let page = self.store.list(&self.tenant, index(BY_DELEGATOR, delegator), page).await.map_err(closed)?;
+        if page.rows.len() < MAX_AGENTS {
             return Ok(());
         }
         let text = format!("there are {MAX_AGENTS} agents already, the most that one may name: remove one first");
@@ -165,14 +168,15 @@ impl Grants {
         while grants.len() < most {
             let page = Page { up_to: u64::MAX, after, limit: PAGE.min(most - grants.len()) };
             let page = self.store.list(&self.tenant, index(list, owner), page).await.map_err(closed)?;
-            for (_, key, record) in &page.rows {
+            // A list that leaves out who may act for somebody misleads: one that can't be read is an error.
+            for (_, key, record) in page.whole().map_err(closed)? {
                 let grant = Grant::read(record)?;
-                if grant.key() != *key {
+                if grant.key() != key {
                     return Err(unavailable(OTHER_USERS));
                 }
                 grants.push(grant);
             }
-            after = page.rows.last().map(|(sort, key, _)| (*sort, *key));
+            after = page.end();
             if !page.more || after.is_none() {
                 return Ok(grants);
             }

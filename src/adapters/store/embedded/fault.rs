@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{adapters::store::format::Unreadable, ports::store::StoreError};
+use crate::ports::store::{StoreError, Unreadable};
 
 /// The database failed, or holds what can't be read.
 #[derive(Debug, thiserror::Error)]

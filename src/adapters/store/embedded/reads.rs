@@ -14,7 +14,7 @@ use super::{
 use crate::{
     adapters::store::{bounds::MOST_LISTED, format::Head},
     domain::ids::TenantName,
-    ports::store::{Index, IndexRow, Key, Page, Record, Seq, Stored},
+    ports::store::{Index, IndexRow, Key, Page, Record, Row, Seq, Stored},
 };
 
 /// Those of the records that exist.
@@ -31,7 +31,7 @@ pub(super) fn records(txn: &ReadTransaction, tenant: &TenantName, keys: &[Key]) 
 
 /// A page's rows, and whether there are more.
 pub(super) struct Found {
-    pub(super) rows: Vec<(u64, Key, Record)>,
+    pub(super) rows: Vec<Row>,
     pub(super) more: bool,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn list(txn: &ReadTransaction, tenant: &TenantName, index: Index, pag
         let (sort, key) = index_tail(row?.0.value())?;
         // Rows are written and dropped with their record: one without is damage, and hides nothing.
         if let Some(bytes) = records.get(record_key(tenant, key).as_slice())? {
-            rows.push((sort, key, Head::decode(key.kind, bytes.value())?.to_record()));
+            rows.push((sort, key, Head::decode(key.kind, bytes.value()).map(|head| head.to_record())));
         }
     }
     Ok(Found { rows, more: false })

@@ -8,9 +8,11 @@ use redis::{
 
 use super::keys::Keys;
 use crate::{
-    adapters::store::format::{Head, Input, Unreadable},
+    adapters::store::format::{Head, Input},
     domain::ids::TenantName,
-    ports::store::{Change, Committed, Expect, Index, Key, Kind, Lease, Page, Record, Seq, StoreError, Stored},
+    ports::store::{
+        Change, Committed, Expect, Index, Key, Kind, Lease, Page, Record, Seq, StoreError, Stored, Unreadable,
+    },
 };
 
 /// The layout of a tenant's counters.
