@@ -1,4 +1,4 @@
-//! Configuration to running service: the only file that names concrete adapters.
+//! Configuration to running service. Only here, in the commands and in the demo are concrete adapters named.
 
 mod audit;
 mod background;

@@ -22,7 +22,7 @@ pub use okta_setup::{OktaSetup, SetUp};
 
 pub use redis::{RedisAddress, RedisSettings, RedisTopology};
 pub use reread::{ConfigFile, Reread};
-pub use server::{BODY_LIMIT, LogFormat, LogSettings, MetricsAt, Server, StoreKind, TlsFiles};
+pub use server::{LogFormat, LogSettings, MetricsAt, Server, StoreKind, TlsFiles};
 pub use tenant::{
     Budgets, ClaimRole, DelegationSettings, DialectKind, DirectoryKind, DirectorySettings, EmailSecurity,
     EmailSettings, EmbeddedSettings, HookBearer, HookCallers, HookHeader, KeySettings, LDAP_ROLES, LdapKind,

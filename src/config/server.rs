@@ -24,9 +24,6 @@ use super::{
 
 use crate::domain::otp::{OtpKey, OtpKeys};
 
-/// Bytes that a request's body may have.
-pub const BODY_LIMIT: usize = 256 * 1024;
-
 /// How requests come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {

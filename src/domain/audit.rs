@@ -25,7 +25,7 @@ macro_rules! codes {
             pub fn code(self) -> &'static str { match self { $( Self::$name => $code, )+ } }
 
             /// The stable dotted type, for people.
-            pub fn kind(self) -> &'static str { match self { $( Self::$name => $kind, )+ } }
+            pub const fn kind(self) -> &'static str { match self { $( Self::$name => $kind, )+ } }
 
             /// `info`, `warning` or `critical`.
             pub fn severity(self) -> &'static str { match self { $( Self::$name => $severity, )+ } }

@@ -29,7 +29,7 @@ impl TokenPatch {
     }
 }
 
-/// Changes to the tokens that are being minted; `None` or empty for a token that isn't.
+/// Changes to the tokens that are being minted; empty for a token that isn't.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClaimPatch {
     /// The access token.

@@ -1,6 +1,6 @@
 //! Notices: which event concerns whom, and what becomes of telling him.
 //!
-//! One table, by the events' stable types, so that it needs no code of those who write them.
+//! One table, by the events' stable types.
 
 mod notification;
 mod payload;
@@ -15,7 +15,7 @@ pub use self::{
     words::{clean, mail},
 };
 use super::{
-    audit::{Actor, Event, Target},
+    audit::{Actor, Code, Event, Target},
     ids::{EventId, GroupId, UserId},
 };
 
@@ -65,24 +65,28 @@ pub struct Topic {
     pub words: &'static str,
 }
 
-const fn topic(kind: &'static str, roles: &'static [Role], words: &'static str) -> Topic {
-    Topic { kind, roles, words }
+const fn topic(code: Code, roles: &'static [Role], words: &'static str) -> Topic {
+    Topic { kind: code.kind(), roles, words }
 }
 
 /// All of them. Nothing else is ever told.
 pub const TOPICS: &[Topic] = &[
-    topic("hook.decision.granted", &[Role::Delegator], "Somebody acted on your behalf"),
-    topic("approval.requested", &[Role::Approver], "Your decision about a request is asked for"),
-    topic("approval.approved", &[Role::Requester], "Your request was approved"),
-    topic("approval.denied", &[Role::Requester], "Your request was denied"),
-    topic("approval.expired", &[Role::Requester], "Your request was not decided in time"),
-    topic("approval.withdrawn", &[Role::Requester], "Your request was withdrawn"),
-    topic("approval.revoked", &[Role::Requester], "An approval of yours was revoked"),
-    topic("approval.break_glass", &[Role::Approver, Role::Delegator], "Approvers were skipped in an emergency"),
-    topic("reservation.force_released", &[Role::Holder], "A reservation of yours was ended by an administrator"),
-    topic("otp.locked", &[Role::Holder], "One-time codes of yours were refused too often, and are locked for a while"),
-    topic("grant.added", &[Role::Delegator, Role::Agent], "A delegation of access was set up"),
-    topic("grant.removed", &[Role::Delegator, Role::Agent], "A delegation of access was ended"),
+    topic(Code::HookGranted, &[Role::Delegator], "Somebody acted on your behalf"),
+    topic(Code::ApprovalRequested, &[Role::Approver], "Your decision about a request is asked for"),
+    topic(Code::ApprovalApproved, &[Role::Requester], "Your request was approved"),
+    topic(Code::ApprovalDenied, &[Role::Requester], "Your request was denied"),
+    topic(Code::ApprovalExpired, &[Role::Requester], "Your request was not decided in time"),
+    topic(Code::ApprovalWithdrawn, &[Role::Requester], "Your request was withdrawn"),
+    topic(Code::ApprovalRevoked, &[Role::Requester], "An approval of yours was revoked"),
+    topic(Code::BreakGlass, &[Role::Approver, Role::Delegator], "Approvers were skipped in an emergency"),
+    topic(Code::ReservationForceReleased, &[Role::Holder], "A reservation of yours was ended by an administrator"),
+    topic(
+        Code::OtpLocked,
+        &[Role::Holder],
+        "One-time codes of yours were refused too often, and are locked for a while",
+    ),
+    topic(Code::GrantAdded, &[Role::Delegator, Role::Agent], "A delegation of access was set up"),
+    topic(Code::GrantRemoved, &[Role::Delegator, Role::Agent], "A delegation of access was ended"),
 ];
 
 /// People and groups that one event names at most.

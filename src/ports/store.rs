@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{RecordId, TenantName};
 
-/// What sort of record a key names. The store only compares it; `app/records.rs` gives the meanings.
+/// What sort of record a key names. The store only compares it; `app/kinds.rs` gives the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(pub u8);
 
@@ -112,7 +112,7 @@ pub struct IndexRow {
 /// Names an index: its kind and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Index {
-    /// Which list (`app/records.rs`).
+    /// Which list: a number that its users in `app` have to themselves.
     pub list: u8,
     /// Whose: SHA-256 of the owner's id, or zeros for a tenant-wide list.
     pub owner: [u8; 32],

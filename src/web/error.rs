@@ -183,6 +183,12 @@ impl ApiError {
     fn state(&self) -> Option<&'static str> {
         match self {
             Self::App(AppError::Approval(refused)) => refused.state(),
+            Self::App(
+                AppError::NotPending(state)
+                | AppError::NotHeld(state)
+                | AppError::NotGivenUp(state)
+                | AppError::Key(KeyRefused::Closed(state)),
+            ) => Some(state),
             _ => None,
         }
     }

@@ -238,7 +238,7 @@ impl Store for EmbeddedStore {
         ttl: SignedDuration,
     ) -> Result<Option<Lease>, StoreError> {
         if !self.shared.handle.is_open() {
-            return Err(StoreError::Unavailable("the database is being opened again".to_owned()));
+            return Err(writer::reopening());
         }
         let (reply, answer) = oneshot::channel();
         let work = Work::Lease { name: name.to_owned(), holder: holder.to_owned(), ttl, reply };

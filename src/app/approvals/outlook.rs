@@ -53,7 +53,7 @@ pub async fn outlook(store: &dyn Store, tenant: &TenantName, is: Matter<'_>) -> 
     let roster_key = records::roster_key(is.agent);
     let snapshot = store.read(tenant, &[all::epoch_key(), roster_key]).await?;
     let Some((roster, _)) = all::find::<Roster>(&snapshot, &roster_key)? else { return Ok(Outlook::Needs) };
-    let (epoch, _) = epoch::of(&snapshot).map_err(AppError::from_reason)?;
+    let (epoch, _) = epoch::of(&snapshot)?;
     let mut found = Outlook::Needs;
     for entry in roster.open.iter().filter(|entry| snapshot.now < entry.end) {
         // One by one: a store that is asked through a process takes few keys at once.

@@ -171,11 +171,6 @@ impl KeyRing {
         self.keys.iter().find(|key| &key.kid == kid)
     }
 
-    /// Whether any key waits for somebody's approval.
-    pub fn has_pending(&self) -> bool {
-        self.keys.iter().any(|key| key.state == KeyState::Pending)
-    }
-
     /// The key that may sign for a challenge made at `issued`: one that was in use by then, `cooldown` included, so that
     /// nobody enrols a key to decide what already lies before him.
     pub fn signing_key(&self, kid: &str, issued: Timestamp, cooldown: SignedDuration) -> Result<&ApproverKey, Fault> {

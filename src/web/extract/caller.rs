@@ -6,7 +6,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::heade
 
 use crate::{
     app::caller::Caller,
-    domain::ids::TenantName,
+    domain::{ids::TenantName, reason::Reason},
     web::{
         compat::CompatError,
         error::ApiError,
@@ -53,7 +53,7 @@ pub fn door_of<'s>(state: &'s AppState, tenant: Option<&str>) -> Option<&'s Arc<
 
 /// The application's state; missing it is a defect of the set-up, answered as a failure.
 pub fn state(request: &HttpRequest) -> Result<web::Data<AppState>, ApiError> {
-    request.app_data::<web::Data<AppState>>().cloned().ok_or(ApiError::KeysUnavailable)
+    request.app_data::<web::Data<AppState>>().cloned().ok_or(ApiError::App(Reason::Internal.into()))
 }
 
 /// Our id of the request.

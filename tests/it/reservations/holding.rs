@@ -139,7 +139,9 @@ async fn an_administrator_takes_it_away_and_the_holder_is_told_why() {
     }
     assert_eq!(state(&app, "ann", &id).await, "HELD");
     assert_eq!(app.post(&path, "root", &json!({"reason": "incident 7"})).await.status, 204);
-    app.post(&path, "root", &json!({"reason": "again"})).await.is_problem(409, "not-held");
+    let again = app.post(&path, "root", &json!({"reason": "again"})).await;
+    again.is_problem(409, "not-held");
+    assert_eq!(again.json["state"], "FORCE_RELEASED");
     let shown = app.get(&format!("/v1/reservations/{id}"), "ann").await.json;
     assert_eq!((&shown["state"], &shown["reason"]), (&json!("FORCE_RELEASED"), &json!("incident 7")));
     assert_eq!(log_in(&app, "e1", &secret).await.refused(), "reservation-gone");

@@ -110,11 +110,6 @@ impl Users {
         self.listed.contains_key(id)
     }
 
-    /// True if some user is in that group.
-    pub fn has_group(&self, group: &GroupId) -> bool {
-        self.members.contains_key(group)
-    }
-
     /// Who is in that group; `None`: nobody, so that there is none.
     pub fn members_of(&self, group: &GroupId) -> Option<&[UserId]> {
         self.members.get(group).map(Vec::as_slice)

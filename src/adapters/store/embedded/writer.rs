@@ -54,12 +54,19 @@ fn doubted(doubtful: &Doubtful, id: ChangeId) -> bool {
     doubtful.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
 }
 
+const REOPENING: &str = "the database is being opened again";
+
+/// The answer to what changes nothing while the database is away.
+pub(super) fn reopening() -> StoreError {
+    StoreError::Unavailable(REOPENING.to_owned())
+}
+
 /// The answer to a commit while the database is away.
 pub(super) fn away(doubtful: &Doubtful, id: ChangeId) -> StoreError {
     if doubted(doubtful, id) {
-        return StoreError::Unknown("the database is being opened again".to_owned());
+        return StoreError::Unknown(REOPENING.to_owned());
     }
-    StoreError::Unavailable("the database is being opened again".to_owned())
+    reopening()
 }
 
 /// The writing thread's state.
@@ -222,7 +229,7 @@ impl Writer {
         loop {
             let refuse = |job: &Job| match &job.work {
                 Work::Commit(change, _) => away(&shared.doubtful, change.id),
-                Work::Lease { .. } => away(&shared.doubtful, ChangeId([0; 16])),
+                Work::Lease { .. } => reopening(),
             };
             if !self.inbox.refuse(pause, refuse) {
                 tell_unknown(&mut open);
