@@ -91,7 +91,7 @@ fn secret_keys() -> String {
     read(".env.example").lines().filter_map(line).collect()
 }
 
-/// What is a secret in the program is one in the chart, which refuses it in a ConfigMap; `BEHALF_TEST_BLESS=1 cargo test
+/// What is a secret in the program is one in the chart, which refuses it in a `ConfigMap`; `BEHALF_TEST_BLESS=1 cargo test
 /// --test it chart` writes the list.
 #[test]
 fn the_chart_knows_every_secret_of_the_service() {

@@ -26,7 +26,7 @@ fn files(pod: &Value) -> Vec<String> {
         let one = [json!({"volume": volume["configMap"]})];
         let sources = volume["projected"]["sources"].as_array().map_or(&one[..], Vec::as_slice);
         let items = sources.iter().flat_map(|source| source.as_object().unwrap().values());
-        let items: Vec<_> = items.flat_map(|source| source["items"].as_array().expect("all of a source")).collect();
+        let items: Vec<_> = items.flat_map(|source| source["items"].as_array().unwrap()).collect();
         let below = mount["mountPath"].as_str().unwrap();
         items.iter().map(|item| format!("{below}/{}", item["path"].as_str().unwrap())).collect::<Vec<_>>()
     };
