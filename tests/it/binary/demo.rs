@@ -284,7 +284,7 @@ async fn the_application_runs(demo: &mut Process) {
     let home = ann.sign_in("ann@example.test").await;
     let acting = ann.press(&home, "Act for bob@example.test", &[]).await;
     assert_eq!(acting.row("on_behalf_sub"), ["", r#""bob@example.test""#, "added"], "{}", acting.body);
-    let waiting = ann.press(&acting, "Act for ben@example.test", &[("reason", "invoice run")]).await;
+    let waiting = ann.press(&acting, "Act for ben@example.test", &[("reason", "month end")]).await;
     assert_eq!(waiting.heading(), "Somebody has to approve first", "{}", waiting.body);
 }
 
