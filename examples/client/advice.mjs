@@ -4,7 +4,7 @@ import { NotDelegated } from './acting.mjs';
 import { Problem } from './behalf.mjs';
 
 // By behalf's public codes. Where several causes share a code, that is on purpose: nobody shall probe for accounts.
-const ADVICE = {
+export const ADVICE = {
   'not-delegated': 'Ask that person to name you as an agent, or whether the account is still active.',
   'delegation-not-usable': 'Start again. An id is good for a minute, once, and for you alone.',
   locked: 'Only who locked it, or an administrator, can lift that.',
@@ -47,14 +47,14 @@ export function explain(error) {
 
 function words(error) {
   if (error instanceof Problem) {
-    const { status, title, detail, code, until } = error;
-    return { status, title, detail, code, ...(until && { advice: `Free again at ${until}, unless it is before.` }) };
+    const { status, detail, code, until } = error;
+    return { status, title: inWords(code), detail, code, ...(until && { advice: `Free again at ${until}, unless it is before.` }) };
   }
   if (error instanceof NotDelegated) return plainToken;
   // The token endpoint said no. If behalf did, its code is in brackets at the end of the description.
   if (error instanceof ResponseBodyError) {
     const code = /\(([a-z-]+)\)\s*$/.exec(error.error_description ?? '')?.[1];
-    const title = code ? 'The delegation was refused' : 'The identity provider refused';
+    const title = code ? inWords(code) : 'The identity provider refused';
     return { status: code ? 403 : 502, title, detail: error.error_description, code: code ?? error.error };
   }
   if (error instanceof AuthorizationResponseError) {
@@ -69,6 +69,12 @@ function words(error) {
     return { status: 503, title: 'No answer', detail: 'The identity provider could not be reached.', code: 'unreachable' };
   }
   return undefined;
+}
+
+/** behalf's titles are those of HTTP; its codes say more: `reason-required` is "Reason required". */
+function inWords(code) {
+  const text = String(code ?? 'refused').replaceAll('-', ' ');
+  return text[0].toUpperCase() + text.slice(1);
 }
 
 const plainToken = {

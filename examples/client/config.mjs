@@ -8,6 +8,7 @@ function need(name, what) {
 }
 
 const port = Number(env.PORT ?? 3000);
+if (port === 0 && !env.BASE_URL) need('BASE_URL', 'PORT=0 takes any port, which no redirect URI can name');
 // What the browser sees: behind a proxy it is another address than the one listened on.
 const base = (env.BASE_URL ?? `http://127.0.0.1:${port}`).replace(/\/$/, '');
 

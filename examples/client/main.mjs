@@ -20,13 +20,15 @@ async function serve(request, response) {
     if (response.destroyed) return;
     const known = explain(error);
     if (!known) console.error(error);
-    if (known?.over && session) sessions.end(response, session);
+    if (known?.over && session) sessions.forget(session);
     send(response, failure(known?.over ? undefined : session, known ?? BROKEN));
   }
 }
 
 async function answer(request, response, session) {
   if (!URL.canParse(request.url, 'http://here')) return failure(session, NOT_HERE);
+  const elsewhere = otherName(request);
+  if (elsewhere) return { to: elsewhere };
   const { pathname, searchParams: query } = new URL(request.url, 'http://here');
   // The answer to HEAD is that to GET; Node.js leaves its body out.
   const method = request.method === 'HEAD' ? 'GET' : request.method;
@@ -37,8 +39,24 @@ async function answer(request, response, session) {
   const asked = { request, response, session, query, gone: gone.signal };
   if (method === 'GET') return handler(asked);
   const form = await read(request);
-  if (!session?.own || !form || !sessions.ownForm(session, form)) return failure(session, WRONG_FORM);
+  const signsIn = pathname === '/sign-in';
+  if (!form || !sessions.ownOrigin(request)) return failure(session, WRONG_FORM);
+  if (!signsIn && !(session && sessions.ownForm(session, form))) return failure(session, WRONG_FORM);
   return handler({ ...asked, form });
+}
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/**
+ * This page under the name that BASE_URL has, if it was asked for under another name of this machine: cookies and the
+ * sign-in's way back know that one alone.
+ */
+function otherName({ method, url, headers }) {
+  if (method !== 'GET' || !URL.canParse(`http://${headers.host}`)) return undefined;
+  const [asked, known] = [new URL(`http://${headers.host}`), new URL(config.base)].map(({ hostname }) => hostname);
+  const both = LOOPBACK.includes(asked) && LOOPBACK.includes(known);
+  const { pathname, search } = new URL(url, 'http://here');
+  return both && asked !== known ? config.base + pathname + search : undefined;
 }
 
 const failure = (session, said) => ({ status: said.status, page: pages.failed(session, said) });
@@ -57,8 +75,8 @@ async function read(request) {
 function send(response, { status = 200, page, to, json, file, type }) {
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
-  // The callback's address has the code in it.
-  response.setHeader('referrer-policy', 'no-referrer');
+  // The callback's address has the code in it. Not `no-referrer`: browsers would then leave a form's origin out, too.
+  response.setHeader('referrer-policy', 'same-origin');
   if (to) return response.writeHead(303, { location: String(to) }).end();
   if (json) return response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
   if (file) return response.writeHead(status, { 'content-type': `${type}; charset=utf-8` }).end(file);

@@ -16,7 +16,7 @@ ${head}
 <header>
 <a class="skip" href="#main">Skip to the content</a>
 <p><a href="/">Acting for others</a></p>
-${session?.own && signedIn(session)}
+${session && signedIn(session)}
 </header>
 <main id="main">
 <h1>${title}</h1>
@@ -41,7 +41,7 @@ ${content}
 }
 
 export const welcome = () => page('Sign in', undefined, html`<p>To act on behalf of somebody, say first who you are.</p>
-<form method="get" action="/sign-in">
+<form method="post" action="/sign-in">
 <label for="login">Your login <span class="hint">(empty: the identity provider asks you)</span></label>
 <input id="login" name="login" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="320">
 <button>Sign in</button>
@@ -142,5 +142,5 @@ ${detail && html`<p id="detail">${detail}</p>`}
 <p id="advice">${advice}</p>
 ${code && html`<p>Code: <code id="code">${code}</code></p>`}
 </div>
-<p><a href="/">${session?.own ? 'Back' : 'Sign in'}</a></p>`);
+<p><a href="/">${session ? 'Back' : 'Sign in'}</a></p>`);
 }

@@ -9,7 +9,7 @@ import * as sessions from './sessions.mjs';
 /** Every answer is `{status?, page}`, `{to}`, `{json}` or `{file, type}`. What starts with POST is a form of ours. */
 export const routes = {
   'GET /': home,
-  'GET /sign-in': signIn,
+  'POST /sign-in': signIn,
   'GET /callback': callback,
   'POST /act': act,
   'POST /return': returnToSelf,
@@ -24,25 +24,23 @@ export const routes = {
 const asset = async (name, type) => ({ file: await readFile(new URL(`public/${name}`, import.meta.url)), type });
 
 async function home({ session }) {
-  if (!session?.own) return { page: pages.welcome() };
+  if (!session) return { page: pages.welcome() };
   const access = await sessions.inTurn(session, () => acting.ownAccess(session));
   const delegators = await behalf.delegators(access);
   acting.dropEnded(session);
   return { page: pages.home(session, delegators) };
 }
 
-async function signIn({ session, query, response }) {
-  const { url, secrets } = await identity.beginSignIn(query.get('login')?.trim());
-  // A new session is nobody's yet; it only waits for this browser to come back.
-  (session ?? sessions.begin(response)).signIn = secrets;
+async function signIn({ form, response }) {
+  const { url, secrets } = await identity.beginSignIn(form.get('login')?.trim());
+  sessions.keepSignIn(response, secrets);
   return { to: url };
 }
 
-async function callback({ session, query, response }) {
-  const secrets = session?.signIn;
+async function callback({ session, query, request, response }) {
+  const secrets = sessions.takeSignIn(request, response);
   // A link from elsewhere, or a page that was loaded twice.
   if (!secrets) return { to: '/' };
-  session.signIn = undefined;
   sessions.begin(response, session, await identity.finishSignIn(`?${query}`, secrets));
   return { to: '/' };
 }

@@ -54,7 +54,7 @@ pub struct DevClient {
     pub id: String,
     /// A confidential client's secret; `None`: a public client, which must use PKCE.
     pub secret: Option<SecretString>,
-    /// Where codes may be sent, compared exactly.
+    /// Where codes may be sent, compared exactly, but for the port of a public client's on a loopback address.
     pub redirect_uris: Vec<String>,
 }
 

@@ -9,7 +9,8 @@ use crate::adapters::system::{OsEntropy, SystemClock};
 
 /// The app's client id.
 pub(super) const CLIENT: &str = "demo-app";
-/// Where its codes go; nothing listens there, the app reads the redirect itself.
+/// Where its codes go: on this machine, on whatever port. In the story nothing listens there, the app reads the redirect
+/// itself.
 pub(super) const REDIRECT: &str = "http://127.0.0.1/callback";
 /// Where `examples/client` is served, unless it is told otherwise.
 pub(super) const EXAMPLE: &str = "http://127.0.0.1:3000";
@@ -39,7 +40,7 @@ const fn person(id: &'static str, login: &'static str, first: &'static str, last
     Person { id, login, first, last, cost_center: None, group: None, administrator: false }
 }
 
-/// The groups are those of the rules in [`super::pair`]; where there are no rules, they mean nothing.
+/// The groups are those of the rules in [`super::pair`] and [`super::set`].
 const PEOPLE: [Person; 7] = [
     Person { cost_center: Some("1000"), group: Some("00g2clerks"), ..person("00u1ann", ANN, "Ann", "Agent") },
     Person { cost_center: Some("4711"), group: Some("00g1directors"), ..person("00u2bob", BOB, "Bob", "Builder") },
@@ -69,11 +70,7 @@ pub(super) fn issuer() -> Result<DevServer, DevServerError> {
         path: "/oauth2/default".to_owned(),
         audience: "api://default".to_owned(),
         users: PEOPLE.map(signs_in).to_vec(),
-        clients: vec![DevClient {
-            id: CLIENT.to_owned(),
-            secret: None,
-            redirect_uris: vec![REDIRECT.to_owned(), format!("{EXAMPLE}/callback")],
-        }],
+        clients: vec![DevClient { id: CLIENT.to_owned(), secret: None, redirect_uris: vec![REDIRECT.to_owned()] }],
         scopes: ["behalf".to_owned()].into(),
         hook: None,
         clock: Arc::new(SystemClock),

@@ -6,13 +6,13 @@ use actix_web::dev::ServerHandle;
 use jiff::SignedDuration;
 use reqwest::{Client, Method, StatusCode};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     authorization_server::{DevServer, HookTarget, PATIENCE},
     backstage::Backstage,
     client::{self, OWN_STATE, Session},
-    people::{self, ANN, BOB, CAROL, CLIENT, EVE, EXAMPLE},
+    people::{self, ANN, BEN, BOB, CAROL, CLIENT, DORA, EVE, EXAMPLE},
     say::say,
 };
 use crate::{
@@ -24,6 +24,14 @@ use crate::{
     boot::Behalf,
     config::Config,
 };
+
+/// For who tries it after the story, in which nobody acts for Ben. The file isn't the one of [`super::pair`].
+const RULES: &str = r#"[[tenants.default.rules]]
+name = "somebody looks at it"
+when = { delegator_groups = ["00g2clerks"] }
+stages = ["approval"]
+approval = { type = "approve", approvers = ["user:00u5dora"], reason = "required" }
+"#;
 
 /// Everything that runs.
 pub(super) struct Set {
@@ -41,8 +49,10 @@ impl Set {
         let users_file = backstage.write("users.yaml", people::users())?;
         let issuer = people::issuer().map_err(|e| why(&e))?;
         let secret = format!("Demo {random}");
-        let config =
-            Config::load(variables(issuer.issuer(), &secret, &users_file), Path::new("")).map_err(|e| why(&e))?;
+        let mut variables = variables(issuer.issuer(), &secret, &users_file);
+        let rules = backstage.write("rules.toml", RULES)?;
+        variables.push(("BEHALF_CONFIG".to_owned(), rules.display().to_string()));
+        let config = Config::load(variables, Path::new("")).map_err(|e| why(&e))?;
         let behalf =
             Behalf::assemble(&config, Arc::new(SystemClock), Arc::new(OsEntropy)).await.map_err(|e| why(&e))?;
         let (server, addresses) = behalf.listen(&config).map_err(|e| why(&e))?;
@@ -94,39 +104,36 @@ impl Set {
         }
     }
 
-    /// Prints commands that work while the demo runs on.
+    /// Prints commands that work while the demo runs on. The variables are those of `docs/clients.md`.
     pub(super) async fn print_commands(&self) -> Result<(), String> {
         let (ann, bob) = (self.sign_in(ANN).await?, self.sign_in(BOB).await?);
         let (carol, eve) = (self.sign_in(CAROL).await?, self.sign_in(EVE).await?);
-        let (api, issuer) = (&self.api, self.issuer.issuer());
-        let token = format!("{issuer}/v1/token");
+        let (ben, dora) = (self.sign_in(BEN).await?, self.sign_in(DORA).await?);
+        let grant = Some(json!({"agent": ANN}));
+        self.call(Method::POST, "/v1/grants", &ben, grant, StatusCode::CREATED).await?;
         say(&format!(
             "\nIt runs on; Ctrl-C ends it. To try (the tokens are good for an hour; the store's clock is ahead by the \
              demo's 61 s, so times in answers are, too):\n\n\
-             ANN='{}'\nBOB='{}'\nCAROL='{}'\nEVE='{}'\nREFRESH='{}'\n\
-             echo '# for whom may Ann act, and whom does Bob let act for him?'\n\
-             curl -s {api}/v1/grants/delegators -H \"authorization: Bearer $ANN\"\n\
-             curl -s {api}/v1/grants -H \"authorization: Bearer $BOB\"\n\
-             echo '# Ann begins a delegation and refreshes with its id; a new refresh token comes in place of the old one'\n\
-             ID=$(curl -s {api}/v1/delegations -H \"authorization: Bearer $ANN\" -H 'content-type: application/json' \\\n  \
-             -d '{{\"delegator\":\"bob@example.test\"}}' | sed 's/.*\"delegationid\":\"\\([^\"]*\\)\".*/\\1/')\n\
-             R=$(curl -s \"{token}?delegationid=$ID\" -d grant_type=refresh_token -d client_id={CLIENT} -d refresh_token=$REFRESH)\n\
-             echo \"$R\"\n\
-             REFRESH=$(echo \"$R\" | sed 's/.*\"refresh_token\":\"\\([^\"]*\\)\".*/\\1/')\n\
-             echo '# the claims of the new access token: on_behalf and on_behalf_sub'\n\
-             echo \"$R\" | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/' | cut -d. -f2 | sed 's/-/+/g; s/_/\\//g; s/$/==/' \
-             | base64 -d 2>/dev/null || true; echo\n\
-             echo '# Eve may not act for Bob; Carol, the administrator, reads why'\n\
-             curl -s {api}/v1/delegations -H \"authorization: Bearer $EVE\" -H 'content-type: application/json' \\\n  \
-             -d '{{\"delegator\":\"bob@example.test\"}}'\n\
-             curl -s {api}/v1/audit -H \"authorization: Bearer $CAROL\"\n\
-             curl -s {api}/healthz; curl -s {api}/metrics | grep '^behalf_hooks'\n\n\
-             in a browser: {api}/docs/\n\n\
+             BEHALF_URL={} ISSUER={} CLIENT_ID={CLIENT}\n\
+             ACCESS='{}'\nREFRESH='{}'\nBOB='{}'\nCAROL='{}'\nDORA='{}'\nEVE='{}'\n{COMMANDS}",
+            self.api,
+            self.issuer.issuer(),
+            ann.access,
+            ann.refresh,
+            bob.access,
+            carol.access,
+            dora.access,
+            eve.access,
+        ));
+        let (api, issuer) = (&self.api, self.issuer.issuer());
+        say(&format!(
+            "\nin a browser: {api}/docs/\n\n\
              an application that does this for its users, from behalf's sources, with Node.js 18.17 or newer:\n\
              npm ci --prefix examples/client\n\
              ISSUER={issuer} BEHALF_URL={api} CLIENT_ID={CLIENT} node examples/client/main.mjs\n\
-             then in a browser, as {ANN}: {EXAMPLE}/",
-            ann.access, bob.access, carol.access, eve.access, ann.refresh,
+             then in a browser, as {ANN}: {EXAMPLE}/\n\
+             for {BEN} somebody has to approve first: ask there, then say yes as {DORA} by the last \
+             commands above"
         ));
         Ok(())
     }
@@ -138,6 +145,35 @@ impl Set {
         self.issuer.stop().await;
     }
 }
+
+/// Ann's `ACCESS` and `REFRESH`, and tokens of the others, are set before it.
+const COMMANDS: &str = r#"echo '# for whom may Ann act, and whom does Bob let act for him?'
+curl -s $BEHALF_URL/v1/grants/delegators -H "authorization: Bearer $ACCESS"
+curl -s $BEHALF_URL/v1/grants -H "authorization: Bearer $BOB"
+echo '# Ann begins a delegation and refreshes with its id; a new refresh token comes in place of the old one'
+ID=$(curl -s $BEHALF_URL/v1/delegations -H "authorization: Bearer $ACCESS" -H 'content-type: application/json' \
+  -d '{"delegator":"bob@example.test"}' | sed 's/.*"delegationid":"\([^"]*\)".*/\1/')
+R=$(curl -s "$ISSUER/v1/token?delegationid=$ID" -d grant_type=refresh_token -d client_id=$CLIENT_ID -d refresh_token=$REFRESH)
+echo "$R"
+REFRESH=$(echo "$R" | sed 's/.*"refresh_token":"\([^"]*\)".*/\1/')
+echo '# the claims of the new access token: on_behalf and on_behalf_sub'
+echo "$R" | sed 's/.*"access_token":"\([^"]*\)".*/\1/' | cut -d. -f2 | sed 's/-/+/g; s/_/\//g; s/$/==/' | base64 -d 2>/dev/null || true; echo
+echo '# Eve may not act for Bob; Carol, the administrator, reads why'
+curl -s $BEHALF_URL/v1/delegations -H "authorization: Bearer $EVE" -H 'content-type: application/json' \
+  -d '{"delegator":"bob@example.test"}'
+curl -s $BEHALF_URL/v1/audit -H "authorization: Bearer $CAROL"
+curl -s $BEHALF_URL/healthz; curl -s $BEHALF_URL/metrics | grep '^behalf_hooks'
+echo '# for Ben somebody has to approve first: Ann is told to wait'
+curl -s $BEHALF_URL/v1/delegations -H "authorization: Bearer $ACCESS" -H 'content-type: application/json' \
+  -d '{"delegator":"ben@example.test","reason":"invoice run"}'
+echo '# Dora looks at what waits for her, and says yes; then Ann begins again in the same words'
+APPROVAL=$(curl -s "$BEHALF_URL/v1/approvals?role=approver&limit=1" -H "authorization: Bearer $DORA")
+echo "$APPROVAL"
+curl -s $BEHALF_URL/v1/approvals/$(echo "$APPROVAL" | sed 's/.*"id":"\(apr_[^"]*\)".*/\1/')/votes -H "authorization: Bearer $DORA" \
+  -H 'content-type: application/json' -d "{\"decision\":\"approve\",\"version\":$(echo "$APPROVAL" | sed 's/.*"version":\([0-9]*\).*/\1/')}"
+curl -s $BEHALF_URL/v1/delegations -H "authorization: Bearer $ACCESS" -H 'content-type: application/json' \
+  -d '{"delegator":"ben@example.test","reason":"invoice run"}'
+"#;
 
 /// The hook of the behalf at this address.
 pub(super) fn hook_at(api: &str, secret: String) -> HookTarget {

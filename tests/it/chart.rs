@@ -6,6 +6,7 @@ mod readme;
 mod refused;
 mod service;
 mod settings;
+mod test_pod;
 
 use std::{
     fs,

@@ -1,9 +1,11 @@
 //! `examples/client`, as a browser meets it: the application in Node.js, our binary, and an identity provider.
 
+mod advice;
 pub(crate) mod app;
 mod approval;
 mod browser;
 mod refusals;
+mod sessions;
 pub(crate) mod visitor;
 
 use std::{fs, sync::Arc};

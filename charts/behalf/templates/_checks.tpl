@@ -5,8 +5,10 @@
 {{- include "behalf.wrongStore" . -}}
 {{- include "behalf.wrongSettings" . -}}
 {{- include "behalf.wrongSecrets" . -}}
+{{- include "behalf.wrongToml" . -}}
 {{- include "behalf.wrongPods" . -}}
 {{- include "behalf.wrongWays" . -}}
+{{- include "behalf.wrongTest" . -}}
 {{- end -}}
 
 {{- define "behalf.wrongStore" -}}
@@ -113,6 +115,10 @@
 {{- if and (not .metrics.enabled) (or .metrics.serviceMonitor.enabled .metrics.prometheusRule.enabled) }}
 - metrics.enabled: false with a serviceMonitor or prometheusRule, which need metrics. Set it to true
 {{- end }}
+{{- $workers := default (include "behalf.inToml" (dict "root" $ "path" "server.workers")) .settings.BEHALF_WORKERS }}
+{{- if and (not (get (default dict .resources.limits) "cpu")) (not $workers) }}
+- resources.limits.cpu: none, so that the process makes a worker thread for each CPU of the machine it comes to. Set a limit, or settings.BEHALF_WORKERS
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -136,6 +142,22 @@
 {{- end }}
 {{- if and (eq (default "" .settings.BEHALF_DIRECTORY) "ldap") (not .networkPolicy.out.directory.peers) }}
 - networkPolicy.out.directory.peers: is empty while settings.BEHALF_DIRECTORY is ldap. Say where the directory is
+{{- end }}
+{{- $collector := default (include "behalf.inToml" (dict "root" $ "path" "traces.endpoint")) .settings.OTEL_EXPORTER_OTLP_ENDPOINT }}
+{{- if and $collector (not .networkPolicy.out.otlp.peers) }}
+- networkPolicy.out.otlp.peers: is empty while settings.OTEL_EXPORTER_OTLP_ENDPOINT names a collector, so that no trace gets out. Say where it is, or leave the endpoint out
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "behalf.wrongTest" -}}
+{{- with .Values }}
+{{- if and .test.enabled (eq .test.command "selftest") (or .config.toml .config.existingConfigMap) }}
+{{- $door := include "behalf.doorSettings" $ }}
+{{- $opens := or (include "behalf.hookSecret" $) (contains "BEHALF_HOOK_BEARER_AUDIENCE" $door) }}
+{{- if not (and $opens (contains "BEHALF_ISSUER" $door) (contains "BEHALF_AUDIENCE" $door)) }}
+- test.command: selftest, but the values don't say what opens the hook of the tenant `default`. Give settings.BEHALF_ISSUER, settings.BEHALF_AUDIENCE and secrets.files.BEHALF_HOOK_SECRET_FILE here, too, or set test.command to health
 {{- end }}
 {{- end }}
 {{- end }}

@@ -106,10 +106,3 @@ users.yaml: |
 {{- define "behalf.hasSecrets" -}}
 {{- with .Values.secrets }}{{ if or .existingSecret .values .projected }}yes{{ end }}{{ end -}}
 {{- end -}}
-
-{{/* `helm test`: the one place that says what it runs in the image. */}}
-{{- define "behalf.testArguments" -}}
-- {{ .Values.test.command }}
-- --url
-- {{ include "behalf.scheme" . }}://{{ include "behalf.fullname" . }}.{{ .Release.Namespace }}.svc:{{ .Values.service.port }}
-{{- end -}}

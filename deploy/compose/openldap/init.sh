@@ -1,11 +1,13 @@
 #!/bin/sh
 # init.sh FOLDER: makes passwords, keys and a certificate below FOLDER, in one folder for each who reads them. What is there
-# stays.
+# stays. Nobody's folder holds what is another's; what passes by on the way is thrown away.
 set -eu
 umask 077
 cd "$1"
 mkdir -p behalf redis ldap
 [ ! -e ldap/done ] || exit 0
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
 
 openssl rand -hex 24 >behalf/hook-secret
 openssl rand -hex 24 >behalf/redis-password
@@ -23,12 +25,12 @@ user behalf on >$(cat behalf/redis-password) ~behalf:* resetchannels &behalf:*:c
 END
 
 # An authority of ten years for one certificate; its key is thrown away.
-openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=The example' -keyout ca.key -out ldap/ca.pem \
-    -addext keyUsage=critical,keyCertSign 2>openssl.log
-openssl req -new -newkey rsa:2048 -nodes -subj /CN=openldap -keyout ldap/key.pem -out ldap.csr 2>openssl.log
-printf '%s\n' 'subjectAltName=DNS:openldap,DNS:localhost' extendedKeyUsage=serverAuth >ldap.ext
-openssl x509 -req -in ldap.csr -CA ldap/ca.pem -CAkey ca.key -set_serial 2 -days 3650 -extfile ldap.ext -out ldap/cert.pem 2>openssl.log
-rm ca.key ldap.csr ldap.ext openssl.log
+openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=The example' -keyout "$work/ca.key" -out ldap/ca.pem \
+    -addext keyUsage=critical,keyCertSign 2>"$work/log"
+openssl req -new -newkey rsa:2048 -nodes -subj /CN=openldap -keyout ldap/key.pem -out "$work/csr" 2>"$work/log"
+printf '%s\n' 'subjectAltName=DNS:openldap,DNS:localhost' extendedKeyUsage=serverAuth >"$work/ext"
+openssl x509 -req -in "$work/csr" -CA ldap/ca.pem -CAkey "$work/ca.key" -set_serial 2 -days 3650 -extfile "$work/ext" \
+    -out ldap/cert.pem 2>"$work/log"
 cp ldap/ca.pem behalf/ca.pem
 
 if [ "$(id -u)" -eq 0 ]; then

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use actix_web::{HttpRequest, http::header::AUTHORIZATION};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret;
+use url::{Host, Url};
 
 use super::{DevClient, DevSettings, error::OAuthError};
 
@@ -55,6 +56,25 @@ fn basic(header: &str) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
+/// Whether the client's codes may be sent there. A public client on this machine listens on whatever port is free
+/// (RFC 8252, 7.3); everything else is compared to the byte.
+pub(super) fn may_be_sent_to(client: &DevClient, redirect: &str) -> bool {
+    let fits =
+        |known: &String| known == redirect || (client.secret.is_none() && differs_by_loopback_port(known, redirect));
+    client.redirect_uris.iter().any(fits)
+}
+
+fn differs_by_loopback_port(known: &str, redirect: &str) -> bool {
+    let (Ok(mut known), Ok(redirect)) = (Url::parse(known), Url::parse(redirect)) else { return false };
+    let loopback = match known.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        // A name may lead elsewhere (8.3 there).
+        Some(Host::Domain(_)) | None => false,
+    };
+    loopback && known.scheme() == "http" && known.set_port(redirect.port()).is_ok() && known == redirect
+}
+
 /// The scopes asked for; unknown ones are an error.
 pub(super) fn scopes(settings: &DevSettings, asked: Option<&str>) -> Result<BTreeSet<String>, OAuthError> {
     let scopes: BTreeSet<String> = asked.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
@@ -65,4 +85,51 @@ pub(super) fn scopes(settings: &DevSettings, asked: Option<&str>) -> Result<BTre
         return Err(OAuthError::new("invalid_scope", "no scope, or an unknown one"));
     }
     Ok(scopes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(secret: Option<&str>) -> DevClient {
+        let redirect_uris = ["http://127.0.0.1/callback", "http://localhost/callback", "https://127.0.0.1/tls"];
+        DevClient {
+            id: "app".to_owned(),
+            secret: secret.map(Into::into),
+            redirect_uris: redirect_uris.map(str::to_owned).to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_public_client_may_listen_on_any_loopback_port() {
+        for fits in ["http://127.0.0.1/callback", "http://127.0.0.1:3000/callback", "http://127.0.0.1:61234/callback"] {
+            assert!(may_be_sent_to(&client(None), fits), "{fits}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_of_a_redirect_uri_may_differ() {
+        let others = [
+            "http://127.0.0.1:3000/other",
+            "http://127.0.0.1:3000/callback?a=b",
+            "http://127.0.0.1:3000/callback#a",
+            "http://somebody@127.0.0.1:3000/callback",
+            "http://127.0.0.2:3000/callback",
+            "http://localhost:3000/callback",
+            "https://127.0.0.1:3000/callback",
+            "https://127.0.0.1:3000/tls",
+            "http://127.0.0.1.example.com:3000/callback",
+            "not a url",
+        ];
+        for other in others {
+            assert!(!may_be_sent_to(&client(None), other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_client_with_a_secret_is_at_its_own_address_alone() {
+        let client = client(Some("a secret"));
+        assert!(may_be_sent_to(&client, "http://127.0.0.1/callback"));
+        assert!(!may_be_sent_to(&client, "http://127.0.0.1:3000/callback"));
+    }
 }

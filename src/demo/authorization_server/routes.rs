@@ -18,7 +18,7 @@ use super::{
     error::OAuthError,
     grants::{Login, PendingCode, Refresh},
     lock,
-    requests::{Params, client, scopes},
+    requests::{Params, client, may_be_sent_to, scopes},
     tokens::{Asked, Occasion, mint, unique},
 };
 
@@ -74,7 +74,7 @@ async fn authorize(shared: Data<Shared>, request: HttpRequest) -> Result<HttpRes
     let query = Params::read(request.query_string().as_bytes())?;
     let (id, redirect) = (query.need("client_id")?, query.need("redirect_uri")?);
     let client = shared.settings.clients.iter().find(|client| client.id == id);
-    let client = client.filter(|client| client.redirect_uris.iter().any(|uri| uri == redirect));
+    let client = client.filter(|client| may_be_sent_to(client, redirect));
     let (Some(client), Ok(mut back)) = (client, Url::parse(redirect)) else {
         return Err(OAuthError::invalid_request("unknown client_id, or a redirect_uri that is not its own"));
     };

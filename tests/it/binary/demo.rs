@@ -10,7 +10,10 @@ use behalf::{
 use super::World;
 use crate::client::{app::App, visitor::Visitor};
 use crate::hooks::rounds;
-use crate::support::process::{Process, behalf, run, until};
+use crate::support::{
+    ports,
+    process::{Process, behalf, run, until},
+};
 
 /// What the demo prints, in this order; `*` stands for anything within a line.
 const STORY: [&str; 13] = [
@@ -230,6 +233,42 @@ async fn a_step_that_does_not_hold_fails_it() {
     nothing_is_left_in(dir.path());
 }
 
+/// Blocks of commands in a section of a document.
+fn commands(document: &str, section: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap();
+    let (_, rest) = text.split_once(&format!("\n## {section}\n")).unwrap();
+    let section = rest.split("\n## ").next().unwrap();
+    let blocks = section.split("```sh\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// Runs commands with these variables; gives what they said, and the refresh token that is good after them.
+async fn typed(variables: &str, refresh: &str, text: &str) -> (String, String) {
+    let script = format!("{variables}\nREFRESH='{refresh}'\n{text}\nended=$?; echo \"REFRESH=$REFRESH\"; exit $ended");
+    let tried = run(Command::new("bash").args(["-c", &script])).await;
+    assert_eq!(tried.code, Some(0), "{tried:?}\n{script}");
+    let (said, refresh) = tried.out.rsplit_once("REFRESH=").unwrap();
+    (said.to_owned(), refresh.trim().to_owned())
+}
+
+/// What `docs/clients.md` says with curl, with the variables that the demo prints.
+async fn the_recipe_for_curl_works(variables: &str, refresh: &str, approving: &str) {
+    let blocks = commands("docs/clients.md", "curl");
+    let [begin, wait] = &blocks[..] else { panic!("{blocks:?}") };
+    let (said, refresh) = typed(variables, refresh, begin).await;
+    assert_eq!(said.lines().last(), Some("bob@example.test"), "for whom the token is: {said}");
+    assert!(said.contains("ben@example.test\n"), "for whom she may: {said}");
+    assert!(!said.contains("stop here") && !said.contains("no token"), "{said}");
+
+    // Ben's: told to stop, then approved, then the same words again.
+    let begin = begin.replace("bob@", "ben@").replace("invoice run", "another run");
+    let (asked, _) = begin.split_once("# refresh within").unwrap();
+    let (said, _) = typed(variables, &refresh, &format!("{asked}\n{approving}\n{wait}\n{begin}")).await;
+    assert_eq!(said.matches("stop here: ").count(), 1, "{said}");
+    assert!(said.contains("APPROVED\n"), "the wait is over: {said}");
+    assert_eq!(said.lines().last(), Some("ben@example.test"), "{said}");
+}
+
 /// By the line that is printed for it, but on another port: tests run at the same time.
 async fn the_application_runs(demo: &mut Process) {
     let line = |line: &str| line.strip_suffix(" node examples/client/main.mjs").map(str::to_owned);
@@ -237,12 +276,16 @@ async fn the_application_runs(demo: &mut Process) {
     let open = |line: &str| line.strip_prefix("then in a browser, as ann@example.test: ").map(str::to_owned);
     let public = demo.line("where it is then", open).await;
     let mut environment: Vec<_> = printed.split(' ').map(|pair| pair.split_once('=').unwrap()).collect();
-    environment.extend([("PORT", "0"), ("BASE_URL", public.as_str())]);
+    assert_eq!(public, "http://127.0.0.1:3000/");
+    let port = ports::free().to_string();
+    environment.push(("PORT", &port));
     let Some(app) = App::start(&environment).await else { return };
     let mut ann = Visitor::of(&app);
     let home = ann.sign_in("ann@example.test").await;
     let acting = ann.press(&home, "Act for bob@example.test", &[]).await;
     assert_eq!(acting.row("on_behalf_sub"), ["", r#""bob@example.test""#, "added"], "{}", acting.body);
+    let waiting = ann.press(&acting, "Act for ben@example.test", &[("reason", "month end")]).await;
+    assert_eq!(waiting.heading(), "Somebody has to approve first", "{}", waiting.body);
 }
 
 #[tokio::test]
@@ -252,15 +295,27 @@ async fn it_stays_and_the_commands_that_it_prints_work() {
         let mut demo = Process::start(&mut demo(dir.path(), bin.path(), &["--serve"]));
         demo.line("the last of the commands", |line| line.contains("/docs/").then_some(())).await;
         let out = demo.out();
-        let start = out.iter().position(|line| line.starts_with("ANN='")).unwrap();
+        let start = out.iter().position(|line| line.starts_with("BEHALF_URL=")).unwrap();
         let end = out.iter().position(|line| line.contains("/docs/")).unwrap();
         let script = out[start..end].join("\n");
         assert!(script.lines().filter(|line| line.starts_with("curl ") || line.contains("$(curl ")).count() >= 5);
-        let tried = run(Command::new("sh").args(["-e", "-c", &script])).await;
+        let tried =
+            run(Command::new("sh").args(["-e", "-c", &format!("{script}\nprintf '\\n%s\\n' \"$REFRESH\"")])).await;
         assert_eq!(tried.code, Some(0), "{tried:?}\n{script}");
         assert!(tried.out.contains("bob@example.test"), "for whom Ann may act: {}", tried.out);
         assert!(tried.out.contains(r#""on_behalf_sub":"bob@example.test""#), "decoded: {}", tried.out);
         assert!(tried.out.contains("not-delegated") && tried.out.contains("behalf_hooks"), "{}", tried.out);
+        assert!(
+            tried.out.contains(r#""state":"PENDING""#) && tried.out.contains(r#""state":"APPROVED""#),
+            "{}",
+            tried.out
+        );
+        let (_, after) = tried.out.rsplit_once(r#""state":"APPROVED""#).unwrap();
+        assert!(after.contains(r#""delegationid":"dlg_"#), "for Ben after Dora's yes: {after}");
+        let variables = out[start..].iter().take_while(|line| !line.starts_with("echo ")).cloned().collect::<Vec<_>>();
+        let approving = out.iter().position(|line| line.starts_with("APPROVAL=")).unwrap();
+        let refresh = tried.out.lines().last().unwrap();
+        the_recipe_for_curl_works(&variables.join("\n"), refresh, &out[approving..end].join("\n")).await;
         the_application_runs(&mut demo).await;
         let verdict = out.iter().position(|line| line == "Every step did what it said.").unwrap();
         assert!(verdict < start, "before the commands");

@@ -110,6 +110,19 @@ const TOGETHER: &[Wrong] = &[
     ("redis", &["networkPolicy.in.prometheus=[]"], &["networkPolicy.in.prometheus: is empty"]),
     ("redis", &["networkPolicy.out.redis.peers=[]"], &["networkPolicy.out.redis.peers: is empty"]),
     ("redis", &["networkPolicy.out.directory.peers=[]"], &["networkPolicy.out.directory.peers: is empty"]),
+    (
+        "redis-trial",
+        &["settings.OTEL_EXPORTER_OTLP_ENDPOINT=\"http://collector:4318\""],
+        &["networkPolicy.out.otlp.peers: is empty", "Say where it is"],
+    ),
+    ("embedded", &["resources.limits.cpu=null"], &["resources.limits.cpu: none", "settings.BEHALF_WORKERS"]),
+    ("embedded", &["config.toml=\"x = [\""], &["config.toml: isn't TOML: "]),
+    (
+        "embedded",
+        &["config.toml=\"[tenants.default]\\nhook = { secret = \\\"x\\\" }\""],
+        &["config.toml: `tenants.default.hook.secret` is a secret", "secrets.files.BEHALF_HOOK_SECRET_FILE"],
+    ),
+    ("existing", &["test.enabled=true"], &["test.command: selftest, but the values don't say", "health"]),
 ];
 
 fn refuses(helm: &Helm, (case, changes, parts): &Wrong) {
@@ -138,10 +151,52 @@ fn values_that_do_not_go_together_are_refused_with_what_to_set() {
 /// Each message of the chart is in the table above.
 #[test]
 fn every_combination_that_is_refused_is_tried() {
-    let checks = read("charts/behalf/templates/_checks.tpl");
+    let checks = ["_checks", "_toml"].map(|name| read(&format!("charts/behalf/templates/{name}.tpl"))).concat();
     let messages = checks.lines().filter(|line| line.starts_with("- ")).count();
     // The two variables that are required have one message.
     assert_eq!(messages + 1, TOGETHER.len());
+}
+
+/// However it is written, whosever it is, and each that the program knows.
+#[test]
+fn no_secret_gets_into_a_config_map() {
+    let Some(helm) = Helm::there() else { return };
+    let told = |toml: &str| {
+        let change = format!("config.toml={}", Value::from(toml));
+        helm.template("embedded", &[&change]).err().unwrap_or_default()
+    };
+    for line in read("charts/behalf/files/secrets.txt").lines() {
+        let (key, variable) = line.split_once(' ').unwrap();
+        for tenant in ["default", "second-one"] {
+            let key = key.replace('*', tenant);
+            let said = told(&format!("{key} = \"a secret in plain text\""));
+            assert!(said.contains(&format!("`{key}` is a secret")), "{key}: {said}");
+            let by_variable = tenant == "default" || !key.starts_with("tenants.");
+            assert_eq!(said.contains(&format!("secrets.files.{variable}")), by_variable, "{key}: {said}");
+            assert!(!said.contains("a secret in plain text"), "{said}");
+        }
+        let by_file = told(&format!("{}_file = \"/run/secrets/behalf/x\"", key.replace('*', "default")));
+        assert_eq!(by_file, "", "{key}: by a file it is well");
+    }
+    let table = told("[tenants.other.directory.ldap]\nbind_password = \"x\"\n[store.redis]\npassword = \"y\"");
+    for key in ["tenants.other.directory.ldap.bind_password", "store.redis.password"] {
+        assert!(table.contains(&format!("`{key}` is a secret")), "{table}");
+    }
+}
+
+/// What config.toml says counts as if `settings` said it.
+#[test]
+fn what_stands_in_the_file_is_seen_too() {
+    let Some(helm) = Helm::there() else { return };
+    let toml = |text: &str| format!("config.toml={}", Value::from(text));
+    let traces = toml("traces.endpoint = \"http://collector:4318\"");
+    let said = helm.template("redis-trial", &[&traces]).unwrap_err();
+    assert!(said.contains("networkPolicy.out.otlp.peers: is empty"), "{said}");
+    let workers = toml("server.workers = 2");
+    let taken = helm.template("embedded", &["resources.limits.cpu=null", &workers]);
+    assert!(taken.is_ok(), "{taken:?}");
+    let named = helm.template("embedded", &["resources.limits.cpu=null", "settings.BEHALF_WORKERS=\"2\""]);
+    assert!(named.is_ok(), "{named:?}");
 }
 
 #[test]

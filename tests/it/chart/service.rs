@@ -13,7 +13,7 @@ use super::{settings::env, *};
 use crate::support::redis::tls_file;
 
 /// Files for everything that a container of a case mounts, below a folder that stands for its root.
-struct Root(TempDir);
+pub(super) struct Root(TempDir);
 
 const SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
                            -----END PRIVATE KEY-----\n";
@@ -21,7 +21,7 @@ const CONFIG: &str = "[tenants.default]\nissuer = \"https://example.okta.com/oau
                       audience = \"api://default\"\nhook.secret_file = \"/run/secrets/behalf/hook-secret\"\n";
 
 impl Root {
-    fn of(objects: &[Value]) -> Self {
+    pub(super) fn of(objects: &[Value]) -> Self {
         let root = Self(tempfile::tempdir().unwrap());
         let secrets = [
             ("hook-secret", "the secret of a hook of these tests"),
@@ -44,8 +44,22 @@ impl Root {
         root
     }
 
+    /// Another root, which has these of its files and no others.
+    pub(super) fn with_only(&self, paths: &[String]) -> Self {
+        let root = Self(tempfile::tempdir().unwrap());
+        for path in paths {
+            let content = fs::read_to_string(self.0.path().join(path.trim_start_matches('/')));
+            root.write(path, &content.unwrap_or_else(|error| panic!("{path}: {error}")));
+        }
+        root
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
     /// A text with the container's paths as they are here.
-    fn path(&self, text: &str) -> String {
+    pub(super) fn path(&self, text: &str) -> String {
         let root = self.0.path().display();
         ["/run/secrets/", "/run/trust/", "/run/tls/", "/etc/behalf/", "/var/lib/behalf/"]
             .iter()
@@ -61,7 +75,7 @@ impl Root {
     }
 }
 
-fn container(workload: &Value) -> &Value {
+pub(super) fn container(workload: &Value) -> &Value {
     &workload["spec"]["template"]["spec"]["containers"][0]
 }
 

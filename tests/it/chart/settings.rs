@@ -80,6 +80,28 @@ fn the_schema_knows_every_variable_of_the_service_and_no_other() {
     up_to_date(SCHEMA, &present);
 }
 
+/// Keys of `behalf.toml` that hold a secret, each with the variable that names a file with it.
+fn secret_keys() -> String {
+    let line = |line: &str| {
+        let (_, notes) = line.rsplit_once(" (key ")?;
+        let (key, rest) = notes.split_once("; ")?;
+        let (_, variable) = rest.rsplit_once("secret: or ")?;
+        Some(format!("{} {}\n", key.replace("tenants.default.", "tenants.*."), variable.trim_end_matches(')')))
+    };
+    read(".env.example").lines().filter_map(line).collect()
+}
+
+/// What is a secret in the program is one in the chart, which refuses it in a `ConfigMap`; `BEHALF_TEST_BLESS=1 cargo test
+/// --test it chart` writes the list.
+#[test]
+fn the_chart_knows_every_secret_of_the_service() {
+    let present = secret_keys();
+    let secrets = read(".env.example").matches("secret: or ").count();
+    assert_eq!(present.lines().count(), secrets, "{present}");
+    assert!(present.contains("tenants.*.hook.secret BEHALF_HOOK_SECRET_FILE\n"), "{present}");
+    up_to_date("charts/behalf/files/secrets.txt", &present);
+}
+
 /// Variables of a container.
 pub(super) fn env(container: &Value) -> BTreeMap<String, String> {
     let all = container["env"].as_array().unwrap().iter();
@@ -99,7 +121,8 @@ fn every_variable_that_is_set_exists() {
             let Some(container) = spec["containers"].as_array().unwrap().iter().find(|c| !c["env"].is_null()) else {
                 continue;
             };
-            for name in env(container).keys() {
+            // Not the program's own: where the system's certificates are.
+            for name in env(container).keys().filter(|name| *name != "SSL_CERT_FILE") {
                 assert!(known.contains(name.as_str()), "{case}: {pod}: {name}");
             }
         }

@@ -19,6 +19,7 @@ async fn a_problem_is_shown_with_what_to_do() {
 
     let refused = ann.press(&home, "Act for dan@example.test", &[]).await;
     assert_eq!((refused.status.as_u16(), refused.text("code")), (422, "reason-required".to_owned()));
+    assert_eq!(refused.heading(), "Reason required", "not the status in words");
     assert!(refused.text("advice").contains("\"Reason\""), "{}", refused.body);
     assert_eq!(ann.get("/").await.heading(), "You act as yourself");
 }
@@ -36,6 +37,7 @@ async fn a_refusal_by_the_hook_is_shown_with_its_code() {
     let refused = ann.press(&home, ACT, &[]).await;
     assert!(matches!(world.last_hook(), HookOutcome::Refused(_)), "{:?}", world.last_hook());
     assert_eq!((refused.status, refused.text("code")), (StatusCode::FORBIDDEN, "delegation-not-usable".to_owned()));
+    assert_eq!(refused.heading(), "Delegation not usable");
     assert!(refused.text("advice").contains("Start again"), "{}", refused.body);
     assert_eq!(world.delegations().await, ["CANCELLED"], "the unspent id was taken back");
 

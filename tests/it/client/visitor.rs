@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use behalf::adapters::http_client;
 use reqwest::{
     RequestBuilder, StatusCode,
-    header::{ACCEPT, COOKIE, HeaderMap, LOCATION, SET_COOKIE},
+    header::{ACCEPT, COOKIE, HOST, HeaderMap, LOCATION, ORIGIN, SET_COOKIE},
 };
 use url::Url;
 
@@ -79,7 +79,7 @@ impl Visitor {
         }
         let url = self.url(&form.action);
         if form.method == "post" {
-            self.http.post(url).form(&form.fields)
+            self.http.post(url).header(ORIGIN, &self.at.0).form(&form.fields)
         } else {
             self.http.get(url).query(&form.fields)
         }
@@ -87,8 +87,20 @@ impl Visitor {
 
     /// Sends any form to the application.
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
-        let request = self.http.post(self.url(path)).form(fields);
+        let request = self.http.post(self.url(path)).header(ORIGIN, &self.at.0).form(fields);
         self.follow(request).await
+    }
+
+    /// Sends it as a page of another origin would; none: as no browser does.
+    pub(crate) async fn post_from(&mut self, origin: Option<&str>, path: &str) -> Page {
+        let request = self.http.post(self.url(path)).form(&[("login", "ann@example.test")]);
+        self.send(origin.map_or(request.try_clone().unwrap(), |origin| request.header(ORIGIN, origin))).await
+    }
+
+    /// Opens a page by another name of this machine, and stays there.
+    pub(crate) async fn get_as(&mut self, host: &str, path: &str) -> Page {
+        let request = self.http.get(self.url(path)).header(HOST, host);
+        self.send(request).await
     }
 
     fn url(&self, path: &str) -> Url {

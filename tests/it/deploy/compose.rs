@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
@@ -55,8 +55,67 @@ fn every_variable_exists_and_every_service_is_waited_for_until_it_is_healthy() {
             assert_eq!(on["condition"], wanted, "{name}: {other}");
         }
     }
-    let behalf = &composed["services"]["behalf"];
-    assert_eq!((&behalf["read_only"], &behalf["cap_drop"][0]), (&true.into(), &"ALL".into()));
+}
+
+/// Who runs a container of the example has what it needs, and no more.
+#[test]
+fn nobody_has_a_capability_that_he_does_not_need_or_writes_outside_of_his_volumes() {
+    let composed = composed();
+    for (name, service) in composed["services"].as_object().unwrap() {
+        assert_eq!(service["read_only"], true, "{name}");
+        assert_eq!(service["cap_drop"], json!(["ALL"]), "{name}");
+        assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]), "{name}");
+        assert!(service["privileged"].is_null(), "{name}");
+        let is_init = name == "init";
+        let wanted = if is_init { json!(["CHOWN", "DAC_OVERRIDE"]) } else { Value::Null };
+        assert_eq!(service["cap_add"], wanted, "{name}");
+        assert_eq!(service["network_mode"] == "none", is_init, "{name}: who makes the secrets speaks to nobody");
+    }
+}
+
+/// Each server sees its own secrets, and can't change them; who makes them has all, and ends.
+#[test]
+fn nobody_sees_the_secrets_of_another() {
+    let composed = composed();
+    let secrets = |name: &str| -> Vec<String> {
+        let all = composed["services"][name]["volumes"].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+        all.filter(|line| line.contains("/secrets")).map(ToOwned::to_owned).collect()
+    };
+    assert_eq!(secrets("behalf"), ["behalf-secrets:/secrets/behalf:ro"]);
+    assert_eq!(secrets("redis"), ["redis-secrets:/secrets/redis:ro"]);
+    assert_eq!(secrets("openldap"), ["ldap-secrets:/secrets/ldap:ro"]);
+    assert_eq!(composed["services"].as_object().unwrap().len(), 4, "say here what the new one sees");
+}
+
+/// What is in the folder of another one is no help to him: only behalf has the keys and the hook's secret.
+#[test]
+fn what_is_made_lies_in_the_folder_of_who_reads_it() {
+    if !is_installed("openssl") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let init = || Command::new("sh").arg(file(FOLDER).join("openldap/init.sh")).arg(folder.path()).status().unwrap();
+    assert!(init().success());
+    let names = |below: &str| -> Vec<String> {
+        let found = fs::read_dir(folder.path().join(below)).unwrap();
+        let mut names: Vec<_> = found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(""), ["behalf", "ldap", "redis"]);
+    assert_eq!(names("behalf"), ["ca.pem", "hook-secret", "ldap-password", "redis-password", "signing-key.pem"]);
+    assert_eq!(names("ldap"), ["ca.pem", "cert.pem", "done", "key.pem", "password"]);
+    assert_eq!(names("redis"), ["redis.conf"]);
+    let secret = || fs::read_to_string(folder.path().join("behalf/hook-secret")).unwrap();
+    let before = secret();
+    for other in ["ldap", "redis"] {
+        for name in names(other) {
+            let text = fs::read_to_string(folder.path().join(other).join(&name)).unwrap();
+            assert!(!text.contains(before.trim()), "{other}/{name}");
+        }
+    }
+    assert!(init().success());
+    assert_eq!(secret(), before, "what is there stays");
 }
 
 /// The three programs with the example's own files, in a folder, at ports of their own.

@@ -5,7 +5,8 @@ use toml::{Table, Value};
 use super::*;
 
 /// Whatever builds: the scripts of the house, and the image's recipe.
-const BUILDERS: [&str; 5] = ["check", ".ci/run", "deploy/Dockerfile", "tests/peers.sh", "tests/supply-chain.sh"];
+const BUILDERS: [&str; 6] =
+    ["check", ".ci/run", "deploy/Dockerfile", "deploy/image.sh", "tests/peers.sh", "tests/supply-chain.sh"];
 /// Commands of Cargo that choose versions where they aren't told to keep to the lock.
 const CHOOSERS: [&str; 9] = ["build", "check", "clippy", "doc", "test", "run", "install", "metadata", "tree"];
 
