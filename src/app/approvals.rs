@@ -44,7 +44,10 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Committed, Expect, Key, Snapshot},
+    ports::{
+        directory::DirectoryError,
+        store::{Change, Committed, Expect, Key, Snapshot},
+    },
 };
 
 /// An approval as it stands, and where it is stored.
@@ -120,8 +123,12 @@ impl Me {
     async fn ask(tenant: &Tenant, caller: &Caller, with_groups: bool) -> Result<Option<Self>, AppError> {
         let directory = &*tenant.directory;
         let Some(user) = find_user(directory, &UserRef::Id(caller.user.clone())).await? else { return Ok(None) };
-        let groups = if with_groups { directory.groups_of(&user.id).await? } else { BTreeSet::new() };
-        Ok(Some(Self { user, groups }))
+        let groups = if with_groups { directory.groups_of(&user.id).await } else { Ok(BTreeSet::new()) };
+        match groups {
+            // He went away meanwhile.
+            Err(DirectoryError::NoSuchUser) => Ok(None),
+            groups => Ok(Some(Self { user, groups: groups? })),
+        }
     }
 
     fn voter<'a>(&'a self, caller: &'a Caller) -> Voter<'a> {

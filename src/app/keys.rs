@@ -32,7 +32,10 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Committed, Expect, Key, Put},
+    ports::{
+        directory::DirectoryError,
+        store::{Change, Committed, Expect, Key, Put},
+    },
 };
 
 /// What a tenant demands of approvers' keys.
@@ -218,8 +221,11 @@ impl Me {
         let Some(user) = find_user(&*tenant.directory, &UserRef::Id(caller.user.clone())).await? else {
             return Ok(None);
         };
-        let groups = tenant.directory.groups_of(&user.id).await?;
-        Ok(Some(Self { user, groups }))
+        match tenant.directory.groups_of(&user.id).await {
+            // He went away meanwhile.
+            Err(DirectoryError::NoSuchUser) => Ok(None),
+            groups => Ok(Some(Self { user, groups: groups? })),
+        }
     }
 
     fn voter<'a>(&'a self, caller: &'a Caller) -> Voter<'a> {
