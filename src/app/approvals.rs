@@ -45,7 +45,10 @@ use crate::{
         reason::Reason,
         user::User,
     },
-    ports::store::{Change, Expect, Key, Snapshot},
+    ports::{
+        directory::DirectoryError,
+        store::{Change, Expect, Key, Snapshot},
+    },
 };
 
 /// An approval as it stands, and where it is stored.
@@ -122,9 +125,13 @@ impl Me {
     pub(super) async fn ask(tenant: &Tenant, caller: &Caller, with_groups: bool) -> Result<Option<Self>, AppError> {
         let directory = &*tenant.directory;
         let Some(user) = find_user(directory, &UserRef::Id(caller.user.clone())).await? else { return Ok(None) };
-        let groups = if with_groups { directory.groups_of(&user.id).await? } else { BTreeSet::new() };
         let is_shared = tenant.shared.get(user.id.as_str()).is_some();
-        Ok(Some(Self { user, groups, is_shared }))
+        let groups = if with_groups { directory.groups_of(&user.id).await } else { Ok(BTreeSet::new()) };
+        match groups {
+            // He went away meanwhile.
+            Err(DirectoryError::NoSuchUser) => Ok(None),
+            groups => Ok(Some(Self { user, groups: groups?, is_shared })),
+        }
     }
 
     pub(super) fn voter<'a>(&'a self, caller: &'a Caller) -> Voter<'a> {

@@ -35,6 +35,8 @@ impl From<DirectoryError> for Reason {
         match error {
             DirectoryError::Unavailable(_) | DirectoryError::Garbled(_) => Self::DirectoryUnavailable,
             DirectoryError::Rejected(_) => Self::DirectoryRejected,
+            // The user was found, and then he wasn't.
+            DirectoryError::NoSuchUser => Self::DirectoryMismatch,
             DirectoryError::Throttled { .. } => Self::DirectoryThrottled,
         }
     }

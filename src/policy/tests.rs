@@ -230,6 +230,15 @@ async fn the_rule_is_matched_with_the_groups_of_now() {
         let verdict = run(&Pipeline::standard(), &directory, &policy, &[], [&["a"], &["a"]]).await;
         assert_eq!(verdict.result.is_ok(), good);
     }
+    // He was there, and where his groups were asked for he wasn't.
+    directory.groups = Err(DirectoryError::NoSuchUser);
+    let verdict = run(&Pipeline::standard(), &directory, &policy, &[], [&["a"], &["a"]]).await;
+    assert_eq!(verdict.result.err(), Some(Reason::DirectoryMismatch));
+    let begun = grant::by_reference(&directory, &policy, &UserRef::Id(id("bob")), &id("ann")).await;
+    assert_eq!(begun.map(|_| ()), Err(Reason::DirectoryMismatch));
+    let gone = Fixed { delegator: Ok(None), groups: Err(DirectoryError::NoSuchUser), ..Fixed::good() };
+    let verdict = run(&Pipeline::standard(), &gone, &policy, &[], [&["a"], &["a"]]).await;
+    assert_eq!(verdict.result.err(), Some(Reason::DelegatorUnknown), "who is gone isn't contradicted");
     directory.groups = Err(DirectoryError::Throttled { until: None });
     let verdict = run(&Pipeline::standard(), &directory, &policy, &[], [&["a"], &["a"]]).await;
     assert_eq!(verdict.result.err(), Some(Reason::DirectoryThrottled), "groups that aren't known fit no rule");

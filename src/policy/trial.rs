@@ -120,7 +120,7 @@ impl Directory for MadeUp {
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         let found = self.0.people().into_iter().find(|person| person.party.id == *user);
-        let mut groups = found.map(|person| person.groups.clone()).unwrap_or_default();
+        let mut groups = found.ok_or(DirectoryError::NoSuchUser)?.groups.clone();
         if self.0.agent.party.id == *user && matches!(self.0.reservation, Reserved::Held | Reserved::Gone) {
             groups.extend(props::members());
         }

@@ -23,6 +23,9 @@ pub enum DirectoryError {
     /// It refuses the question: wrong credentials, missing rights.
     #[error("the directory rejects the request: {0}")]
     Rejected(String),
+    /// The user whom the question is about isn't there. Only where that can't be told by `Ok(None)`.
+    #[error("the directory does not know the user whose groups are asked for")]
+    NoSuchUser,
     /// It asks us to slow down.
     #[error("the directory throttles us")]
     Throttled {
@@ -36,7 +39,7 @@ impl DirectoryError {
     pub fn leaves_in_doubt(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Garbled(_) => true,
-            Self::Rejected(_) | Self::Throttled { .. } => false,
+            Self::Rejected(_) | Self::NoSuchUser | Self::Throttled { .. } => false,
         }
     }
 }
@@ -112,7 +115,9 @@ pub trait Directory: Send + Sync + 'static {
         Ok(Some(Delegator { user, lists_agent }))
     }
 
-    /// Ids of all groups that the user is in; of a user who isn't there, none.
+    /// Ids of all groups that the user is in. Of a user who isn't there that is an error
+    /// ([`NoSuchUser`](DirectoryError::NoSuchUser)), and so is a group that can't be told: a rule for it must not be passed
+    /// by.
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError>;
 
     /// At most `limit` (and [`MOST_MEMBERS`]) of the users in a group; `Ok(None)`: the directory says that there is no

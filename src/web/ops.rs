@@ -158,7 +158,7 @@ async fn ask_directory(door: &Door) -> Result<(), &'static str> {
         tracing::warn!(tenant = %door.tenant.name, %error, "the directory was asked for its health");
         match error {
             DirectoryError::Unavailable(_) | DirectoryError::Garbled(_) => DIRECTORY,
-            DirectoryError::Rejected(_) => REFUSES,
+            DirectoryError::Rejected(_) | DirectoryError::NoSuchUser => REFUSES,
             DirectoryError::Throttled { .. } => THROTTLES,
         }
     })

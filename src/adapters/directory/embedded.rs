@@ -72,7 +72,7 @@ impl Directory for EmbeddedDirectory {
     }
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
-        Ok(self.file.content().now().groups_of(user).clone())
+        self.file.content().now().groups_of(user).cloned().ok_or(DirectoryError::NoSuchUser)
     }
 
     /// A group is what users are in: nobody's group isn't there.

@@ -42,7 +42,7 @@ pub trait Entries: Send + Sync + 'static {
     /// The entry as it is now, by exactly that id or login.
     async fn entry(&self, who: &UserRef) -> Result<Option<Entry>, DirectoryError>;
 
-    /// Ids of all groups that the user is in, all pages of them.
+    /// See [`Directory::groups_of`](crate::ports::directory::Directory::groups_of); all pages of them.
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError>;
 
     /// See [`Directory::members_of`](crate::ports::directory::Directory::members_of).

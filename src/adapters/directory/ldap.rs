@@ -30,6 +30,7 @@ pub use inspect::inspect;
 pub use settings::{Kind, Names, Security, Server, Settings};
 pub use stream::Trust;
 
+mod above;
 mod change;
 mod decode;
 mod fault;

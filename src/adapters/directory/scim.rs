@@ -233,7 +233,7 @@ impl Entries for Scim {
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
         let found = match self.lookup(user, &[("attributes", "userName,groups")]).await? {
             Lookup::Found(resource) => resource.groups()?,
-            Lookup::Missing => return Ok(BTreeSet::new()),
+            Lookup::Missing => return Err(DirectoryError::NoSuchUser),
             Lookup::NoId(refusal) => return Err(refusal.rejected("it does not take this for a user's id")),
         };
         match found {

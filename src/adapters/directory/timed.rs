@@ -47,7 +47,7 @@ impl Timed {
 /// How the metrics call such an answer.
 pub(super) fn result_of<T>(answer: &Result<T, DirectoryError>) -> CallResult {
     match answer {
-        Ok(_) => CallResult::Ok,
+        Ok(_) | Err(DirectoryError::NoSuchUser) => CallResult::Ok,
         Err(DirectoryError::Unavailable(_)) => CallResult::Failed,
         Err(DirectoryError::Garbled(_)) => CallResult::Garbled,
         Err(DirectoryError::Rejected(_)) => CallResult::Rejected,

@@ -131,6 +131,7 @@ impl Client {
         match error {
             DirectoryError::Unavailable(why) | DirectoryError::Garbled(why) => CallError::Unavailable(why),
             DirectoryError::Rejected(why) => CallError::SignIn(why),
+            DirectoryError::NoSuchUser => CallError::SignIn(error.to_string()),
             DirectoryError::Throttled { until } => {
                 let wait = until.map(|until| until.duration_since(self.clock.now()));
                 CallError::Throttled(wait.and_then(|wait| wait.try_into().ok()).unwrap_or(UNTOLD_WAIT))

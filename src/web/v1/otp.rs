@@ -71,6 +71,8 @@ pub struct OtpBegun {
     operation_id = "otp-begin", tag = "one-time codes",
     responses(
         (status = 201, description = "The secret, shown this once.", body = OtpBegun),
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
+         content_type = "application/problem+json"),
         (status = 409, description = "`otp-not-set-up`: the service has no key for such secrets.", body = Problem,
          content_type = "application/problem+json"),
         CallerProblems, SignInProblems,
@@ -108,6 +110,8 @@ pub struct OtpConfirmRequest {
     operation_id = "otp-confirm", tag = "one-time codes", request_body = OtpConfirmRequest,
     responses(
         (status = 204, description = "Enrolled."),
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
+         content_type = "application/problem+json"),
         (status = 409, description = "`otp-nothing-pending`: no secret waits for a code. `otp-not-set-up`.",
          body = Problem, content_type = "application/problem+json"),
         CallerProblems, BodyProblems, (status = 403, description = "`otp-wrong-code`: it is not the code. `delegated-token` or `scope-missing`: the token may not be used for it.", body = Problem, content_type = "application/problem+json"),

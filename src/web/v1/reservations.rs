@@ -350,6 +350,8 @@ pub struct ForceRequest {
     responses(
         (status = 204, description = "The account is free."),
         CallerProblems, BodyProblems, AdministratorProblems,
+        (status = 423, description = "`locked`: my account is locked.", body = Problem,
+         content_type = "application/problem+json"),
         (status = 409, description = "`not-held`: it has ended already.", body = Problem,
          content_type = "application/problem+json"),
     ),

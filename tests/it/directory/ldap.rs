@@ -5,6 +5,7 @@ mod entries;
 mod fake;
 mod filters;
 mod heavy;
+mod heavy_groups;
 mod inspect;
 mod writes;
 

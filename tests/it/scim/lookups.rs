@@ -156,7 +156,7 @@ async fn groups_of_the_user_himself_go_first() {
     fake.habits(|habits| habits.filter = false);
     fake.clock.advance(SignedDuration::from_mins(5));
     is_rejected(&fake.scim.groups_of(&id("ann")).await, "does not support filters");
-    assert_eq!(fake.scim.groups_of(&id("nobody")).await, Ok([].into()));
+    assert_eq!(fake.scim.groups_of(&id("nobody")).await, Err(DirectoryError::NoSuchUser));
 }
 
 /// What a hook does is one call. What the server can do is asked when it is needed, and not again for five minutes.

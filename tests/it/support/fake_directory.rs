@@ -254,6 +254,11 @@ impl State {
         }
     }
 
+    fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
+        self.find(&UserRef::Id(user.clone())).ok_or(DirectoryError::NoSuchUser)?;
+        Ok(self.groups.get(user).cloned().unwrap_or_default())
+    }
+
     fn members_of(&self, group: &GroupId, limit: usize) -> Option<Members> {
         let is_in = |id: &UserId| self.groups.get(id).is_some_and(|groups| groups.contains(group));
         let there = self.empty_groups.contains(group) || self.groups.keys().any(is_in);
@@ -285,7 +290,7 @@ impl Directory for FakeDirectory {
     }
 
     async fn groups_of(&self, user: &UserId) -> Result<BTreeSet<GroupId>, DirectoryError> {
-        self.answer(Op::GroupsOf, |s| s.groups.get(user).cloned().unwrap_or_default()).await
+        self.answer(Op::GroupsOf, |s| s.groups_of(user)).await?
     }
 
     async fn members_of(&self, group: &GroupId, limit: usize) -> Result<Option<Members>, DirectoryError> {

@@ -99,10 +99,9 @@ impl Users {
         }
     }
 
-    /// Ids of the groups that the user is in.
-    pub fn groups_of(&self, id: &UserId) -> &BTreeSet<GroupId> {
-        const NONE: &BTreeSet<GroupId> = &BTreeSet::new();
-        self.listed.get(id).map_or(NONE, |listed| &listed.groups)
+    /// Ids of the groups that the user is in; `None`: there is no such user.
+    pub fn groups_of(&self, id: &UserId) -> Option<&BTreeSet<GroupId>> {
+        self.listed.get(id).map(|listed| &listed.groups)
     }
 
     /// True if there is a user with that id.

@@ -24,6 +24,9 @@ const MOST_VALUES: usize = 200;
 /// Bytes of all its values.
 const MOST_BYTES: usize = 16 << 10;
 
+/// What says that an account is locked; who isn't locked doesn't have it.
+pub(super) const LOCK_OF_OPENLDAP: &str = "pwdAccountLockedTime";
+pub(super) const LOCK_OF_389: &str = "nsAccountLock";
 /// `ACCOUNTDISABLE` of `userAccountControl`.
 const DISABLED: i64 = 0x2;
 /// From the first of January 1601 to that of 1970, in seconds.
@@ -81,8 +84,8 @@ impl Decoder {
 
     fn of_status(&self) -> &'static [&'static str] {
         match self.kind {
-            Kind::OpenLdap => &["pwdAccountLockedTime"],
-            Kind::Ds389 => &["nsAccountLock"],
+            Kind::OpenLdap => &[LOCK_OF_OPENLDAP],
+            Kind::Ds389 => &[LOCK_OF_389],
             Kind::ActiveDirectory => &["userAccountControl", "accountExpires"],
         }
     }
@@ -119,8 +122,8 @@ impl Decoder {
 
     fn status(&self, entry: &Raw) -> Result<Status, DirectoryError> {
         let works = match self.kind {
-            Kind::OpenLdap => entry.values("pwdAccountLockedTime").is_empty(),
-            Kind::Ds389 => match single(entry, "nsAccountLock")? {
+            Kind::OpenLdap => entry.values(LOCK_OF_OPENLDAP).is_empty(),
+            Kind::Ds389 => match single(entry, LOCK_OF_389)? {
                 None => true,
                 Some(locked) => locked.eq_ignore_ascii_case("false"),
             },
@@ -134,11 +137,14 @@ impl Decoder {
             let Some(text) = single(entry, name)? else { return Ok(None) };
             text.parse().map(Some).map_err(|_| garbled(format!("a `{name}` is no number")))
         };
-        let control = number("userAccountControl")?;
-        let control = control.ok_or_else(|| garbled("a user has no `userAccountControl` that the account may see"))?;
-        let expired = match number("accountExpires")? {
-            None | Some(0 | i64::MAX) => false,
-            Some(ticks) => ticks / 10_000_000 - FILE_TIME <= self.clock.now().as_second(),
+        // The server gives both to every user, so that one that isn't there isn't shown.
+        let shown = |name: &str| {
+            number(name)?.ok_or_else(|| garbled(format!("a user has no `{name}` that the account may see")))
+        };
+        let control = shown("userAccountControl")?;
+        let expired = match shown("accountExpires")? {
+            0 | i64::MAX => false,
+            ticks => ticks / 10_000_000 - FILE_TIME <= self.clock.now().as_second(),
         };
         Ok(control & DISABLED == 0 && !expired)
     }

@@ -26,6 +26,16 @@ impl Filter {
         Self(format!("({attribute}={})", Escaped(value)))
     }
 
+    /// Entries with that attribute.
+    pub fn has(attribute: &str) -> Self {
+        Self(format!("({attribute}=*)"))
+    }
+
+    /// Entries whose attribute has one of these values, of which there is one at least.
+    pub fn one_of(attribute: &str, values: &[&[u8]]) -> Self {
+        Self(format!("(|{})", values.iter().map(|value| Self::is(attribute, value).0).collect::<String>()))
+    }
+
     /// Entries whose attribute leads to `dn`, directly or through others.
     pub fn leads_to(attribute: &str, dn: &str) -> Self {
         Self(format!("({attribute}:{IN_CHAIN}:={})", Escaped(dn.as_bytes())))
@@ -35,6 +45,12 @@ impl Filter {
     #[must_use]
     pub fn and(self, other: &Self) -> Self {
         Self(format!("(&{self}{other})"))
+    }
+
+    /// Entries that it doesn't find.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self(format!("(!{self})"))
     }
 
     /// Either.

@@ -20,6 +20,7 @@ use crate::{
 mod acl;
 mod rights;
 mod schema;
+mod status;
 
 /// The controls without which lists, and changes bound to an id, can't be had.
 const PAGED: &str = "1.2.840.113556.1.4.319";
@@ -92,6 +93,8 @@ impl Inspection<'_> {
                     let rights = self.rights(&user).await;
                     let unknown = |error| vec![Finding::warning(format!("rights can't be told: {error}"))];
                     found.extend(rights.unwrap_or_else(unknown));
+                    found.extend(self.seen(&root, &user).await.unwrap_or_else(unknown));
+                    found.extend(self.groups(&user).await);
                 }
             }
             Err(error) => found.push(Finding::error(error.to_string())),

@@ -126,6 +126,11 @@ impl Line {
         self.within_of(self.within, self.searched(query, Vec::new())).await
     }
 
+    /// The same with a control.
+    pub(super) async fn search_with(&self, query: Query<'_>, control: RawControl) -> Result<Found, DirectoryError> {
+        self.within_of(self.within, self.searched(query, vec![control])).await
+    }
+
     /// The same in pages of `page` entries, until there are no more or `query.most` are there.
     pub(super) async fn search_all(&self, query: Query<'_>, page: usize) -> Result<Found, DirectoryError> {
         let _alone = self.paging.lock().await;

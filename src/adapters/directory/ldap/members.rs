@@ -3,7 +3,7 @@
 use ldap3::Scope;
 
 use super::{
-    Kind, LdapDirectory, PAGE,
+    Kind, LdapDirectory, PAGE, above,
     fault::{NO_SUCH_OBJECT, garbled, rejected},
     filter::Filter,
     id,
@@ -15,8 +15,6 @@ use crate::{
     ports::directory::{DirectoryError, MOST_MEMBERS, Members},
 };
 
-/// The attribute of Active Directory's users that leads to their groups; there, `groups` is the groups' own.
-const MEMBER_OF: &str = "memberOf";
 /// Where groups themselves name their members.
 const LISTS: [&str; 2] = ["member", "uniqueMember"];
 /// Members that a group names which are looked at where no user is found.
@@ -33,7 +31,7 @@ impl LdapDirectory {
     ) -> Result<Option<Members>, DirectoryError> {
         let Some(group) = self.group(line, group).await? else { return Ok(None) };
         let in_group = match self.settings().kind {
-            Kind::ActiveDirectory => Filter::leads_to(MEMBER_OF, &group.dn),
+            Kind::ActiveDirectory => self.is_in(line, &group).await?,
             Kind::OpenLdap | Kind::Ds389 => Filter::is(&self.names().groups, group.dn.as_bytes()),
         };
         let filter = Filter::configured(&self.settings().user_filter).and(&in_group);
@@ -75,10 +73,10 @@ impl LdapDirectory {
     async fn group(&self, line: &Line, group: &GroupId) -> Result<Option<Raw>, DirectoryError> {
         let kind = self.settings().kind;
         let Some(id) = id::to_server(kind, group.as_str()) else { return Ok(None) };
-        let attributes = vec![self.names().id.clone()];
         let found = if kind == Kind::ActiveDirectory {
-            self.named(line, &format!("<GUID={group}>"), attributes).await?
+            self.named(line, &format!("<GUID={group}>"), above::attributes(&self.names().id)).await?
         } else {
+            let attributes = vec![self.names().id.clone()];
             let (base, filter) = (self.context(line).await?, Filter::is(&self.names().id, &id));
             let query = Query { base: &base, scope: Scope::Subtree, filter, attributes, most: MOST_ALIKE };
             let mut found = self.complete(line.search(query).await?, "looking for a group")?;
@@ -93,7 +91,7 @@ impl LdapDirectory {
     }
 
     /// The server's tree in which the users are: groups need not be below the users' base.
-    async fn context(&self, line: &Line) -> Result<String, DirectoryError> {
+    pub(super) async fn context(&self, line: &Line) -> Result<String, DirectoryError> {
         let root = self.named(line, "", vec!["namingContexts".to_owned()]).await?;
         let root = root.ok_or_else(|| garbled("it has no root entry"))?;
         let base = plain(&self.settings().base);
@@ -108,7 +106,7 @@ impl LdapDirectory {
 }
 
 /// A name without what makes no difference: letters' case, spaces around separators.
-fn plain(dn: &str) -> String {
+pub(super) fn plain(dn: &str) -> String {
     let parts: Vec<String> =
         dn.split(',').map(|part| part.split('=').map(str::trim).collect::<Vec<_>>().join("=")).collect();
     parts.join(",").to_lowercase()

@@ -84,11 +84,12 @@ pub(super) async fn groups(api: &Api, user: &UserId) -> Result<BTreeSet<GroupId>
         id: GroupId,
     }
     if !is_id(user.as_str()) {
-        return Ok(BTreeSet::new());
+        return Err(DirectoryError::NoSuchUser);
     }
     let url = api.url(&["users", user.as_str(), "groups"], &[("limit", PAGE)])?;
     let found: Option<Vec<Group>> = pages(api, Bucket::Groups, url, MOST_GROUPS).await?;
-    Ok(found.into_iter().flatten().map(|group| group.id).collect())
+    let found = found.ok_or(DirectoryError::NoSuchUser)?;
+    Ok(found.into_iter().map(|group| group.id).collect())
 }
 
 /// The ids of users in the group; `None`: there is no such group.

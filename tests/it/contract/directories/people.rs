@@ -1,6 +1,9 @@
 //! Who is there, exactly.
 
-use behalf::domain::ids::{UserId, UserRef};
+use behalf::{
+    domain::ids::{UserId, UserRef},
+    ports::directory::DirectoryError,
+};
 
 use super::{Bench, by_id, by_login, fresh, swapped};
 
@@ -25,7 +28,8 @@ pub(in crate::contract) async fn nobody_is_nobody(b: Bench) {
         assert_eq!(b.directory.delegator(&who, &alice).await, Ok(None), "{who:?}");
     }
     assert_eq!(b.directory.agents_of(&gone).await, Ok(Vec::new()));
-    assert_eq!(b.directory.groups_of(&gone).await, Ok([].into()));
+    assert_eq!(b.directory.groups_of(&gone).await, Err(DirectoryError::NoSuchUser));
+    assert_eq!(b.directory.groups_of(&alice).await.map(|_| ()), Ok(()));
     assert_eq!(b.directory.delegators_of(&gone).await, Ok(Vec::new()));
     assert!(!b.granted(&alice, &gone).await && !b.granted(&gone, &alice).await);
 }

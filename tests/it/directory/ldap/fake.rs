@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use behalf::{adapters::directory::ldap::Settings, ports::directory::Written};
+use behalf::{
+    adapters::directory::ldap::{Kind, Settings},
+    ports::directory::Written,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -38,6 +41,11 @@ fn entry(attributes: &[(&str, &[&str])]) -> Vec<u8> {
 
 /// A server that lets everybody in and gives these answers to every other request, of which it shows the operation.
 async fn fake(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync + 'static) -> LdapDirectory {
+    Peer::connector(told(answers).await)
+}
+
+/// What the connector is told of it.
+async fn told(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync + 'static) -> Settings {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let answers: Answers = Arc::new(answers);
@@ -46,7 +54,7 @@ async fn fake(answers: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + Sync + 'static) -
             tokio::spawn(serve(client, Arc::clone(&answers)));
         }
     });
-    Peer::connector(Settings { connections: 1, ..Peer::of_nobody(&address) })
+    Settings { connections: 1, ..Peer::of_nobody(&address) }
 }
 
 async fn serve(mut client: TcpStream, answers: Answers) -> Option<()> {
@@ -86,7 +94,7 @@ async fn somebody_else_is_not_who_was_asked_for() {
     }
     rejected(directory.add(&id("a-2"), &id("bob")).await);
     assert_eq!(directory.remove(&id("a-2"), &id("bob")).await, Ok(Written::Already));
-    assert_eq!(directory.groups_of(&id("a-2")).await, Ok([].into()));
+    assert_eq!(directory.groups_of(&id("a-2")).await, Err(DirectoryError::NoSuchUser));
 }
 
 #[tokio::test]
@@ -186,4 +194,31 @@ async fn a_list_in_parts_is_put_together() {
     for wrong in ["delegatedAgents", "delegatedAgents;range=0-1", "delegatedAgents;range=2-9"] {
         garbled(parts(wrong).await.entry(&by_id("a-1")).await);
     }
+}
+
+/// Without what the server itself says of all groups, one that isn't seen couldn't be told from one that isn't there.
+#[tokio::test]
+async fn groups_of_active_directory_are_all_seen_or_none_is_told() {
+    let guid: (&str, &[&str]) = ("objectGUID", &["0123456789abcdef"]);
+    let domain = |tokens: &'static [&'static str], above: &'static [&'static str]| {
+        told(move |operation| {
+            let found = if mentions(operation, "namingContexts") {
+                entry(&[("namingContexts", &["dc=example,dc=test"])])
+            } else if mentions(operation, "tokenGroups") {
+                entry(&[("tokenGroups", tokens)])
+            } else {
+                entry(&[guid, ("objectSid", &["sid-1"]), ("sIDHistory", &["sid-0"]), ("memberOf", above)])
+            };
+            vec![found, done(0)]
+        })
+    };
+    let asked = async |settings: Settings| {
+        let mut settings = Settings { kind: Kind::ActiveDirectory, ..settings };
+        "objectGUID".clone_into(&mut settings.names.id);
+        "member".clone_into(&mut settings.names.groups);
+        Peer::connector(settings).groups_of(&id("33323130-3534-3736-3839-616263646566")).await
+    };
+    assert_eq!(asked(domain(&["sid-1", "sid-0"], &[]).await).await.unwrap().len(), 1);
+    rejected(asked(domain(&[], &[]).await).await);
+    rejected(asked(domain(&["sid-1", "sid-2"], &[]).await).await);
 }

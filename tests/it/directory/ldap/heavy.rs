@@ -69,7 +69,9 @@ async fn heavy_samba_changes_follow_the_id() {
 async fn heavy_samba_is_inspected() {
     let Some(peer) = Peer::samba().await else { return };
     peer.put("inspected@example.com").await;
-    let text = said(&peer.settings(&[&peer.address()])).await;
+    // The domain's own accounts have no login, and any user may be the one that is looked at.
+    let user_filter = "(&(objectCategory=person)(userPrincipalName=*))".to_owned();
+    let text = said(&Settings { user_filter, ..peer.settings(&[&peer.address()]) }).await;
     assert!(text.contains("may write `delegatedAgents`") && text.contains("compared exactly"), "{text}");
     assert!(!text.contains("Error"), "{text}");
     // Its certificate is its own.
@@ -82,8 +84,33 @@ async fn heavy_389ds_is_inspected() {
     let Some(peer) = Peer::ds389().await else { return };
     peer.put("inspected@example.com").await;
     let text = said(&peer.settings(&[&peer.address()])).await;
-    for expected in ["may write `delegatedAgents`", "compared exactly", "nobody else may write"] {
+    for expected in [
+        "may write `delegatedAgents`",
+        "compared exactly",
+        "nobody else may write",
+        "the account may read `nsAccountLock`",
+    ] {
         assert!(text.contains(expected), "{text}");
     }
     assert!(!text.contains("Error"), "{text}");
+}
+
+/// A lock, or a group, that the account may not see looks as if there were none.
+#[tokio::test]
+async fn heavy_389ds_what_is_not_shown_is_told() {
+    let Some(peer) = Peer::ds389().await else { return };
+    peer.put("blinded@example.com").await;
+    let (blind, password) = (format!("cn=blind,{}", peer.base), "does not see locks");
+    let classes: &[&str] = &["applicationProcess", "simpleSecurityObject"];
+    peer.add(&blind, &[("objectClass", classes), ("cn", &["blind"]), ("userPassword", &[password])]).await;
+    let sees = "objectClass || uid || cn || sn || nsUniqueId || delegatedAgents";
+    let rule = format!(
+        "(targetattr=\"{sees}\")(version 3.0; acl \"blind\"; allow (read, search) userdn=\"ldap:///{blind}\";)"
+    );
+    let add = ldap3::Mod::Add("aci", std::collections::HashSet::from([rule.as_str()]));
+    peer.admin().await.modify(&peer.base, vec![add]).await.unwrap().success().unwrap();
+    let text = said(&Settings { bind_dn: blind, password: password.into(), ..peer.settings(&[&peer.address()]) }).await;
+    for attribute in ["nsAccountLock", "memberOf"] {
+        assert!(text.contains(&format!("the account may not read `{attribute}`")), "{text}");
+    }
 }

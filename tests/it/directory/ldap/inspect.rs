@@ -40,6 +40,9 @@ fn says(all: &str, level: &str, text: &str) {
 async fn a_server_that_is_set_up_as_documented_is_good() {
     let Some(peer) = Peer::slapd_with(ACCESS, READS_CONFIG).await else { return };
     let (_, alice) = peer.put("alice").await;
+    // One is locked, so that it shows who may see that.
+    let (_, locked) = peer.put("locked").await;
+    peer.suspend(&locked).await;
     let server = Peer::server(&format!("127.0.0.1:{}", peer.tls_port), Security::Tls);
     let all = said(&Settings { servers: vec![server], ..peer.settings(&[]) }).await;
     for good in ["over TLS", "compared exactly", "one can be read", "the account may write", "nobody else may write"] {
@@ -72,6 +75,32 @@ async fn who_else_may_write_is_told() {
     let all = said(&peer.settings(&[&peer.address()])).await;
     says(&all, "Error", "the account may not write");
     says(&all, "Good", "can't be told");
+}
+
+/// A lock that the account may not see looks as if there were none.
+#[tokio::test]
+async fn whether_locks_are_seen_is_told() {
+    for (access, of_nobody_locked, of_one_locked) in [
+        ("", "Warning", "Good"),
+        ("access to attrs=pwdAccountLockedTime by * none", "Error", "Error"),
+        ("access to attrs=pwdAccountLockedTime by * search", "Warning", "Error"),
+    ] {
+        let Some(peer) = Peer::slapd_with(&format!("{access}\n{ACCESS}"), "").await else { return };
+        let (_, alice) = peer.put("alice").await;
+        says(&said(&peer.settings(&[&peer.address()])).await, of_nobody_locked, "`pwdAccountLockedTime`");
+        peer.suspend(&alice).await;
+        says(&said(&peer.settings(&[&peer.address()])).await, of_one_locked, "`pwdAccountLockedTime`");
+    }
+}
+
+/// A rule for a group that isn't seen would be passed by.
+#[tokio::test]
+async fn a_group_that_cannot_be_seen_is_told() {
+    let access = format!("access to dn.subtree=\"ou=groups,dc=example,dc=test\" by * none\n{ACCESS}");
+    let Some(peer) = Peer::slapd_with(&access, "").await else { return };
+    let (dn, _) = peer.put("alice").await;
+    peer.group(&[dn]).await;
+    says(&said(&peer.settings(&[&peer.address()])).await, "Warning", "rules that name groups");
 }
 
 #[tokio::test]

@@ -80,9 +80,9 @@ async fn what_is_no_list_is_no_answer() {
         let said = matches!(found, Err(DirectoryError::Garbled(_)));
         assert!(said, "{garbage}: {found:?}");
     }
-    assert_eq!(okta.groups_of(&id("00unobody")).await, Ok([].into()));
+    assert_eq!(okta.groups_of(&id("00unobody")).await, Err(DirectoryError::NoSuchUser));
     // What is no id names nobody, though Okta takes logins there.
-    assert_eq!(okta.groups_of(&id("bob@example.com")).await, Ok([].into()));
-    assert_eq!(okta.groups_of(&id("me")).await, Ok([].into()));
+    assert_eq!(okta.groups_of(&id("bob@example.com")).await, Err(DirectoryError::NoSuchUser));
+    assert_eq!(okta.groups_of(&id("me")).await, Err(DirectoryError::NoSuchUser));
     assert_eq!(rig.okta.violations(), Vec::<String>::new());
 }

@@ -44,12 +44,13 @@ fn a_user_is_read_whole() {
     assert_eq!(alice.status, Status::Active);
     assert_eq!(alice.user_type.as_deref(), Some("person"));
     assert_eq!(
-        users.groups_of(&UserId::parse("007").unwrap()).iter().map(GroupId::as_str).collect::<Vec<_>>(),
+        users.groups_of(&UserId::parse("007").unwrap()).unwrap().iter().map(GroupId::as_str).collect::<Vec<_>>(),
         ["12", "finance"]
     );
     let profile = json!({"title": "CFO", "floor": 3, "on_call": "yes", "tags": ["a", "b"], "manager": null});
     assert_eq!(json!(alice.profile), profile);
     assert_eq!(users.find(&id("u-2")).unwrap().status, Status::Inactive);
+    assert_eq!(users.groups_of(&UserId::parse("u-3").unwrap()), None);
 }
 
 #[test]

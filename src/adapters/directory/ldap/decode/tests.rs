@@ -54,8 +54,9 @@ fn accounts_of_active_directory_are_disabled_or_expire() {
     }
     // 2026-11-21T12:00:00Z, to the second, is 134397360000000000.
     assert_eq!((ad("512", "134397360000000000"), ad("512", "134397360010000000")), (Ok(false), Ok(true)));
-    assert_eq!(works(Kind::ActiveDirectory, &[("userAccountControl", &[b"512"])]), Ok(true));
     // What can't be read isn't taken for granted.
+    assert!(works(Kind::ActiveDirectory, &[("userAccountControl", &[b"512"])]).is_err());
+    assert!(works(Kind::ActiveDirectory, &[("accountExpires", &[b"0"])]).is_err());
     assert!(works(Kind::ActiveDirectory, &[]).is_err());
     assert!(ad("", "0").is_err() && ad("512", "soon").is_err());
 }

@@ -112,7 +112,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether it is the definition of that attribute: by its number, or by one of its names.
-fn defines(text: &str, name: &str) -> bool {
+pub(super) fn defines(text: &str, name: &str) -> bool {
     let mut words = words(text);
     if words.next().is_some_and(|number| number == name) {
         return true;
