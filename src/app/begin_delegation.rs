@@ -176,14 +176,11 @@ impl Begin<'_> {
     fn terms(&self) -> Result<Terms<'_>, AppError> {
         let asked = self.request.scopes.as_ref().unwrap_or(&self.caller.scopes);
         let rule = policy::rules::matching(&self.demands.rules, self.people, self.client, asked);
-        let scopes = match rule.and_then(|r| r.scopes_allowed.as_ref()) {
-            // Scopes that the client named must fit; those taken from its token are cut down to fit.
-            Some(allowed) if self.request.scopes.is_some() && !asked.is_subset(allowed) => {
-                return Err(Reason::ScopeNotAllowed.into());
-            }
-            Some(allowed) => asked.intersection(allowed).cloned().collect(),
-            None => asked.clone(),
-        };
+        // Scopes that the client named must fit; those taken from its token are cut down to fit.
+        if self.request.scopes.is_some() && rule.is_some_and(|rule| !rule.allows(asked)) {
+            return Err(Reason::ScopeNotAllowed.into());
+        }
+        let scopes = rule.map_or_else(|| asked.clone(), |rule| rule.allowed_of(asked));
         Ok(Terms { rule, scopes })
     }
 

@@ -138,8 +138,7 @@ impl House<'_> {
     ) -> Result<Option<Outlook>, AppError> {
         let Some(template) = &rule.approval else { return Ok(None) };
         // As the initiation bounds them.
-        let allowed = |scope: &&String| rule.scopes_allowed.as_ref().is_none_or(|allowed| allowed.contains(*scope));
-        let scopes: BTreeSet<String> = question.scopes.iter().filter(allowed).cloned().collect();
+        let scopes = rule.allowed_of(&question.scopes);
         let (agent, delegator, client) = (&agent.id, &delegator.id, &question.client);
         let is = Matter { agent, delegator, client, scopes: &scopes, rule: &rule.name, template };
         outlook::outlook(self.store, self.tenant, is).await.map(Some)

@@ -292,11 +292,12 @@ fn event(
     key: &ApproverKey,
     now: Timestamp,
 ) -> Event {
-    let is_revoked = matches!(key.state, KeyState::Revoked { .. });
-    let actor = match Actor::user_id(caller.user.as_str()) {
-        _ if caller.user == owner.id => Actor::user(owner),
-        other if is_revoked => other.as_administrator(),
-        other => other,
+    let actor = if caller.user == owner.id {
+        Actor::user(owner)
+    } else if matches!(key.state, KeyState::Revoked { .. }) {
+        Actor::user_id(caller.user.as_str()).as_administrator()
+    } else {
+        Actor::user_id(caller.user.as_str())
     };
     services
         .event(&tenant.name, code, actor, now)

@@ -57,11 +57,9 @@ pub struct Standing {
 
 /// What the caller has enrolled.
 pub async fn standing(services: &Services, tenant: &Tenant, caller: &Caller) -> Result<Standing, AppError> {
-    let key = records::key(&caller.user);
-    let snapshot = services.store.read(&tenant.name, &[key]).await?;
-    let found = super::records::find::<Enrolment>(&snapshot, &key)?.map(|(enrolment, _)| enrolment);
-    let pending = found.as_ref().and_then(|it| it.waiting(snapshot.now)).map(|it| it.until);
-    Ok(Standing { confirmed: found.and_then(|it| it.confirmed).map(|it| it.at), pending })
+    let Read { enrolment, now, .. } = read(services, tenant, caller).await?;
+    let pending = enrolment.as_ref().and_then(|it| it.waiting(now)).map(|it| it.until);
+    Ok(Standing { confirmed: enrolment.and_then(|it| it.confirmed).map(|it| it.at), pending })
 }
 
 /// Makes a secret for the caller, who signed in just now. It counts once a code has confirmed it; what he had before

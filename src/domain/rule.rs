@@ -47,6 +47,17 @@ impl Rule {
         self.approval.is_some() || self.reservation
     }
 
+    /// True if it allows all of these scopes.
+    pub fn allows(&self, scopes: &BTreeSet<String>) -> bool {
+        self.scopes_allowed.as_ref().is_none_or(|allowed| scopes.is_subset(allowed))
+    }
+
+    /// Those of the scopes that it allows.
+    pub fn allowed_of(&self, scopes: &BTreeSet<String>) -> BTreeSet<String> {
+        let is_allowed = |scope: &&String| self.scopes_allowed.as_ref().is_none_or(|allowed| allowed.contains(*scope));
+        scopes.iter().filter(is_allowed).cloned().collect()
+    }
+
     /// The stages that it asks for, by their names in the configuration, in the order in which they run.
     pub fn stages(&self) -> Vec<&'static str> {
         let asked = [("approval", self.approval.is_some()), ("reservation", self.reservation)];

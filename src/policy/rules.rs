@@ -27,8 +27,7 @@ impl Stage for RuleStage {
         if !context.scopes.is_subset(context.bound_scopes) {
             return Err(Reason::ScopeNotAllowed);
         }
-        let Some(rule) = rule else { return Ok(()) };
-        if rule.scopes_allowed.as_ref().is_some_and(|allowed| !context.scopes.is_subset(allowed)) {
+        if rule.is_some_and(|rule| !rule.allows(context.scopes)) {
             return Err(Reason::ScopeNotAllowed);
         }
         Ok(())

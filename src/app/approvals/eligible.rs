@@ -22,8 +22,8 @@ const AT_ONCE: (usize, usize) = (2, 16);
 const MOST_READ: usize = 400;
 
 /// Refuses if fewer people than the quorum could decide: those whom the template names and the members of its groups,
-/// each once, active, no shared account, and not `barred`. Groups are asked only if those named by themselves don't suffice. Who can't be
-/// asked for is our failure, never somebody less.
+/// each once, active, no shared account, and not `barred`. Groups are asked only if those named by themselves don't
+/// suffice. Who can't be asked for is our failure, never somebody less.
 pub async fn check(tenant: &Tenant, template: &Template, barred: &[&UserId]) -> Result<(), AppError> {
     let shared = tenant.shared.iter().map(|account| &account.id);
     let barred: BTreeSet<&UserId> = barred.iter().copied().chain(shared).collect();

@@ -107,7 +107,7 @@ struct Known<'s> {
     epoch_record: &'s Record,
 }
 
-/// What a new request rests on besides the roster.
+/// What a request rests on besides the roster.
 struct Basis {
     lock: (Key, Expect),
     denied: Option<ApprovalId>,
@@ -162,14 +162,14 @@ impl Ensure<'_> {
                 Some(id) => self.standing(id, known.epoch).await?,
                 None => None,
             };
-            let denied = self.denied_before(&known.roster).await?;
+            let basis = Basis { lock, denied: self.denied_before(&known.roster).await?, now: snapshot.now };
             if let Some(found) = standing {
-                if let Some(ensured) = self.take(found, Basis { lock, denied, now: snapshot.now }).await? {
+                if let Some(ensured) = self.take(found, basis).await? {
                     return Ok(ensured);
                 }
                 continue;
             }
-            if let Some(id) = self.open(known, roster_key, &asks, Basis { lock, denied, now: snapshot.now }).await? {
+            if let Some(id) = self.open(known, roster_key, &asks, basis).await? {
                 let (found, _) = read(self.services, self.tenant, id).await?;
                 return Ok(ensured(found));
             }

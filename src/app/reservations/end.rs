@@ -72,7 +72,7 @@ async fn change(
     let mut tries = services.tries();
     while tries.again().await {
         let snapshot = services.store.read(&tenant.name, &keys).await?;
-        let lock = if decides { Some(locks::unlocked(&snapshot, &caller.user)?) } else { None };
+        let lock = decides.then(|| locks::unlocked(&snapshot, &caller.user)).transpose()?;
         let (epoch, epoch_record) = epoch::of(&snapshot)?;
         let found =
             records::find::<Slot>(&snapshot, &key)?.filter(|(slot, _)| is_named(slot, reference) && known(slot));

@@ -24,11 +24,11 @@ pub(super) struct Lines(DashMap<TenantName, Line>);
 impl Lines {
     /// Something was committed on this line.
     pub(super) fn committed(&self, tenant: &TenantName, name: &str) {
-        if self.0.get(tenant).is_some_and(|line| line.name == name) {
-            return;
+        let known = self.0.get(tenant).map(|line| line.name == name);
+        if known != Some(true) {
+            let since = known.map(|_| Instant::now());
+            self.0.insert(tenant.clone(), Line { name: name.to_owned(), since });
         }
-        let since = self.0.contains_key(tenant).then(Instant::now);
-        self.0.insert(tenant.clone(), Line { name: name.to_owned(), since });
     }
 
     /// True if whatever somebody asks about now was committed on this line.
